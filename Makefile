@@ -1,0 +1,46 @@
+# Every target does its own set-up from a bare clone; Python >= 3.11 is all it needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO_DIR ?= demo
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+
+.PHONY: demo test check lint bench install dev clean
+
+demo: install  ## papers -> ideas -> search -> Pareto front, on 2 CPU cores in a few minutes
+	mkdir -p $(DEMO_DIR)
+	$(BIN)/fairnad-tui --no-ui --demo --db $(DEMO_DIR)/fairnad.db $(DEMO_ARGS)
+
+test: dev  ## the whole suite
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+
+check: dev  ## the fast part of the suite, an answer in under five minutes
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not live_llm" $(PYTEST_ARGS)
+
+lint: dev  ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: dev  ## figures and machine go to docs/benchmarks.md
+	$(BIN)/python -m bench
+
+install: $(VENV)/.installed
+dev: $(VENV)/.installed-dev
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fairnad-tui needs Python >= 3.11, this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

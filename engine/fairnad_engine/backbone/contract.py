@@ -1,0 +1,92 @@
+"""The contract of a candidate's source, and the fast check that tells a model early what breaks it.
+
+A candidate is one Python module with ``class Backbone(nn.Module)``, ``__init__(self, in_channels, num_classes,
+width=1.0)`` and logits out (method, section 2). The check here reads the text only. It is feedback, never
+protection: what a module may do is decided by the jail.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from dataclasses import dataclass
+
+MAX_SOURCE_BYTES = 200_000
+MAX_AST_DEPTH = 120
+ALLOWED_IMPORTS = frozenset({"torch", "math", "typing", "functools", "collections", "dataclasses", "__future__"})
+
+
+@dataclass(frozen=True)
+class ContractProblem:
+    """One breach of the contract.
+
+    Attributes:
+        kind: Failure class: ``syntax``, ``contract`` or ``import``.
+        message: What is wrong and where.
+    """
+
+    kind: str
+    message: str
+
+
+def check_source(source: str, allow_imports: frozenset[str] = frozenset()) -> ContractProblem | None:
+    """Return the first breach of the contract in ``source``, or None."""
+    if len(source.encode("utf-8", "replace")) > MAX_SOURCE_BYTES:
+        return ContractProblem("contract", f"source is longer than {MAX_SOURCE_BYTES} bytes")
+    if "\0" in source:
+        return ContractProblem("syntax", "source contains a NUL character")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"line {line}: " if line else ""
+        return ContractProblem("syntax", f"{where}{getattr(error, 'msg', None) or error}")
+    if _depth(tree) > MAX_AST_DEPTH:
+        return ContractProblem("contract", f"source is nested deeper than {MAX_AST_DEPTH} levels")
+    return _check_imports(tree, ALLOWED_IMPORTS | allow_imports) or _check_class(tree)
+
+
+def _depth(tree: ast.AST) -> int:
+    deepest, stack = 0, [(tree, 1)]
+    while stack:
+        node, depth = stack.pop()
+        deepest = max(deepest, depth)
+        if depth <= MAX_AST_DEPTH:
+            stack.extend((child, depth + 1) for child in ast.iter_child_nodes(node))
+    return deepest
+
+
+def _check_imports(tree: ast.Module, allowed: frozenset[str]) -> ContractProblem | None:
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["." * node.level + (node.module or "")]
+        for name in names:
+            if name.split(".")[0] not in allowed:
+                return ContractProblem(
+                    "import", f"line {node.lineno}: import of {name!r}; only torch and math are there"
+                )
+    return None
+
+
+def _check_class(tree: ast.Module) -> ContractProblem | None:
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Backbone"]
+    if not classes:
+        return ContractProblem("contract", "no top-level class Backbone(nn.Module)")
+    methods = {node.name: node for node in classes[-1].body if isinstance(node, ast.FunctionDef)}
+    init = methods.get("__init__")
+    if init is None or "forward" not in methods:
+        return ContractProblem("contract", "class Backbone needs __init__ and forward")
+    arguments = [argument.arg for argument in init.args.args + init.args.kwonlyargs]
+    for needed in ("in_channels", "num_classes", "width"):
+        if needed not in arguments:
+            return ContractProblem(
+                "contract",
+                f"line {init.lineno}: __init__ lacks {needed!r}; write "
+                "__init__(self, in_channels, num_classes, width=1.0)",
+            )
+    return None

@@ -1,0 +1,52 @@
+"""The errors a user can meet, each one line that names the place and the remedy.
+
+Only these reach a user as text; anything else is a defect of the program and is logged whole. The exit codes
+are part of the command's documented interface (``docs/cli.md``).
+"""
+
+from __future__ import annotations
+
+
+class FairnadError(Exception):
+    """A failure with a one-line message, the remedy included, and the exit code it ends a command with."""
+
+    exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class InputError(FairnadError):
+    """Something the user gave cannot be used: a file, an option, a setting."""
+
+    exit_code = 2
+
+
+class ModelUnavailableError(FairnadError):
+    """The chosen language model does not answer or is not there; nothing falls back to another."""
+
+    exit_code = 3
+
+
+class StoreError(FairnadError):
+    """The workspace file is locked, damaged, or of another version."""
+
+    exit_code = 4
+
+
+class JailError(FairnadError):
+    """The jail lacks a layer, so model-written code is refused."""
+
+    exit_code = 5
+
+
+class RunFailedError(FairnadError):
+    """A run ended without reaching its budget and cannot go on by itself."""
+
+    exit_code = 6
+
+
+class InterruptedRunError(FairnadError):
+    """A run was stopped before its end; the message says how to resume it."""
+
+    exit_code = 7
