@@ -1,0 +1,1 @@
+"""The command: its sub-commands, the batch runner and the terminal application."""

@@ -50,3 +50,11 @@ class InterruptedRunError(FairnadError):
     """A run was stopped before its end; the message says how to resume it."""
 
     exit_code = 7
+
+
+class JobFailedError(FairnadError):
+    """A job in the background ended by a failure; the exit code is that failure's own."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

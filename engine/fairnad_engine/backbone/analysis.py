@@ -83,9 +83,7 @@ def count_params(graph: BackboneGraph) -> int:
 def _run(graph: BackboneGraph, mode: ModeGraph, batch: int) -> tuple[int, list[Shape]]:
     # FLOPs of one image; shapes at this batch size.
     images = torch.empty(batch, *graph.input_shape, device="meta")
-    table = [
-        torch.empty(entry.shape, dtype=getattr(torch, entry.dtype), device="meta") for entry in graph.tensors
-    ]
+    table = [torch.empty(entry.shape, dtype=getattr(torch, entry.dtype), device="meta") for entry in graph.tensors]
     values: list[Any] = []
     try:
         with FlopCounterMode(display=False) as counter, torch.no_grad():

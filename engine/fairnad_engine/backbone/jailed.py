@@ -30,9 +30,7 @@ def _widths(payload: dict[str, Any], blobs: Blobs) -> tuple[dict[str, Any], Blob
         model = build(payload["source"], shape[0], int(payload["classes"]), float(width), 0).eval()
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             model.to("meta")(torch.empty(2, *shape, device="meta"))
-        found.append(
-            [float(width), sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 4]
-        )
+        found.append([float(width), sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 4])
     return {"widths": found}, {}
 
 

@@ -71,9 +71,7 @@ class GraphBackbone(nn.Module):
         return {e.name: getattr(self, f"t{i}").detach() for i, e in enumerate(self.graph.tensors)}
 
 
-def _checked(
-    weights: Mapping[str, torch.Tensor], name: str, shape: tuple[int, ...], dtype: str
-) -> torch.Tensor:
+def _checked(weights: Mapping[str, torch.Tensor], name: str, shape: tuple[int, ...], dtype: str) -> torch.Tensor:
     tensor = weights.get(name)
     if tensor is None or tuple(tensor.shape) != shape or tensor.dtype != getattr(torch, dtype):
         raise GraphRefusedError(f"weights of {name} are missing or not {list(shape)} {dtype}")

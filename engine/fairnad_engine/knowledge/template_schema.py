@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from fairnad_engine.knowledge.design_sentences import lowered
+from fairnad_engine.knowledge.template import Condition, Level, Main, Sub, Template
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -32,6 +35,7 @@ class SubEntry(_Entry):
     cues: list[Filled] = Field(default_factory=list)
     signature: list[list[ConditionEntry]] = Field(default_factory=list)
     antonym: Filled | None = None
+    action: Filled | None = None
 
 
 class MainEntry(_Entry):
@@ -61,7 +65,7 @@ class TemplateEntry(_Entry):
 
 
 def first_problem(error: ValidationError, raw: Any) -> str:  # noqa: ANN401 - raw is whatever YAML gave
-    """Return the first thing wrong with ``raw`` as ``place: what``, the place told by ids where there are any."""
+    """Return the first thing wrong with ``raw`` as ``place: what``, the place told by ids."""
     first = error.errors(include_url=False)[0]
     steps: list[str] = []
     here: Any = raw
@@ -76,3 +80,34 @@ def first_problem(error: ValidationError, raw: Any) -> str:  # noqa: ANN401 - ra
         else:
             steps.append(str(step))
     return f"{'.'.join(steps) or 'the file'}: {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def build(entry: TemplateEntry, source: str, digest: str) -> Template:
+    """Turn a checked file into the template that the program works with."""
+    levels = tuple(
+        Level(level.id, level.name, level.definition, tuple(_main(main, level.id) for main in level.mains))
+        for level in entry.levels
+    )
+    return Template(entry.version, tuple(entry.references), levels, source, digest)
+
+
+def _main(entry: MainEntry, level: str) -> Main:
+    subs = tuple(_sub(sub, entry.id) for sub in entry.subs)
+    return Main(entry.id, level, entry.name, entry.definition, subs)
+
+
+def _sub(entry: SubEntry, main: str) -> Sub:
+    signature = tuple(
+        tuple(Condition(c.feature, c.change) for c in alternative) for alternative in entry.signature
+    )
+    return Sub(
+        id=entry.id,
+        main=main,
+        name=entry.name,
+        definition=entry.definition,
+        examples=tuple(entry.examples),
+        cues=tuple(entry.cues),
+        signature=signature,
+        antonym=entry.antonym,
+        action=entry.action or f"Use {lowered(entry.name)}",
+    )

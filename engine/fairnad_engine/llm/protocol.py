@@ -135,6 +135,7 @@ class Design:
         change: What was changed, in one line.
         edit_type: Structural, capacity or hyper-parameter.
         derived: For Stage III, the idea that was derived and applied.
+        width_factor: What to multiply the parent's width by; the source stays the parent's where only this changes.
         calls: The requests it took.
     """
 
@@ -142,6 +143,7 @@ class Design:
     change: str
     edit_type: EditType
     derived: IdeaBrief | None = None
+    width_factor: float = 1.0
     calls: tuple[ModelCall, ...] = ()
 
 

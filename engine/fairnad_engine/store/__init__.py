@@ -1,0 +1,65 @@
+"""The workspace: one SQLite file, and a folder of content-addressed files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from sqlite_utils import Database
+
+from fairnad_engine.artifacts import ArtifactFolder
+from fairnad_engine.store.calls import CallTable
+from fairnad_engine.store.connection import open_database, transaction
+from fairnad_engine.store.jobs import JobTable
+from fairnad_engine.store.library import IdeaTable, PaperTable, TemplateTable
+from fairnad_engine.store.runs import RunTable
+from fairnad_engine.store.sampling import SamplingTable
+from fairnad_engine.store.test_scores import TestTable
+
+__all__ = ["Store"]
+
+
+class Store:
+    """An open workspace; use it from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the workspace file.
+
+        Raises:
+            StoreError: The file cannot be used.
+        """
+        self.path = path
+        self._db: Database = open_database(path)
+        self.files = ArtifactFolder(path.with_name(f"{path.stem}-files"))
+        self.papers = PaperTable(self._db)
+        self.templates = TemplateTable(self._db)
+        self.ideas = IdeaTable(self._db)
+        self.jobs = JobTable(self._db)
+        self.runs = RunTable(self._db)
+        self.sampling = SamplingTable(self._db)
+        self.calls = CallTable(self._db)
+        self.tests = TestTable(self._db)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make several writes one."""
+        with transaction(self._db):
+            yield
+
+    def data_version(self) -> int:
+        """A number that changes when another connection writes."""
+        return int(self._db.conn.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

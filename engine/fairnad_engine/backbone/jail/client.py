@@ -1,0 +1,265 @@
+"""The trusted side of the jail: starts the zygote, sends it attempts, and believes nothing that comes back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from fairnad_engine.backbone.jail import places, wire
+from fairnad_engine.backbone.jail.attempt import Attempt, Ended, ZygoteLostError
+from fairnad_engine.backbone.jail.entry import ENVIRONMENT
+from fairnad_engine.backbone.jail.limits import Limits
+from fairnad_engine.backbone.jail.result import JailResult, judge
+from fairnad_engine.errors import JailError
+
+TORCH = ("torch", "torch._dynamo", "torch.export")
+_START_SECONDS = 180.0
+_ROOM_BYTES = 256 << 20
+# -P -s leave out the working directory and the user's site folder, and the environment is made here: this is -I,
+# but with a fixed hash seed, without which sets of strings would order an export differently in every zygote.
+_LAUNCH = (
+    "import sys; sys.path[:0] = sys.argv[2:]\n"
+    "from fairnad_engine.backbone.jail.zygote import main; main(int(sys.argv[1]))"
+)
+
+
+class Jail:
+    """Runs tasks on untrusted source, each in its own confined process.
+
+    Use as a context manager. :meth:`run` may be called from several threads at once; a zygote that dies is
+    replaced.
+
+    Args:
+        accept_weak: Run although a layer of the minimum is missing on this machine.
+        memory_bytes: Address space of an attempt, PyTorch's own included.
+        cpu_seconds: Processor time of an attempt.
+        wall_seconds: Deadline of an attempt.
+        tasks_module: Module with ``TASKS``, name -> function of ``(payload, blobs)``.
+        extra_folders: Put on the child's import path, and readable for it.
+        preload: Modules that the zygote imports before it forks.
+
+    Raises:
+        JailError: On entry: a layer of the minimum is missing, or the zygote does not start.
+    """
+
+    def __init__(
+        self,
+        *,
+        accept_weak: bool = False,
+        memory_bytes: int = 6 << 30,
+        cpu_seconds: int = 120,
+        wall_seconds: float = 120.0,
+        tasks_module: str = "fairnad_engine.backbone.jailed",
+        extra_folders: Sequence[Path] = (),
+        preload: Sequence[str] = TORCH,
+    ) -> None:
+        self.limits = Limits(memory_bytes, cpu_seconds, wall_seconds)
+        self._accept_weak = accept_weak
+        self._tasks_module = tasks_module
+        self._extra_folders = tuple(folder.resolve() for folder in extra_folders)
+        self._preload = tuple(preload)
+        self._lock = threading.Lock()
+        self._zygote: _ZygoteProcess | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        from fairnad_engine.backbone.jail.probe import ensure_minimum
+
+        with self._lock:
+            self._closed = False
+            self._zygote = self._launch()
+        try:
+            ensure_minimum(self._accept_weak)  # while the zygote imports torch
+            self._check_memory(self._zygote.await_ready())
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the zygote and every attempt in flight; their callers get a :class:`JailError`."""
+        with self._lock:
+            self._closed = True
+            if self._zygote is not None:
+                self._zygote.close()
+                self._zygote = None
+
+    def run(
+        self,
+        task: str,
+        payload: dict[str, Any],
+        blobs: Mapping[str, bytes] | None = None,
+        *,
+        wall_seconds: float | None = None,
+        cpu_seconds: int | None = None,
+        memory_bytes: int | None = None,
+    ) -> JailResult:
+        """Do one task in a fresh child and wait for its end.
+
+        Args:
+            task: Name in the tasks module's ``TASKS``.
+            payload: JSON-able; ``source``, where it has one, is quoted in failure messages.
+            blobs: Binary inputs by name.
+            wall_seconds: Deadline of this attempt, where it differs from the jail's.
+            cpu_seconds: Processor time likewise.
+            memory_bytes: Address space likewise.
+
+        Raises:
+            JailError: The jail itself failed (never the candidate's doing), or was closed.
+            FrameError: The request is beyond the bounds of :mod:`fairnad_engine.backbone.jail.wire`.
+        """
+        limits = self._limits_with(wall_seconds, cpu_seconds, memory_bytes)
+        request = wire.encode({"task": task, "payload": payload}, blobs or {})
+        for _ in range(2):
+            try:
+                return judge(self._living_zygote().attempt(request, limits), limits)
+            except ZygoteLostError:
+                continue
+        raise JailError("the jail's own process died twice; see `fairnad-tui doctor`")
+
+    def _check_memory(self, mapped: int) -> None:
+        if self.limits.memory_bytes < mapped + _ROOM_BYTES:
+            limit, needed = self.limits.memory_bytes / 2**30, (mapped + _ROOM_BYTES) / 2**30
+            raise JailError(
+                f"the jail's memory limit of {limit:.1f} GiB leaves a candidate no room: the interpreter and PyTorch "
+                f"alone map {mapped / 2**30:.1f} GiB; allow at least {needed:.1f} GiB"
+            )
+
+    def _limits_with(self, wall: float | None, cpu: int | None, memory: int | None) -> Limits:
+        usual = self.limits
+        return replace(
+            usual,
+            wall_seconds=usual.wall_seconds if wall is None else wall,
+            cpu_seconds=usual.cpu_seconds if cpu is None else cpu,
+            memory_bytes=usual.memory_bytes if memory is None else memory,
+        )
+
+    def _living_zygote(self) -> _ZygoteProcess:
+        with self._lock:
+            if self._closed or self._zygote is None:
+                raise JailError("the jail is closed; use it inside its `with` block")
+            if not self._zygote.alive():
+                self._zygote.close()
+                self._zygote = self._launch()
+                self._zygote.await_ready()
+            return self._zygote
+
+    def _launch(self) -> _ZygoteProcess:
+        return _ZygoteProcess(
+            {
+                "weak": self._accept_weak,
+                "preload": self._preload,
+                "tasks_module": self._tasks_module,
+                "warm": "torch" in self._preload,
+                "read": [str(path) for path in places.readable(self._extra_folders)],
+            },
+            self._extra_folders,
+        )
+
+
+class _ZygoteProcess:
+    """The zygote's process and the control socket to it."""
+
+    def __init__(self, start: dict[str, Any], extra_folders: Sequence[Path]) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+        self._base = places.scratch_base()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        site = places.site_folder("torch")
+        path = [places.PACKAGE.parent, *extra_folders, *([site] if site else [])]
+        environment = {**ENVIRONMENT, "HOME": str(self._base), "TMPDIR": str(self._base)}
+        with theirs, (self._base / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-s", "-c", _LAUNCH, str(theirs.fileno()), *map(str, path)],
+                env=environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # a Ctrl-C at the terminal is not for it
+            )
+        self._control.send(json.dumps({**start, "base": str(self._base)}).encode())
+
+    def await_ready(self) -> int:
+        """Wait until the zygote has imported everything, and return the bytes of address space that this takes.
+
+        Raises:
+            JailError: It did not start; the message carries its reason.
+        """
+        self._control.settimeout(_START_SECONDS)
+        try:
+            said = json.loads(self._control.recv(64 << 10) or b"{}")
+        except (OSError, ValueError) as error:
+            said = {"error": str(error)}
+        finally:
+            self._control.settimeout(None)
+        if not said.get("ready"):
+            reason = said.get("error") or self._last_words()
+            raise JailError(f"the jail's own process did not start: {reason}; see `fairnad-tui doctor`")
+        return int(said["mapped"])
+
+    def _last_words(self) -> str:
+        log = self._base / "log"
+        lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+        return lines[-1] if lines else "it ended without a word"
+
+    def alive(self) -> bool:
+        """Say whether the process still runs."""
+        return self._process.poll() is None
+
+    def attempt(self, request: bytes, limits: Limits) -> Ended:
+        """Have one child forked and follow it to its end.
+
+        Raises:
+            ZygoteLostError: The zygote died meanwhile.
+        """
+        attempt = Attempt(request)
+        try:
+            with self._lock:
+                self._count += 1
+                number = self._count
+                order = {"number": number, "limits": asdict(limits)}
+                self._order(order, attempt.descriptors)
+                attempt.sent()
+            return attempt.follow(limits.wall_seconds, lambda: self._kill(number))
+        except ZygoteLostError:
+            self._process.kill()
+            self._process.wait()
+            raise
+        finally:
+            attempt.close()
+
+    def _kill(self, number: int) -> None:
+        with self._lock:
+            self._order({"kill": number}, [])
+
+    def _order(self, order: dict[str, Any], descriptors: list[int]) -> None:
+        try:
+            socket.send_fds(self._control, [json.dumps(order).encode()], descriptors)
+        except OSError as error:
+            raise ZygoteLostError(str(error)) from error
+
+    def close(self) -> None:
+        """Hang up, which ends the zygote and its children, and remove what it may have left."""
+        self._control.close()
+        try:
+            self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._base, ignore_errors=True)

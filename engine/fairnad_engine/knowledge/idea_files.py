@@ -1,0 +1,128 @@
+"""Ideas in files: JSONL and CSV in, JSONL and CSV out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fairnad_engine.errors import InputError
+from fairnad_engine.knowledge.template import Template
+
+MAX_INSTRUCTION = 600
+_COLUMNS = ("id", "status", "origin", "level", "main", "sub", "name", "instruction", "quote", "paper_id", "decided_by")
+
+
+@dataclass(frozen=True)
+class ImportedIdea:
+    """One usable line of a file."""
+
+    sub: str
+    name: str
+    instruction: str
+
+
+def checked_sub(template: Template, sub: str, place: str) -> str:
+    """Return the id of a sub-category of the template.
+
+    Raises:
+        InputError: There is none of this id.
+    """
+    try:
+        return template.sub(sub).id
+    except KeyError:
+        raise InputError(f"{place}: {sub!r} is no sub-category; see: fairnad-tui template show") from None
+
+
+def checked_instruction(text: str, place: str) -> str:
+    """Return an idea's text with its white space made plain.
+
+    Raises:
+        InputError: It is empty, or longer than an idea may be.
+    """
+    plain = " ".join(text.replace("\0", " ").split())
+    if not plain:
+        raise InputError(f"{place}: is empty; write the idea as one instruction")
+    if len(plain) > MAX_INSTRUCTION:
+        raise InputError(f"{place}: {len(plain)} characters, at most {MAX_INSTRUCTION}; shorten it")
+    return plain
+
+
+def read_ideas(path: Path, template: Template) -> tuple[list[ImportedIdea], list[str]]:
+    """Read ideas from a file; return the usable ones and one line for each that is not.
+
+    Raises:
+        InputError: The file as a whole cannot be read.
+    """
+    if path.suffix not in (".jsonl", ".csv"):
+        raise InputError(f"{path}: ideas come as .jsonl or .csv; convert it first")
+    try:
+        text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; name a .jsonl or .csv file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+    rows = _csv_rows(text, path) if path.suffix == ".csv" else _jsonl_rows(text)
+    good: list[ImportedIdea] = []
+    problems: list[str] = []
+    for line, row in rows:
+        place = f"{path}:{line}"
+        if isinstance(row, str):
+            problems.append(f"{place}: {row}")
+            continue
+        try:
+            good.append(_idea(row, template, place))
+        except InputError as error:
+            problems.append(str(error))
+    if not good and not problems:
+        raise InputError(f"{path}: holds no idea; each line needs sub and instruction")
+    return good, problems
+
+
+def render_ideas(documents: Sequence[dict[str, Any]], form: str) -> str:
+    """Write ideas as ``jsonl`` or ``csv`` text."""
+    if form == "jsonl":
+        return "".join(json.dumps(document, ensure_ascii=False, sort_keys=True) + "\n" for document in documents)
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, _COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(documents)
+    return buffer.getvalue()
+
+
+def _idea(row: dict[str, Any], template: Template, place: str) -> ImportedIdea:
+    for column in ("sub", "instruction"):
+        if not isinstance(row.get(column), str):
+            raise InputError(f"{place}: lacks {column!r}; each idea needs sub and instruction")
+    instruction = checked_instruction(row["instruction"], f"{place}: instruction")
+    name = row.get("name")
+    short = name if isinstance(name, str) and name.strip() else " ".join(instruction.split()[:6])
+    return ImportedIdea(checked_sub(template, row["sub"].strip(), place), " ".join(short.split())[:120], instruction)
+
+
+def _jsonl_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            yield number, f"is not valid JSON ({getattr(error, 'msg', 'nested too deeply')}); mend the line"
+            continue
+        yield number, row if isinstance(row, dict) else "is no JSON object; write {\"sub\": ..., \"instruction\": ...}"
+
+
+def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    reader = csv.DictReader(io.StringIO(text))
+    try:
+        columns = reader.fieldnames or []
+        if not {"sub", "instruction"} <= set(columns):
+            raise InputError(f"{path}:1: the header lacks sub or instruction; first line: sub,name,instruction")
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        yield reader.line_num, f"is not valid CSV ({error}); mend the line"

@@ -1,0 +1,1 @@
+"""The built-in ``rules`` model: it designs backbones by real structural transformations, without a model server."""

@@ -1,0 +1,67 @@
+"""What a proposal may see: the run as it stood when the generation before ended (method, section 3, snapshot)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairnad_engine.llm.protocol import Outcome
+from fairnad_engine.search.selection import top_by_accuracy, trained
+from fairnad_engine.store.records import AttemptRow, CandidateRow
+
+MEMORY_LENGTH = 5
+_SMALL_RUN = 100
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Archive and memory at the end of a generation.
+
+    Attributes:
+        candidates: Every verified candidate so far, the seed first.
+        memory: The last outcomes, oldest first, failures included.
+    """
+
+    candidates: tuple[CandidateRow, ...]
+    memory: tuple[Outcome, ...]
+
+    @property
+    def seed(self) -> CandidateRow:
+        """Candidate 0."""
+        return self.candidates[0]
+
+    def exact_hashes(self) -> dict[str, str]:
+        """Candidate id by exact structure hash, of trained and of removed structures alike."""
+        return {c.exact_hash: c.id for c in reversed(self.candidates)}
+
+    def trained(self) -> list[CandidateRow]:
+        """Candidates that may be parents."""
+        return trained(self.candidates)
+
+    def best(self) -> list[CandidateRow]:
+        """The parents of Stage I: the top 5 by accuracy, the top 25 in runs beyond 100 models."""
+        pool = self.trained()
+        return top_by_accuracy(pool, 5 if len(pool) <= _SMALL_RUN else 25)
+
+    def above_floor(self, floor: float) -> list[CandidateRow]:
+        """The parents of Stage II: not more than ``floor`` points below the seed."""
+        least = (self.seed.accuracy or 0.0) - floor
+        return [c for c in self.trained() if (c.accuracy or 0.0) >= least]
+
+
+def remember(attempts: list[AttemptRow], candidates: list[CandidateRow]) -> tuple[Outcome, ...]:
+    """The last few (problem, change, outcome) triples in slot order."""
+    by_place = {(c.generation, c.slot, c.step): c for c in candidates}
+    outcomes = []
+    for attempt in attempts[-4 * MEMORY_LENGTH :]:
+        design = attempt.design or {}
+        if attempt.failure:
+            result = f"failed: {attempt.failure}: {attempt.message}"[:300]
+        else:
+            candidate = by_place.get((attempt.generation, attempt.slot, attempt.step))
+            if candidate is None or candidate.accuracy is None:
+                continue
+            result = f"{candidate.accuracy:.2f} % with {candidate.params} parameters, {candidate.macs} MACs"
+        outcomes.append(
+            Outcome(problem=attempt.purpose, change=str(design.get("change", ""))[:200], outcome=result)
+        )
+    return tuple(outcomes[-MEMORY_LENGTH:])

@@ -1,0 +1,42 @@
+"""What the user asks of a running job: pause, resume, stop. Work passes a gate before each costly step."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class StopRequestedError(Exception):
+    """The run ends here; everything done so far is stored."""
+
+
+class Control:
+    """The gate that proposals and trainings pass."""
+
+    def __init__(self) -> None:
+        self._open = asyncio.Event()
+        self._open.set()
+        self.stopping = False
+        self.paused = False
+
+    async def gate(self) -> None:
+        """Wait while paused.
+
+        Raises:
+            StopRequestedError: The run is asked to stop.
+        """
+        await self._open.wait()
+        if self.stopping:
+            raise StopRequestedError
+
+    def handle(self, request: str) -> None:
+        """Apply a request: ``pause``, ``resume``, ``stop``."""
+        if request == "pause":
+            self.paused = True
+            self._open.clear()
+        elif request == "resume":
+            self.paused = False
+            self._open.set()
+        elif request in ("stop", "stop-now"):
+            self.stopping = True
+            self.paused = False
+            self._open.set()

@@ -1,0 +1,140 @@
+"""Fair idea sampling: turns go to categories, not to ideas (method, section 3, Stage I).
+
+Least-turned main category, then least-turned sub-category inside it, then the least-used approved idea inside that;
+ties by the seeded draw. Invariant over categories that have approved ideas: *effective* counts (turns plus join
+offset) of two main categories differ by at most 1, likewise two sub-categories of one main category. A category that
+joins, or comes back after it was empty, enters at the current minimum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fairnad_engine.store.records import CountRow
+
+ALTERNATES = 2  # other ideas of the same sub-category that a failing slot may try
+
+
+@dataclass(frozen=True)
+class FairIdea:
+    """An approved idea as sampling sees it."""
+
+    id: str
+    level: str
+    main: str
+    sub: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One slot's turn: the drawn idea first, then its alternates."""
+
+    main: str
+    sub: str
+    ideas: tuple[str, ...]
+
+
+class FairSampler:
+    """Draws turns and keeps their counts; a value object around one generation's draw."""
+
+    def __init__(
+        self,
+        ideas: Sequence[FairIdea],
+        counts: Mapping[str, CountRow],
+        uses: Mapping[str, int],
+        fairness: str,
+    ) -> None:
+        """Take stock of which categories have approved ideas now, and let those that join enter at the minimum."""
+        self._by_sub: dict[str, list[FairIdea]] = {}
+        self._parents: dict[str, str] = {}
+        self._kinds: dict[str, str] = {}
+        for idea in ideas:
+            self._by_sub.setdefault(idea.sub, []).append(idea)
+            self._parents.update({idea.sub: idea.main, idea.main: idea.level, idea.level: ""})
+            self._kinds.update({idea.sub: "sub", idea.main: "main", idea.level: "level"})
+        self._ideas = list(ideas)
+        self._fairness = fairness
+        self.uses = dict(uses)
+        self.counts = self._join(counts)
+
+    def draw(self, turns: int, rng: np.random.Generator) -> list[Turn]:
+        """Draw turns one after the other; counts and uses include them."""
+        if not self._ideas:
+            return []
+        return [self._turn(rng) for _ in range(turns)]
+
+    def _turn(self, rng: np.random.Generator) -> Turn:
+        sub = self._choose_sub(rng)
+        main = self._parents[sub]
+        for node in (self._parents[main], main, sub):
+            self.counts[node] = replace(self.counts[node], turns=self.counts[node].turns + 1)
+        members = self._by_sub[sub]
+        order = rng.permutation(len(members))
+        ranked = sorted(order, key=lambda i: self.uses.get(members[i].id, 0))
+        chosen = tuple(members[i].id for i in ranked[: 1 + ALTERNATES])
+        self.uses[chosen[0]] = self.uses.get(chosen[0], 0) + 1
+        return Turn(main, sub, chosen)
+
+    def _choose_sub(self, rng: np.random.Generator) -> str:
+        mains = self._children_of_all("main")
+        match self._fairness:
+            case "none":
+                return self._ideas[int(rng.integers(len(self._ideas)))].sub
+            case "sub":
+                return self._least(self._by_sub, rng)
+            case "main":
+                main = self._least(mains, rng)
+                inside = [idea for idea in self._ideas if idea.main == main]
+                return inside[int(rng.integers(len(inside)))].sub
+            case "level+main+sub":
+                level = self._least(self._children_of_all("level"), rng)
+                main = self._least((m for m in mains if self._parents[m] == level), rng)
+            case _:
+                main = self._least(mains, rng)
+        return self._least((sub for sub in self._by_sub if self._parents[sub] == main), rng)
+
+    def _children_of_all(self, kind: str) -> list[str]:
+        return [node for node, found in self._kinds.items() if found == kind]
+
+    def _least(self, nodes: Iterable[str], rng: np.random.Generator) -> str:
+        candidates = sorted(nodes)
+        fewest = min(self.counts[node].effective for node in candidates)
+        tied = [node for node in candidates if self.counts[node].effective == fewest]
+        return tied[int(rng.integers(len(tied)))]
+
+    def _join(self, counts: Mapping[str, CountRow]) -> dict[str, CountRow]:
+        joined = {node: replace(count, active=node in self._kinds) for node, count in counts.items()}
+        # Peers of a sub-category are those of its main category; of a main, all mains (of its level, if levels count).
+        entering: dict[str, CountRow] = {}
+        for node, kind in self._kinds.items():
+            old = counts.get(node, CountRow(node, kind, 0, 0, active=False))
+            if old.active:
+                continue
+            peers = [
+                counts[peer].effective
+                for peer, peer_kind in self._kinds.items()
+                if peer_kind == kind
+                and peer in counts
+                and counts[peer].active
+                and self._are_peers(node, peer, kind)
+            ]
+            offset = min(peers) - old.turns if peers else old.join_offset
+            entering[node] = replace(old, join_offset=offset, active=True)
+        joined.update(entering)
+        return joined
+
+    def _are_peers(self, one: str, other: str, kind: str) -> bool:
+        if self._fairness == "sub" and kind == "sub":
+            return True
+        if kind == "main" and self._fairness != "level+main+sub":
+            return True
+        return self._parents[one] == self._parents[other]
+
+
+def largest_difference(counts: Iterable[CountRow], kind: str = "main") -> int:
+    """Difference between the most and the least turned active category of a kind."""
+    effective = [count.effective for count in counts if count.kind == kind and count.active]
+    return max(effective) - min(effective) if effective else 0

@@ -1,0 +1,380 @@
+"""One slot of a generation: propose, verify, train, and again for the second step of a chain.
+
+Every costly step is stored under its place in the run before it is used, and looked up before it is made. A slot is
+therefore replayed from its beginning after an interruption and continues where it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from fairnad_engine.backbone.failures import Rung, rung_of
+from fairnad_engine.backbone.realisation import judge_realised
+from fairnad_engine.backbone.verifier import Budget, Verdict, Verifier, load_graph
+from fairnad_engine.knowledge.template import Template
+from fairnad_engine.llm.protocol import (
+    Design,
+    Designer,
+    DesignRefusedError,
+    DesignTask,
+    EditType,
+    Failure,
+    IdeaBrief,
+    Outcome,
+    Purpose,
+)
+from fairnad_engine.search.archive import Snapshot
+from fairnad_engine.search.control import Control
+from fairnad_engine.search.order import Unit, UnitOrder
+from fairnad_engine.search.scoring import Scorer
+from fairnad_engine.search.seeds import entropy, torch_seed
+from fairnad_engine.store import Store
+from fairnad_engine.store.records import AttemptRow, CandidateRow, SlotRow
+
+MAX_DEBUGS = 2
+MAX_DOWNSCALES = 4
+MAX_REROLLS = 2
+
+
+@dataclass
+class Generation:
+    """What the slots of one generation share."""
+
+    store: Store
+    run_id: str
+    job_id: str
+    run_seed: int
+    number: int
+    snapshot: Snapshot
+    template: Template
+    budget: Budget
+    designer: Designer
+    verifier: Verifier
+    scorer: Scorer
+    control: Control
+    order: UnitOrder
+    lanes: asyncio.Semaphore
+    structures: dict[str, str]  # exact hash -> candidate, the snapshot's and this generation's so far
+    activity: Callable[[str, str], None]
+    idea_briefs: Callable[[str], IdeaBrief]
+
+
+@dataclass(frozen=True)
+class _Proposal:
+    """A design that was verified, or why there is none."""
+
+    design: Design | None
+    verdict: Verdict
+    purpose: Purpose
+    idea: IdeaBrief | None
+    attempt: int
+
+
+class SlotRun:
+    """Runs one slot to its end."""
+
+    def __init__(self, generation: Generation, slot: SlotRow) -> None:
+        self._g = generation
+        self._slot = slot
+        self._steps = 2 if slot.stage == 3 else 1
+        self._tried: list[str] = []
+        self._failure: str | None = None
+
+    @property
+    def ideas_tried(self) -> list[str]:
+        """Alternates that were tried beyond the turn's own idea."""
+        return self._tried[1:]
+
+    async def run(self) -> None:
+        """Run every step and record how the slot ended."""
+        first = await self._step(1, self._candidate(self._slot.parent_id), ())
+        trained = first is not None and first.status == "trained"
+        cut = first is None and self._failure == "cut"
+        if self._steps == 2 and not cut:
+            parent = first if first is not None and trained else self._candidate(self._slot.parent_id)
+            second = await self._step(2, parent, self._own_memory(first))
+            trained = trained or (second is not None and second.status == "trained")
+        elif self._steps == 2:
+            await self._g.order.finish((self._slot.slot, 2), False)
+        state = "trained" if trained else "cut" if cut else "failed"
+        self._g.store.runs.set_slot(
+            self._g.run_id, self._g.number, self._slot.slot, state, None if trained else self._failure
+        )
+
+    async def _step(self, step: int, parent: CandidateRow, extra: tuple[Outcome, ...]) -> CandidateRow | None:
+        unit: Unit = (self._slot.slot, step)
+        candidate: CandidateRow | None = None
+        try:
+            if await self._g.order.admitted(unit):
+                candidate = await self._propose(unit, parent, extra)
+            else:
+                self._failure = self._failure or "cut"
+            if candidate is not None:
+                await self._g.order.settle(unit)
+                candidate = await self._g.scorer.train(candidate)
+                self._failure = candidate.failure
+        except BaseException:
+            # The unit is undecided, so no later one may decide either: the run goes on from here when it resumes.
+            await self._g.order.abort()
+            raise
+        await self._g.order.finish(unit, candidate is not None and candidate.status == "trained")
+        return candidate
+
+    async def _propose(self, unit: Unit, parent: CandidateRow, extra: tuple[Outcome, ...]) -> CandidateRow | None:
+        """Return a verified, new candidate, stored; or None when the slot has nothing more to try."""
+        attempt = 0
+        for idea in self._ideas(parent):
+            if idea is not None and self._slot.stage == 1:
+                self._tried.append(idea.id)
+            tries = dict.fromkeys(Rung, 0)
+            task = self._task(unit[1], parent, idea, extra)
+            while True:
+                task = replace(task, attempt=attempt, entropy=self._entropy(unit, attempt))
+                proposal = await self._attempt(unit, task, parent, attempt)
+                failure = proposal.verdict.failure
+                if failure is None:
+                    await self._g.order.my_turn(unit)
+                    failure, message = self._known_structure(proposal, parent)
+                    if failure is None:
+                        return self._accept(unit, proposal, parent)
+                    proposal = replace(proposal, verdict=Verdict(failure, message))
+                    self._record_failure(unit, attempt, failure, message)
+                self._failure = failure
+                attempt += 1
+                rung = rung_of(failure)
+                tries[rung] += 1
+                next_task = self._next_task(task, proposal, rung, tries[rung])
+                if next_task is None:
+                    break
+                task = next_task
+        if not self._slot.ideas and self._slot.stage == 1:
+            self._failure = "no-idea"
+        return None
+
+    def _ideas(self, parent: CandidateRow) -> Iterator[IdeaBrief | None]:
+        """What the slot may try: the turn's ideas, the parent's idea to derive from, or no idea."""
+        if self._slot.stage == 1:
+            yield from (self._g.idea_briefs(one) for one in self._slot.ideas)
+        elif self._slot.stage == 3:
+            yield self._idea_of(parent)
+        else:
+            yield None
+
+    def _idea_of(self, candidate: CandidateRow) -> IdeaBrief | None:
+        """The idea that made a candidate, or its nearest ancestor's."""
+        current: CandidateRow | None = candidate
+        while current is not None:
+            if current.derived:
+                return IdeaBrief(**current.derived)
+            if current.idea_id:
+                return self._g.idea_briefs(current.idea_id)
+            current = self._candidate(current.parent_id) if current.parent_id else None
+        return None
+
+    def _task(
+        self, step: int, parent: CandidateRow, idea: IdeaBrief | None, extra: tuple[Outcome, ...]
+    ) -> DesignTask:
+        budget = self._g.budget
+        return DesignTask(
+            purpose=Purpose(self._slot.kind),
+            parent_source=parent.source,
+            idea=idea,
+            input_shape=budget.input_shape,
+            num_classes=budget.num_classes,
+            max_params=budget.max_params,
+            max_macs=budget.max_macs,
+            parent_params=parent.params,
+            parent_macs=parent.macs,
+            entropy=(),
+            memory=(*self._g.snapshot.memory, *extra),
+        )
+
+    def _next_task(self, task: DesignTask, last: _Proposal, rung: Rung, times: int) -> DesignTask | None:
+        """What to ask for after a failure, or None to give this idea up (method, section 4)."""
+        failure = Failure(last.verdict.failure or "", last.verdict.message)
+        original = task.original or task.purpose
+        base = replace(task, failure=failure, previous_source=last.design.source if last.design else None)
+        if rung is Rung.EXECUTION and times <= MAX_DEBUGS:
+            return replace(base, purpose=Purpose.DEBUG, original=original)
+        if rung is Rung.BUDGET and times <= MAX_DOWNSCALES:
+            return replace(base, purpose=Purpose.DOWNSCALE, original=original)
+        if rung is Rung.STRUCTURE and times <= MAX_REROLLS:
+            return replace(base, purpose=original, original=None)
+        return None
+
+    async def _attempt(self, unit: Unit, task: DesignTask, parent: CandidateRow, attempt: int) -> _Proposal:
+        """Make one proposal and verify it, or take both from the store where they were made before."""
+        g = self._g
+        key = (g.run_id, g.number, unit[0], unit[1], attempt)
+        task_hash = hashlib.sha256(repr(task).encode()).hexdigest()[:32]
+        row = g.store.runs.attempt(*key)
+        if row is None or row.task_hash != task_hash:
+            await g.control.gate()
+            async with g.lanes:
+                row = await self._design(key, task, parent, task_hash)
+        if row.design is None:
+            return _Proposal(None, Verdict(row.failure, row.message), task.purpose, task.idea, attempt)
+        design = _design_from(row)
+        if row.verdict is None:
+            await g.control.gate()
+            async with g.lanes:
+                row = await self._verify(key, row, design, parent)
+        return _Proposal(design, Verdict(**(row.verdict or {})), task.purpose, task.idea, attempt)
+
+    async def _design(
+        self, key: tuple[str, int, int, int, int], task: DesignTask, parent: CandidateRow, task_hash: str
+    ) -> AttemptRow:
+        g = self._g
+        g.activity(self._name(key), f"designing: {task.purpose.value}")
+        started = time.monotonic()
+        values: dict[str, Any] = {
+            "purpose": task.purpose.value,
+            "idea_id": task.idea.id if task.idea and self._slot.stage == 1 else None,
+            "parent_id": parent.id,
+            "task_hash": task_hash,
+            "design": None,
+            "source": None,
+            "verdict": None,
+            "failure": None,
+            "message": "",
+        }
+        try:
+            design = await asyncio.to_thread(g.designer.design, task)
+            calls = design.calls
+            values["source"] = design.source
+            values["design"] = {
+                "change": design.change,
+                "edit_type": design.edit_type.value,
+                "derived": asdict(design.derived) if design.derived else None,
+                "width_factor": design.width_factor,
+            }
+        except DesignRefusedError as refused:
+            calls = refused.calls
+            values.update(failure=refused.kind, message=str(refused)[:500])
+        finally:
+            g.activity(self._name(key), "")
+        values["design_seconds"] = time.monotonic() - started
+        with g.store.transaction():
+            g.store.calls.record("/".join(map(str, key)), calls, job_id=g.job_id, run_id=g.run_id)
+            g.store.runs.save_attempt(key, values)
+        return _must(g.store.runs.attempt(*key))
+
+    async def _verify(
+        self, key: tuple[str, int, int, int, int], row: AttemptRow, design: Design, parent: CandidateRow
+    ) -> AttemptRow:
+        g = self._g
+        g.activity(self._name(key), "verifying")
+        started = time.monotonic()
+        seed = torch_seed(entropy(g.run_seed, *key[1:], "init"))
+        width = parent.width * design.width_factor
+        try:
+            verdict = await asyncio.to_thread(g.verifier.verify, design.source, width, seed)
+        finally:
+            g.activity(self._name(key), "")
+        g.store.runs.save_attempt(
+            key,
+            {
+                "verdict": verdict.as_dict(),
+                "failure": verdict.failure,
+                "message": verdict.message[:500],
+                "verify_seconds": time.monotonic() - started,
+            },
+        )
+        return _must(g.store.runs.attempt(*key))
+
+    def _known_structure(self, proposal: _Proposal, parent: CandidateRow) -> tuple[str | None, str]:
+        """Structure by rule: refuse what equals the parent, was seen before, or only changes widths."""
+        verdict = proposal.verdict
+        if verdict.exact_hash == parent.exact_hash:
+            return "unchanged", "the graph equals the parent's"
+        seen = self._g.structures.get(verdict.exact_hash)
+        if seen is not None:
+            return "duplicate", f"the graph equals that of {seen}"
+        if self._slot.stage != 2 and verdict.width_hash == parent.width_hash:
+            return "width-only", "only channel counts differ from the parent"
+        return None, ""
+
+    def _record_failure(self, unit: Unit, attempt: int, failure: str, message: str) -> None:
+        key = (self._g.run_id, self._g.number, unit[0], unit[1], attempt)
+        self._g.store.runs.save_attempt(key, {"failure": failure, "message": message})
+
+    def _accept(self, unit: Unit, proposal: _Proposal, parent: CandidateRow) -> CandidateRow:
+        g, design, verdict = self._g, proposal.design, proposal.verdict
+        assert design is not None  # noqa: S101 - accepted proposals have one
+        candidate_id = f"g{g.number:02d}-s{unit[0]:02d}" + (f".{unit[1]}" if self._steps == 2 else "")
+        idea = proposal.idea if self._slot.stage == 1 else None
+        told = idea or design.derived
+        realised = "unknown"
+        if told is not None:
+            parent_graph, child_graph = (load_graph(g.store.files, one) for one in (parent.graph, verdict.graph))
+            realised = judge_realised(parent_graph, child_graph, g.template.sub(told.sub))
+        g.structures[verdict.exact_hash] = candidate_id
+        g.store.runs.save_candidate(
+            g.run_id,
+            candidate_id,
+            {
+                "position": g.number * 1000 + unit[1] * 400 + unit[0],
+                "generation": g.number,
+                "stage": self._slot.stage,
+                "slot": unit[0],
+                "step": unit[1],
+                "kind": self._slot.kind,
+                "parent_id": parent.id,
+                "idea_id": idea.id if idea else None,
+                "derived": asdict(design.derived) if design.derived else None,
+                "change": design.change,
+                "edit_type": design.edit_type.value,
+                "realised": realised,
+                "source": design.source,
+                "width": verdict.width,
+                "params": verdict.params,
+                "macs": verdict.macs,
+                "exact_hash": verdict.exact_hash,
+                "width_hash": verdict.width_hash,
+                "graph": verdict.graph,
+                "weights": verdict.weights,
+                "status": "verified",
+                "failure": None,
+                "accuracy": None,
+            },
+        )
+        return self._candidate(candidate_id)
+
+    def _own_memory(self, first: CandidateRow | None) -> tuple[Outcome, ...]:
+        if first is None:
+            return (Outcome(self._slot.kind, "step 1", f"failed: {self._failure}"),)
+        score = f"{first.accuracy:.2f} %" if first.accuracy is not None else f"failed: {first.failure}"
+        return (Outcome(self._slot.kind, first.change, score),)
+
+    def _candidate(self, candidate_id: str | None) -> CandidateRow:
+        found = self._g.store.runs.candidate(self._g.run_id, candidate_id or "")
+        assert found is not None  # noqa: S101 - parents are chosen among stored candidates
+        return found
+
+    def _entropy(self, unit: Unit, attempt: int) -> tuple[int, ...]:
+        return entropy(self._g.run_seed, self._g.number, self._slot.stage, unit[0], unit[1], attempt, "design")
+
+    def _name(self, key: tuple[str, int, int, int, int]) -> str:
+        return f"g{key[1]:02d}-s{key[2]:02d}" + (f".{key[3]}" if self._steps == 2 else "")
+
+
+def _design_from(row: AttemptRow) -> Design:
+    stored = row.design or {}
+    derived = stored.get("derived")
+    return Design(
+        source=row.source or "",
+        change=stored["change"],
+        edit_type=EditType(stored["edit_type"]),
+        derived=IdeaBrief(**derived) if derived else None,
+        width_factor=stored["width_factor"],
+    )
+
+
+def _must(row: AttemptRow | None) -> AttemptRow:
+    assert row is not None  # noqa: S101 - it was written a moment ago
+    return row

@@ -1,0 +1,61 @@
+"""Accounting of model calls; raw replies are kept compressed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+from fairnad_engine.llm.protocol import ModelCall
+from fairnad_engine.store.connection import now
+
+
+@dataclass(frozen=True)
+class CallTotals:
+    """Sums over calls of one purpose."""
+
+    purpose: str
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+
+class CallTable:
+    """Model calls."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def record(self, key: str, calls: Sequence[ModelCall], *, job_id: str, run_id: str | None) -> None:
+        """Store calls once; ``key`` names the step they belong to."""
+        self._db.table("model_calls").insert_all(
+            (
+                {
+                    "key": f"{key}/{number}",
+                    "job_id": job_id,
+                    "run_id": run_id,
+                    "purpose": call.purpose,
+                    "model": call.model,
+                    "prompt_hash": call.prompt_hash,
+                    "prompt_tokens": call.prompt_tokens,
+                    "completion_tokens": call.completion_tokens,
+                    "seconds": call.seconds,
+                    "reply": zlib.compress(call.reply.encode()),
+                    "at": now(),
+                }
+                for number, call in enumerate(calls)
+            ),
+            ignore=True,
+        )
+
+    def totals(self, run_id: str | None = None) -> list[CallTotals]:
+        """Sums by purpose and model, of one run or of the workspace."""
+        where, arguments = ("WHERE run_id = ?", [run_id]) if run_id else ("", [])
+        query = f"""SELECT purpose, model, count(*) calls, sum(prompt_tokens) prompt_tokens,
+                    sum(completion_tokens) completion_tokens, sum(seconds) seconds
+                    FROM model_calls {where} GROUP BY 1, 2 ORDER BY 1, 2"""  # noqa: S608
+        return [CallTotals(**dict(row)) for row in self._db.query(query, arguments)]

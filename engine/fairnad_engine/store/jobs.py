@@ -1,0 +1,140 @@
+"""Long jobs: their state, what the user asks of them, and the lease of the process that works on them."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from sqlite_utils import Database
+
+from fairnad_engine.errors import InputError, StoreError
+from fairnad_engine.processes import ProcessIdentity, current_identity
+from fairnad_engine.store.connection import now, transaction
+from fairnad_engine.store.records import JobRow, Row, decode
+
+STALE_SECONDS = 60.0  # a lease of another host is dead after this long without a heartbeat
+REQUEST_KINDS = ("pause", "resume", "stop", "stop-now")
+
+
+class JobTable:
+    """Jobs, requests and leases."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def create(self, kind: str, config: Row, run_id: str | None) -> JobRow:
+        """Store a new job in state ``queued``."""
+        with transaction(self._db):
+            number = self._db.table("jobs").count + 1
+            job_id = f"job-{number}"
+            at = now()
+            self._db.table("jobs").insert(
+                {
+                    "id": job_id,
+                    "kind": kind,
+                    "run_id": run_id,
+                    "state": "queued",
+                    "config_json": json.dumps(config, sort_keys=True),
+                    "message": "",
+                    "exit_code": 0,
+                    "created_at": at,
+                    "updated_at": at,
+                }
+            )
+        return self.get(job_id)
+
+    def get(self, job_id: str) -> JobRow:
+        """One job.
+
+        Raises:
+            InputError: There is no such job.
+        """
+        row = next(self._db.query("SELECT * FROM jobs WHERE id = ?", [job_id]), None)
+        if row is None:
+            raise InputError(f"job {job_id!r} does not exist; see: fairnad-tui status")
+        return JobRow(**decode(row))
+
+    def all(self) -> list[JobRow]:
+        """Every job, newest first."""
+        return [JobRow(**decode(row)) for row in self._db.query("SELECT * FROM jobs ORDER BY rowid DESC")]
+
+    def of_run(self, run_id: str, kind: str = "search") -> JobRow | None:
+        """The newest job of a kind that belongs to a run."""
+        query = "SELECT * FROM jobs WHERE run_id = ? AND kind = ? ORDER BY rowid DESC LIMIT 1"
+        row = next(self._db.query(query, [run_id, kind]), None)
+        return None if row is None else JobRow(**decode(row))
+
+    def set_state(self, job_id: str, state: str, message: str = "", exit_code: int = 0) -> None:
+        """Change a job's state."""
+        values = {"state": state, "message": message, "exit_code": exit_code, "updated_at": now()}
+        self._db.table("jobs").update(job_id, values)
+
+    def set_config(self, job_id: str, config: Row) -> JobRow:
+        """Give a job that is not being worked on other machine settings, and queue it again."""
+        values = {"config_json": json.dumps(config, sort_keys=True), "state": "queued", "updated_at": now()}
+        self._db.table("jobs").update(job_id, values)
+        return self.get(job_id)
+
+    def request(self, job_id: str, kind: str) -> None:
+        """Ask a job to pause, resume or stop; it answers at its next safe point."""
+        if kind not in REQUEST_KINDS:
+            raise InputError(f"request {kind!r} does not exist; choose one of: {', '.join(REQUEST_KINDS)}")
+        self._db.table("requests").insert({"job_id": job_id, "kind": kind, "at": now(), "handled_at": None})
+
+    def take_requests(self, job_id: str) -> list[str]:
+        """Return the requests not yet handled, in order, and mark them handled."""
+        query = "SELECT id, kind FROM requests WHERE job_id = ? AND handled_at IS NULL ORDER BY id"
+        rows = list(self._db.query(query, [job_id]))
+        for row in rows:
+            self._db.table("requests").update(row["id"], {"handled_at": now()})
+        return [row["kind"] for row in rows]
+
+    def acquire(self, job_id: str) -> None:
+        """Take the job's lease for this process.
+
+        Raises:
+            StoreError: A live process holds it.
+        """
+        me = current_identity()
+        with transaction(self._db):
+            holder = self.holder(job_id)
+            if holder is not None and holder[0] != me and self.is_held(job_id):
+                raise StoreError(
+                    f"{job_id} is already worked on by process {holder[0].pid} on {holder[0].host}; "
+                    "follow it with: fairnad-tui attach"
+                )
+            self._db.table("leases").upsert(
+                {
+                    "job_id": job_id,
+                    "host": me.host,
+                    "boot_id": me.boot_id,
+                    "pid": me.pid,
+                    "start_time": me.start_time,
+                    "heartbeat": time.time(),
+                },
+                pk="job_id",
+            )
+
+    def beat(self, job_id: str) -> None:
+        """Renew the heartbeat."""
+        self._db.table("leases").update(job_id, {"heartbeat": time.time()})
+
+    def release(self, job_id: str) -> None:
+        """Give the lease back."""
+        self._db.table("leases").delete_where("job_id = ?", [job_id])
+
+    def holder(self, job_id: str) -> tuple[ProcessIdentity, float] | None:
+        """Who holds the lease, and the time of the last heartbeat."""
+        row = next(self._db.query("SELECT * FROM leases WHERE job_id = ?", [job_id]), None)
+        if row is None:
+            return None
+        identity = ProcessIdentity(row["host"], row["boot_id"], row["pid"], row["start_time"])
+        return identity, row["heartbeat"]
+
+    def is_held(self, job_id: str) -> bool:
+        """Whether a live process works on the job."""
+        holder = self.holder(job_id)
+        if holder is None:
+            return False
+        alive = holder[0].is_alive()
+        return time.time() - holder[1] < STALE_SECONDS if alive is None else alive

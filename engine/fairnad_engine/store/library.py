@@ -1,0 +1,309 @@
+"""Papers, the attribute template and ideas: the knowledge half of a workspace."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from sqlite_utils import Database
+
+from fairnad_engine.errors import InputError
+from fairnad_engine.knowledge.papers import PaperText
+from fairnad_engine.knowledge.template import Template
+from fairnad_engine.llm.protocol import IdeaDraft
+from fairnad_engine.store.connection import now, transaction
+from fairnad_engine.store.records import IdeaRow, PaperRow, decode
+
+STATUSES = ("proposed", "approved", "rejected", "imported")
+_EDITABLE = ("name", "instruction", "main", "sub", "level")
+
+
+class PaperTable:
+    """The workspace's papers."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def add(self, paper: PaperText) -> bool:
+        """Store a paper; False where the same content is already there."""
+        with transaction(self._db):
+            if self._db.table("papers").count_where("id = ?", [paper.id]):
+                return False
+            self._db.table("papers").insert(
+                {
+                    "id": paper.id,
+                    "title": paper.title,
+                    "authors_json": json.dumps(paper.authors),
+                    "year": paper.year,
+                    "venue": paper.venue,
+                    "arxiv": paper.arxiv,
+                    "abstract": paper.abstract,
+                    "text": paper.text,
+                    "sections_json": json.dumps([[s.title, s.start, s.end] for s in paper.sections]),
+                    "source": paper.source,
+                    "added_at": now(),
+                    "reason": "",
+                    "screened_by": "",
+                    "structured_by": "",
+                }
+            )
+        return True
+
+    def all(self) -> list[PaperRow]:
+        """Every paper, by year and title."""
+        return [_paper(row) for row in self._db.query("SELECT * FROM papers ORDER BY year, title, id")]
+
+    def get(self, paper_id: str) -> PaperRow:
+        """One paper by id or by a unique beginning of it.
+
+        Raises:
+            InputError: No paper, or several, have this id.
+        """
+        rows = list(self._db.query("SELECT * FROM papers WHERE id LIKE ? || '%' LIMIT 2", [paper_id]))
+        if len(rows) != 1:
+            raise InputError(
+                f"paper {paper_id!r}: {'several' if rows else 'no'} papers have this id; see: papers list"
+            )
+        return _paper(rows[0])
+
+    def set_screening(self, paper_id: str, relevant: bool, reason: str, by: str) -> None:
+        """Record whether a paper is kept, and why."""
+        self._db.table("papers").update(paper_id, {"relevant": int(relevant), "reason": reason, "screened_by": by})
+
+    def count(self) -> int:
+        """Number of papers."""
+        return int(self._db.table("papers").count)
+
+
+class TemplateTable:
+    """Versions of the attribute template."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def save(self, template: Template, source: str, note: str) -> int:
+        """Store a template unless the newest version is the same; return its version."""
+        with transaction(self._db):
+            newest = self.newest()
+            if newest is not None and newest[1] == template.digest:
+                return newest[0]
+            version = 1 if newest is None else newest[0] + 1
+            self._db.table("template_versions").insert(
+                {
+                    "version": version,
+                    "digest": template.digest,
+                    "note": note,
+                    "created_at": now(),
+                    "source": source,
+                }
+            )
+            self._db.table("template_nodes").insert_all(_nodes(template, version))
+        return version
+
+    def newest(self) -> tuple[int, str] | None:
+        """Version and digest of the newest template, or None in a new workspace."""
+        row = next(
+            self._db.query("SELECT version, digest FROM template_versions ORDER BY version DESC LIMIT 1"), None
+        )
+        return None if row is None else (row["version"], row["digest"])
+
+    def source(self, version: int) -> str:
+        """The YAML text of a version."""
+        return str(self._db.table("template_versions").get(version)["source"])
+
+
+class IdeaTable:
+    """The idea library with its decisions and edits."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def file_extracted(
+        self, paper_id: str, drafts: Sequence[IdeaDraft], template: Template, structured_by: str
+    ) -> int:
+        """Store a paper's ideas and mark it structured, in one transaction; return how many were new."""
+        with transaction(self._db):
+            added = sum(self._add_draft(paper_id, draft, template) for draft in drafts)
+            self._db.table("papers").update(paper_id, {"structured_by": structured_by})
+        return added
+
+    def _add_draft(self, paper_id: str, draft: IdeaDraft, template: Template) -> bool:
+        return self._insert(
+            idea_id("extracted", paper_id, draft.sub, draft.instruction),
+            paper_id=paper_id,
+            level=template.level_of(draft.main),
+            main=draft.main,
+            sub=draft.sub,
+            name=draft.name,
+            instruction=draft.instruction,
+            quote=draft.quote,
+            span_start=draft.span[0] if draft.span else None,
+            span_end=draft.span[1] if draft.span else None,
+            origin="extracted",
+            status="proposed",
+        )
+
+    def add_own(
+        self,
+        template: Template,
+        sub: str,
+        name: str,
+        instruction: str,
+        *,
+        origin: str = "own",
+        status: str = "approved",
+    ) -> str:
+        """Store a researcher's own or an imported idea and return its id."""
+        main = template.sub(sub).main
+        new_id = idea_id(origin, "", sub, instruction)
+        with transaction(self._db):
+            added = self._insert(
+                new_id,
+                paper_id=None,
+                level=template.level_of(main),
+                main=main,
+                sub=sub,
+                name=name,
+                instruction=instruction,
+                quote="",
+                span_start=None,
+                span_end=None,
+                origin=origin,
+                status="proposed" if status == "approved" else status,
+            )
+            if added and status == "approved":
+                self.decide([new_id], "approved", "person")
+        return new_id
+
+    def _insert(self, new_id: str, **values: object) -> bool:
+        if self._db.table("ideas").count_where("id = ?", [new_id]):
+            return False
+        row = {"id": new_id, **values, "decided_by": "", "decided_at": "", "created_at": now()}
+        self._db.table("ideas").insert(row)
+        return True
+
+    def decide(self, ids: Iterable[str], status: str, by: str) -> int:
+        """Set the status of ideas, with a history entry each; return how many changed."""
+        changed = 0
+        with transaction(self._db):
+            for one in ids:
+                old = self.get(one)
+                if old.status == status:
+                    continue
+                at = now()
+                self._db.table("ideas").update(old.id, {"status": status, "decided_by": by, "decided_at": at})
+                self._db.table("idea_decisions").insert(
+                    {"idea_id": old.id, "old_status": old.status, "new_status": status, "decided_by": by, "at": at}
+                )
+                changed += 1
+        return changed
+
+    def edit(self, one: str, changes: dict[str, str], by: str) -> IdeaRow:
+        """Change fields of an idea, keeping the old values."""
+        with transaction(self._db):
+            old = self.get(one)
+            for field, new in changes.items():
+                if field not in _EDITABLE:
+                    raise InputError(f"idea {one}: {field!r} cannot be edited; editable: {', '.join(_EDITABLE)}")
+                if getattr(old, field) != new:
+                    self._db.table("idea_edits").insert(
+                        {
+                            "idea_id": old.id,
+                            "field": field,
+                            "old": getattr(old, field),
+                            "new": new,
+                            "edited_by": by,
+                            "at": now(),
+                        }
+                    )
+            self._db.table("ideas").update(old.id, dict(changes))
+        return self.get(old.id)
+
+    def get(self, one: str) -> IdeaRow:
+        """One idea by id or by a unique beginning of it.
+
+        Raises:
+            InputError: No idea, or several, have this id.
+        """
+        rows = list(self._db.query("SELECT * FROM ideas WHERE id LIKE ? || '%' LIMIT 2", [one]))
+        if len(rows) != 1:
+            raise InputError(f"idea {one!r}: {'several' if rows else 'no'} ideas have this id; see: ideas list")
+        return _idea(rows[0])
+
+    def all(self, status: str | None = None) -> list[IdeaRow]:
+        """Ideas in library order: by category, then as they came."""
+        where, arguments = ("WHERE status = ?", [status]) if status else ("", [])
+        return [
+            _idea(row)
+            for row in self._db.query(f"SELECT * FROM ideas {where} ORDER BY sub, rowid", arguments)  # noqa: S608
+        ]
+
+    def counts(self) -> dict[str, int]:
+        """Number of ideas by status."""
+        found = {
+            row["status"]: row["n"] for row in self._db.query("SELECT status, count(*) n FROM ideas GROUP BY 1")
+        }
+        return {status: found.get(status, 0) for status in STATUSES}
+
+    def approved(self) -> list[tuple[str, str, str]]:
+        """(id, main, sub) of every approved idea, in a fixed order."""
+        query = "SELECT id, main, sub FROM ideas WHERE status = 'approved' AND origin != 'derived' ORDER BY id"
+        return [(row["id"], row["main"], row["sub"]) for row in self._db.query(query)]
+
+
+def idea_id(origin: str, paper_id: str, sub: str, instruction: str) -> str:
+    """Id from content, so that extracting the same idea again adds nothing."""
+    text = "\x1f".join((origin, paper_id, sub, " ".join(instruction.split()).lower()))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _nodes(template: Template, version: int) -> Iterable[dict[str, object]]:
+    position = 0
+    for level in template.levels:
+        yield _node(version, level.id, None, "level", level.id, position, level.name, "")
+        for main in template.mains_of(level.id):
+            position += 1
+            yield _node(version, main.id, level.id, "main", level.id, position, main.name, main.definition)
+            for sub in template.subs_of(main.id):
+                position += 1
+                yield _node(version, sub.id, main.id, "sub", level.id, position, sub.name, sub.definition)
+
+
+def _node(
+    version: int, node: str, parent: str | None, kind: str, level: str, position: int, name: str, definition: str
+) -> dict[str, object]:
+    return {
+        "version": version,
+        "id": node,
+        "parent": parent,
+        "kind": kind,
+        "level": level,
+        "position": position,
+        "name": name,
+        "definition": definition,
+    }
+
+
+def _paper(row: object) -> PaperRow:
+    values = decode(row)
+    values["authors"] = tuple(values["authors"])
+    values["sections"] = tuple((title, start, end) for title, start, end in values["sections"])
+    values["relevant"] = None if values["relevant"] is None else bool(values["relevant"])
+    return PaperRow(**values)
+
+
+def _idea(row: object) -> IdeaRow:
+    values = decode(row)
+    start, end = values.pop("span_start"), values.pop("span_end")
+    values["span"] = None if start is None else (start, end)
+    return IdeaRow(**values)
+
+
+def idea_document(idea: IdeaRow) -> dict[str, object]:
+    """An idea as it is exported and printed."""
+    document = asdict(idea)
+    document["span"] = list(idea.span) if idea.span else None
+    document["grounded"] = idea.grounded
+    return document

@@ -1,0 +1,256 @@
+"""What a search writes: its frozen settings, generations, slots, attempts, candidates and evaluations.
+
+The search worker is the only writer. Each method is one transaction and may be repeated: writing the same row again
+changes nothing, which is what makes a resumed run equal an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlite_utils import Database
+
+from fairnad_engine.errors import InputError
+from fairnad_engine.store.connection import now, transaction
+from fairnad_engine.store.records import (
+    AttemptRow,
+    CandidateRow,
+    EvaluationRow,
+    GenerationRow,
+    Row,
+    RunRow,
+    SlotRow,
+    decode,
+    encode,
+)
+
+SEED_CANDIDATE = "seed"
+
+
+class RunTable:
+    """Everything of a run but its sampling counts, model calls and test scores."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def create(self, name: str, frozen: Row) -> RunRow:
+        """Store a new run with everything it is started with."""
+        with transaction(self._db):
+            run_id = f"run-{self._db.table('runs').count + 1}"
+            row = encode(frozen, ("config", "environment"))
+            self._db.table("runs").insert(
+                {"id": run_id, "name": name, **row, "digest": None, "created_at": now(), "ended_at": None}
+            )
+        return self.get(run_id)
+
+    def get(self, run_id: str) -> RunRow:
+        """One run.
+
+        Raises:
+            InputError: There is no such run.
+        """
+        row = next(self._db.query("SELECT * FROM runs WHERE id = ?", [run_id]), None)
+        if row is None:
+            known = ", ".join(run.id for run in self.all()) or "none yet"
+            raise InputError(f"run {run_id!r} does not exist; there are: {known}")
+        return RunRow(**decode(row))
+
+    def all(self) -> list[RunRow]:
+        """Every run, oldest first."""
+        return [RunRow(**decode(row)) for row in self._db.query("SELECT * FROM runs ORDER BY rowid")]
+
+    def newest(self) -> RunRow | None:
+        """The run that was created last."""
+        runs = self.all()
+        return runs[-1] if runs else None
+
+    def end(self, run_id: str, digest: str) -> None:
+        """Record the digest of a run that reached its budget."""
+        self._db.table("runs").update(run_id, {"digest": digest, "ended_at": now()})
+
+    # -- events and generations ------------------------------------------------------------------------------
+
+    def record_event(self, run_id: str, generation: int, kind: str, payload: Any) -> None:  # noqa: ANN401
+        """Record an event of a generation once; a second one of the same kind is ignored."""
+        self._db.table("run_events").insert(
+            {
+                "run_id": run_id,
+                "generation": generation,
+                "kind": kind,
+                "payload_json": json.dumps(payload, sort_keys=True),
+                "at": now(),
+            },
+            ignore=True,
+        )
+
+    def latest_event(self, run_id: str, kind: str, generation: int) -> tuple[int, Any] | None:
+        """The last event of a kind at or before a generation, with its generation."""
+        query = """SELECT generation, payload_json FROM run_events
+                   WHERE run_id = ? AND kind = ? AND generation <= ? ORDER BY generation DESC LIMIT 1"""
+        row = next(self._db.query(query, [run_id, kind, generation]), None)
+        return None if row is None else (row["generation"], json.loads(row["payload_json"]))
+
+    def events(self, run_id: str) -> list[Row]:
+        """Every event of a run."""
+        query = (
+            "SELECT generation, kind, payload_json, at FROM run_events WHERE run_id = ? ORDER BY generation, kind"
+        )
+        return [decode(row) for row in self._db.query(query, [run_id])]
+
+    def open_generation(self, run_id: str, number: int, slots: list[Row]) -> None:
+        """Store a generation with all its slots; the caller draws the turns in the same transaction."""
+        self._db.table("generations").insert(
+            {
+                "run_id": run_id,
+                "number": number,
+                "state": "running",
+                "front_json": "[]",
+                "trained": 0,
+                "started_at": now(),
+            }
+        )
+        self._db.table("slots").insert_all(
+            {
+                "run_id": run_id,
+                "generation": number,
+                "state": "pending",
+                "failure": None,
+                **encode(slot, ("ideas",)),
+            }
+            for slot in slots
+        )
+
+    def close_generation(
+        self, run_id: str, number: int, *, front: list[str], hypervolume: float, best: float | None, trained: int
+    ) -> None:
+        """Record how a generation ended."""
+        values = {
+            "state": "done",
+            "front_json": json.dumps(front),
+            "hypervolume": hypervolume,
+            "best_accuracy": best,
+            "trained": trained,
+            "ended_at": now(),
+        }
+        self._db.table("generations").update((run_id, number), values)
+
+    def generations(self, run_id: str) -> list[GenerationRow]:
+        """A run's generations in order."""
+        rows = self._db.query("SELECT * FROM generations WHERE run_id = ? ORDER BY number", [run_id])
+        return [GenerationRow(**{**decode(r), "front": tuple(decode(r)["front"])}) for r in rows]
+
+    def slots(self, run_id: str, generation: int | None = None) -> list[SlotRow]:
+        """Slots of one generation, or of all."""
+        where, arguments = (
+            ("AND generation = ?", [run_id, generation]) if generation is not None else ("", [run_id])
+        )
+        query = f"SELECT * FROM slots WHERE run_id = ? {where} ORDER BY generation, slot"  # noqa: S608
+        return [
+            SlotRow(**{**decode(r), "ideas": tuple(decode(r)["ideas"])}) for r in self._db.query(query, arguments)
+        ]
+
+    def set_slot(self, run_id: str, generation: int, slot: int, state: str, failure: str | None = None) -> None:
+        """Record how a slot ended: ``trained``, ``failed`` or ``cut``."""
+        self._db.table("slots").update((run_id, generation, slot), {"state": state, "failure": failure})
+
+    # -- attempts ---------------------------------------------------------------------------------------------
+
+    def attempt(self, run_id: str, generation: int, slot: int, step: int, attempt: int) -> AttemptRow | None:
+        """An attempt that was made before, if any."""
+        query = """SELECT * FROM attempts
+                   WHERE run_id = ? AND generation = ? AND slot = ? AND step = ? AND attempt = ?"""
+        row = next(self._db.query(query, [run_id, generation, slot, step, attempt]), None)
+        return None if row is None else _attempt(row)
+
+    def save_attempt(self, key: tuple[str, int, int, int, int], values: Row) -> None:
+        """Create or complete an attempt."""
+        run_id, generation, slot, step, attempt = key
+        row = {
+            "run_id": run_id,
+            "generation": generation,
+            "slot": slot,
+            "step": step,
+            "attempt": attempt,
+            **encode(values, ("design", "verdict")),
+            "at": now(),
+        }
+        self._db.table("attempts").upsert(row, pk=("run_id", "generation", "slot", "step", "attempt"))
+
+    def attempts(self, run_id: str, generation: int | None = None) -> list[AttemptRow]:
+        """Every attempt of a run, in slot order."""
+        where, arguments = (
+            ("AND generation <= ?", [run_id, generation]) if generation is not None else ("", [run_id])
+        )
+        query = f"SELECT * FROM attempts WHERE run_id = ? {where} ORDER BY generation, slot, step, attempt"  # noqa: S608
+        return [_attempt(row) for row in self._db.query(query, arguments)]
+
+    # -- candidates and evaluations ---------------------------------------------------------------------------
+
+    def save_candidate(self, run_id: str, candidate_id: str, values: Row) -> None:
+        """Store a verified candidate; a second write of the same one is ignored."""
+        row = {"run_id": run_id, "id": candidate_id, **encode(values, ("derived",)), "created_at": now()}
+        self._db.table("candidates").insert(row, ignore=True)
+
+    def candidate(self, run_id: str, candidate_id: str) -> CandidateRow | None:
+        """One candidate, if there is one of this id."""
+        row = next(
+            self._db.query("SELECT * FROM candidates WHERE run_id = ? AND id = ?", [run_id, candidate_id]), None
+        )
+        return None if row is None else CandidateRow(**decode(row))
+
+    def candidates(self, run_id: str, through: int | None = None) -> list[CandidateRow]:
+        """Candidates in their order of position, optionally only through a generation."""
+        where, arguments = ("AND generation <= ?", [run_id, through]) if through is not None else ("", [run_id])
+        query = f"SELECT * FROM candidates WHERE run_id = ? {where} ORDER BY position"  # noqa: S608
+        return [CandidateRow(**decode(row)) for row in self._db.query(query, arguments)]
+
+    def start_training(self, run_id: str, candidate_id: str) -> None:
+        """Mark a candidate as being trained."""
+        self._db.table("candidates").update((run_id, candidate_id), {"status": "training"})
+
+    def save_evaluation(self, run_id: str, candidate_id: str, values: Row, epochs: list[Row]) -> None:
+        """Store how a training ended, with its epochs, and the candidate's new state."""
+        with transaction(self._db):
+            key = {"run_id": run_id, "candidate_id": candidate_id}
+            self._db.table("evaluations").insert({**key, **values, "at": now()}, ignore=True)
+            self._db.table("epochs").insert_all(
+                ({**key, "purpose": values["purpose"], "seed": values["seed"], **epoch} for epoch in epochs),
+                ignore=True,
+            )
+            if values["purpose"] == "search":
+                done = values["status"] == "done"
+                self._db.table("candidates").update(
+                    (run_id, candidate_id),
+                    {
+                        "status": "trained" if done else "failed",
+                        "accuracy": values["accuracy"],
+                        "failure": None if done else values["status"],
+                    },
+                )
+
+    def evaluation(self, run_id: str, candidate_id: str, purpose: str, seed: int) -> EvaluationRow | None:
+        """An evaluation that was made before, if any."""
+        query = "SELECT * FROM evaluations WHERE run_id = ? AND candidate_id = ? AND purpose = ? AND seed = ?"
+        row = next(self._db.query(query, [run_id, candidate_id, purpose, seed]), None)
+        return None if row is None else EvaluationRow(**decode(row))
+
+    def evaluations(self, run_id: str, purpose: str) -> list[EvaluationRow]:
+        """Every evaluation of a purpose (``search`` or ``finish``)."""
+        query = "SELECT * FROM evaluations WHERE run_id = ? AND purpose = ? ORDER BY candidate_id, seed"
+        return [EvaluationRow(**decode(row)) for row in self._db.query(query, [run_id, purpose])]
+
+    def epochs(self, run_id: str, candidate_id: str, purpose: str = "search") -> list[Row]:
+        """The epochs of a candidate's training."""
+        query = """SELECT epoch, seed, train_loss, train_accuracy, validation_accuracy, learning_rate, seconds
+                   FROM epochs WHERE run_id = ? AND candidate_id = ? AND purpose = ? ORDER BY seed, epoch"""
+        return [decode(row) for row in self._db.query(query, [run_id, candidate_id, purpose])]
+
+
+def _attempt(row: Any) -> AttemptRow:  # noqa: ANN401
+    values = decode(row)
+    values.pop("at")
+    values["message"] = values["message"] or ""
+    values["design_seconds"] = values["design_seconds"] or 0.0
+    values["verify_seconds"] = values["verify_seconds"] or 0.0
+    return AttemptRow(**values)

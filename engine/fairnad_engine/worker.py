@@ -1,0 +1,200 @@
+"""The process of one job: ``python -m fairnad_engine.worker FILE JOB``.
+
+It holds the job's lease, beats, answers requests, and is the only writer of the job's results. It never executes a
+candidate's source: that happens in the jail's processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from fairnad_engine.artifacts import write_atomically
+from fairnad_engine.errors import FairnadError
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.control import Control, StopRequestedError
+from fairnad_engine.store import Store
+from fairnad_engine.store.records import JobRow
+from fairnad_engine.workspace import job_folder, template_of
+
+_BEAT_SECONDS = 0.5
+_log = logging.getLogger("fairnad.worker")
+
+
+class Activity:
+    """What each candidate or paper is going through now, for whoever looks on: a small file, rewritten as a whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._now: dict[str, str] = {}
+        self._dirty = True
+
+    def __call__(self, subject: str, doing: str) -> None:
+        """Note what a subject is going through; empty text ends it."""
+        if doing:
+            self._now[subject] = doing
+        else:
+            self._now.pop(subject, None)
+        self._dirty = True
+
+    def flush(self) -> None:
+        """Write the file if something changed."""
+        if self._dirty:
+            self._dirty = False
+            write_atomically(self._path, json.dumps(self._now).encode())
+
+
+def main() -> None:
+    """Carry out the job named on the command line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    path, job_id = Path(sys.argv[1]), sys.argv[2]
+    with Store(path) as store:
+        job = store.jobs.get(job_id)
+        try:
+            store.jobs.acquire(job_id)
+        except FairnadError as error:
+            _log.error("%s", error)
+            sys.exit(error.exit_code)
+        try:
+            sys.exit(asyncio.run(_guarded(store, job)))
+        finally:
+            store.jobs.release(job_id)
+
+
+async def _guarded(store: Store, job: JobRow) -> int:
+    control = Control()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, control.handle, "stop")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    activity = Activity(job_folder(store.path, job.id) / "activity.json")
+    store.jobs.take_requests(job.id)  # what was asked of an earlier life is over
+    store.jobs.set_state(job.id, "running")
+    _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
+    pulse = asyncio.create_task(_pulse(store, job.id, control, activity))
+    try:
+        message = await _WORK[job.kind](store, job, control, activity)
+    except StopRequestedError:
+        store.jobs.set_state(job.id, "stopped", "stopped on request")
+        _log.info("%s stopped on request", job.id)
+        return 7
+    except FairnadError as error:
+        store.jobs.set_state(job.id, "failed", str(error), error.exit_code)
+        _log.error("%s", error)
+        return error.exit_code
+    except Exception as error:
+        store.jobs.set_state(job.id, "failed", f"defect: {type(error).__name__}: {error}"[:500], 1)
+        _log.exception("%s ended by a defect of the program", job.id)
+        return 1
+    finally:
+        pulse.cancel()
+        with suppress(asyncio.CancelledError):
+            await pulse
+        activity.flush()
+    store.jobs.set_state(job.id, "done", message)
+    _log.info("%s done: %s", job.id, message)
+    return 0
+
+
+async def _pulse(store: Store, job_id: str, control: Control, activity: Activity) -> None:
+    """Beat, take requests, publish what is going on."""
+    while True:
+        store.jobs.beat(job_id)
+        for request in store.jobs.take_requests(job_id):
+            _log.info("asked to %s", request)
+            if request == "stop-now":
+                store.jobs.set_state(job_id, "stopped", "stopped at once on request")
+                store.jobs.release(job_id)
+                os.killpg(os.getpgrp(), signal.SIGKILL)
+            control.handle(request)
+            store.jobs.set_state(
+                job_id, "stopping" if control.stopping else "paused" if control.paused else "running"
+            )
+        activity.flush()
+        await asyncio.sleep(_BEAT_SECONDS)
+
+
+async def _structure(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
+    from fairnad_engine.knowledge.structuring import apply_policy, structure
+    from fairnad_engine.llm.models import make_models
+
+    config = RunConfig.model_validate(job.config)
+    template, _ = template_of(store)
+    models = await asyncio.to_thread(make_models, config.model.llm, template)
+    papers, ideas = await structure(
+        store, models.reader, template, job_id=job.id, control=control, activity=activity
+    )
+    approved = apply_policy(store, config.curation.policy)
+    return f"{papers} papers structured, {ideas} new ideas, {approved} approved by policy {config.curation.policy}"
+
+
+async def _search(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
+    import torch
+
+    from fairnad_engine.backbone.jail.client import Jail
+    from fairnad_engine.backbone.verifier import Budget, Verifier
+    from fairnad_engine.knowledge.template import Template
+    from fairnad_engine.llm.models import make_models
+    from fairnad_engine.search.loop import Search
+    from fairnad_engine.search.scoring import Scorer
+    from fairnad_engine.training.executor import LocalExecutor
+    from fairnad_engine.training.protocol import Protocol
+
+    torch.set_num_threads(1)
+    run = store.runs.get(job.run_id or "")
+    config = RunConfig.model_validate(run.config)
+    machine = RunConfig.model_validate(job.config).machine
+    template = Template.parse(
+        store.templates.source(run.template_version), f"template version {run.template_version}"
+    )
+    models = await asyncio.to_thread(make_models, config.model.llm, template)
+    data = run.environment["dataset"]
+    budget = Budget(
+        input_shape=(data["shape"][0], data["shape"][1], data["shape"][2]),
+        num_classes=data["classes"],
+        max_params=config.budget.max_params,
+        max_macs=config.budget.max_macs,
+    )
+    executor = LocalExecutor(machine.workers)
+    with Jail(accept_weak=machine.accept_weak_jail) as jail:
+        scorer = Scorer(
+            store,
+            run.id,
+            run.seed,
+            executor,
+            dataset=config.data.dataset,
+            protocol=Protocol.model_validate(run.environment["protocol"]),
+            deadline=machine.training_deadline,
+            control=control,
+            activity=activity,
+        )
+        search = Search(
+            store,
+            run.id,
+            job.id,
+            template=template,
+            designer=models.designer,
+            verifier=Verifier(jail, store.files, budget, config.search.fit),
+            scorer=scorer,
+            control=control,
+            budget=budget,
+            seed_source=run.environment["seed_source"],
+            activity=activity,
+        )
+        try:
+            digest = await search.run()
+        finally:
+            await executor.close()
+    return f"run digest {digest}"
+
+
+_WORK = {"structure": _structure, "search": _search}
+
+if __name__ == "__main__":
+    main()

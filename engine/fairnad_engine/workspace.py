@@ -1,0 +1,182 @@
+"""Jobs as users start them: what is frozen when one begins, and the process that carries it out.
+
+A long job is a detached process of its own (``python -m fairnad_engine.worker``); the command and the screens only
+write rows and look on.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from fairnad_engine.errors import InputError, StoreError
+from fairnad_engine.knowledge.template import Template
+from fairnad_engine.resources import data_folder, template_file
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.store import Store
+from fairnad_engine.store.records import JobRow, RunRow
+
+_PACKAGES = (
+    "fairnad-tui",
+    "torch",
+    "torchvision",
+    "numpy",
+    "pymoo",
+    "scikit-learn",
+    "safetensors",
+    "sqlite-utils",
+)
+_START_SECONDS = 60.0
+
+
+def template_of(store: Store) -> tuple[Template, int]:
+    """The workspace's attribute template and its version; a new workspace gets the one that ships."""
+    newest = store.templates.newest()
+    if newest is None:
+        text = template_file("attributes.yaml").read_text("utf-8")
+        template = Template.parse(text, "attributes.yaml")
+        return template, store.templates.save(template, text, "as shipped")
+    return Template.parse(store.templates.source(newest[0]), f"template version {newest[0]}"), newest[0]
+
+
+def seed_backbone_source(name: str) -> str:
+    """The source of a shipped seed by name, or of a user's own by path.
+
+    Raises:
+        InputError: There is no such seed, or the file cannot be read.
+    """
+    path = Path(name) if name.endswith(".py") else template_file("backbones", f"{name}.py")
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        known = ", ".join(sorted(p.stem for p in template_file("backbones").glob("*.py")))
+        raise InputError(
+            f"seed backbone {name!r} cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8 text'}); "
+            f"give a Python file, or one of: {known}"
+        ) from error
+
+
+def paper_sources(config: RunConfig) -> list[str]:
+    """The configured paper sources; ``samples`` stands for the digests that ship with the program."""
+    return [str(data_folder("sample_papers")) if one == "samples" else one for one in config.papers.sources]
+
+
+def create_structure_job(store: Store, config: RunConfig) -> JobRow:
+    """Store a job that screens and structures the papers not yet structured."""
+    return store.jobs.create("structure", config.model_dump(mode="json"), None)
+
+
+def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
+    """Freeze everything a search starts with, and store its job.
+
+    Raises:
+        InputError: A setting names something that does not exist, or there is no approved idea.
+    """
+    from fairnad_engine.llm.models import make_models
+    from fairnad_engine.training.datasets import dataset_info, split_digest
+    from fairnad_engine.training.protocol import load_protocol
+
+    info = dataset_info(config.data.dataset)
+    protocol = load_protocol(config.data.protocol)
+    source = seed_backbone_source(config.search.seed_backbone)
+    template, version = template_of(store)
+    models = make_models(config.model.llm, template)
+    if config.search.stages[0] and not store.ideas.approved():
+        raise InputError(
+            "no approved ideas to search with; approve some with: fairnad-tui ideas approve --policy grounded"
+        )
+    environment = {
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "protocol": protocol.model_dump(mode="json"),
+        "seed_source": source,
+        "dataset": {"name": info.name, "shape": list(info.image_shape), "classes": info.num_classes},
+        "split_label": info.split_label,
+    }
+    with store.transaction():
+        run = store.runs.create(
+            config.name,
+            {
+                "config": config.model_dump(mode="json"),
+                "environment": environment,
+                "template_version": version,
+                "model": models.name,
+                "model_digest": models.digest,
+                "dataset_digest": split_digest(config.data.dataset),
+                "protocol_digest": protocol.digest,
+                "seed": config.search.seed,
+            },
+        )
+        job = store.jobs.create("search", config.model_dump(mode="json"), run.id)
+    return run, job
+
+
+def create_finish_job(store: Store, run_id: str, *, top: int, workers: int) -> JobRow:
+    """Store a job that retrains and tests a run's best; one that is not over is taken up again.
+
+    Raises:
+        InputError: The search is not done yet.
+    """
+    search = store.jobs.of_run(run_id)
+    if search is None or search.state != "done":
+        raise InputError(f"{run_id} is not done; end it first with: fairnad-tui run --resume {run_id}")
+    config = {"top": top, "workers": workers}
+    before = store.jobs.of_run(run_id, "finish")
+    if before is not None and before.state != "done":
+        return store.jobs.set_config(before.id, config)
+    return store.jobs.create("finish", config, run_id)
+
+
+def job_folder(store_path: Path, job_id: str) -> Path:
+    """Where a job keeps its log and its current activity."""
+    return store_path.with_name(f"{store_path.stem}-files") / "jobs" / job_id
+
+
+def start_worker(store: Store, job: JobRow) -> subprocess.Popen[bytes]:
+    """Start the detached process of a job; it outlives this one.
+
+    Raises:
+        StoreError: A live process works on the job already, or the new one does not start.
+    """
+    if store.jobs.is_held(job.id):
+        raise StoreError(
+            f"{job.id} is already being worked on; follow it with: fairnad-tui attach {job.run_id or ''}"
+        )
+    folder = job_folder(store.path, job.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "log.txt").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fairnad_engine.worker", str(store.path.resolve()), job.id],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while not store.jobs.is_held(job.id) and store.jobs.get(job.id).state == "queued":
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise StoreError(f"the worker of {job.id} did not start; see {folder / 'log.txt'}")
+        time.sleep(0.05)
+    return process
+
+
+def end_worker(store: Store, job: JobRow) -> None:
+    """Kill the process that works on a job at once; the job can be resumed."""
+    holder = store.jobs.holder(job.id)
+    if holder is not None and holder[0].is_alive():
+        os.killpg(os.getpgid(holder[0].pid), signal.SIGKILL)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"

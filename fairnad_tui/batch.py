@@ -1,0 +1,159 @@
+"""``--no-ui``: papers, ideas, search and report in one go, resumed where they stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fairnad_engine.errors import InputError
+from fairnad_engine.resources import template_file
+from fairnad_engine.search.config import RunConfig, load_config, parse_config
+from fairnad_engine.store import Store
+from fairnad_engine.store.records import JobRow, RunRow
+from fairnad_engine.workspace import create_run, create_structure_job, paper_sources, start_worker, template_of
+from fairnad_tui.displays import Display, choose_display
+from fairnad_tui.follow import follow
+from fairnad_tui.options import DEFAULT_DB
+from fairnad_tui.output import remark
+
+
+def run_batch(
+    *,
+    db: Path | None,
+    config: Path | None,
+    demo: bool,
+    llm: str | None,
+    seed: int | None,
+    trained: int | None,
+    workers: int | None,
+    accept_weak_jail: bool,
+) -> None:
+    """Carry out a configuration from papers to report.
+
+    Raises:
+        FairnadError: Any failure a user can meet, with its own exit code.
+    """
+    settings = _settings(config, demo, llm, seed, trained, workers, accept_weak_jail)
+    check_before_start(settings)
+    path = db or DEFAULT_DB
+    resume = _command(path, config, demo)
+    with Store(path) as store:
+        display = choose_display()
+        _structure(store, settings, display, resume)
+        run, job = _run_and_job(store, settings)
+        if job.state != "done":
+            search(store, job, settings, resume)
+        _report(store, run, display)
+
+
+def check_before_start(settings: RunConfig) -> None:
+    """Find out what is missing before anything is written.
+
+    Raises:
+        InputError: A setting names something that does not exist.
+        ModelUnavailableError: The model is not there.
+        JailError: The jail lacks a layer.
+    """
+    from fairnad_engine.llm.models import check_llm
+
+    from fairnad_engine.backbone.jail.probe import ensure_minimum
+    from fairnad_engine.training.protocol import load_protocol
+    from fairnad_engine.workspace import seed_backbone_source
+
+    check_llm(settings.model.llm)
+    load_protocol(settings.data.protocol)
+    seed_backbone_source(settings.search.seed_backbone)
+    ensure_minimum(settings.machine.accept_weak_jail)
+
+
+def search(store: Store, job: JobRow, settings: RunConfig, resume: str) -> JobRow:
+    """Start a search's worker unless one is at it already, and follow it."""
+    if not store.jobs.is_held(job.id):
+        start_worker(store, job)
+    return follow(store, job, choose_display(), resume)
+
+
+def _settings(
+    config: Path | None,
+    demo: bool,
+    llm: str | None,
+    seed: int | None,
+    trained: int | None,
+    workers: int | None,
+    accept_weak_jail: bool,
+) -> RunConfig:
+    if demo == (config is not None):
+        raise InputError("--no-ui needs its settings: give either --config FILE or --demo")
+    base = load_config(config) if config else load_config(template_file("presets", "demo.toml"))
+    return override(base, llm=llm, seed=seed, trained=trained, workers=workers, accept_weak_jail=accept_weak_jail)
+
+
+def override(
+    base: RunConfig,
+    *,
+    llm: str | None = None,
+    seed: int | None = None,
+    trained: int | None = None,
+    workers: int | None = None,
+    accept_weak_jail: bool = False,
+) -> RunConfig:
+    """Lay command-line options over a configuration."""
+    document = base.model_dump(mode="json")
+    changes: list[tuple[str, str, Any]] = [
+        ("model", "llm", llm),
+        ("search", "seed", seed),
+        ("budget", "trained", trained),
+        ("machine", "workers", workers),
+        ("machine", "accept_weak_jail", accept_weak_jail or None),
+    ]
+    for section, name, value in changes:
+        if value is not None:
+            document[section][name] = value
+    return parse_config(document, "command line")
+
+
+def _structure(store: Store, settings: RunConfig, display: Display, resume: str) -> None:
+    from fairnad_engine.llm.models import check_llm
+
+    from fairnad_engine.knowledge.structuring import add_papers, apply_policy
+
+    template, _ = template_of(store)
+    reading = add_papers(store, paper_sources(settings))
+    for problem in reading.problems:
+        remark(f"fairnad-tui: {problem}")
+    event = {"event": "papers", "added": reading.added, "known": reading.known, "problems": len(reading.problems)}
+    with display:
+        display.show(event)
+    stamp = f"{check_llm(settings.model.llm).name}/{template.digest}"
+    if any(paper.structured_by != stamp for paper in store.papers.all()):
+        job = create_structure_job(store, settings)
+        start_worker(store, job)
+        follow(store, job, choose_display(), resume)
+    else:
+        apply_policy(store, settings.curation.policy)
+
+
+def _run_and_job(store: Store, settings: RunConfig) -> tuple[RunRow, JobRow]:
+    """The newest run with the same outcome settings, or a new one."""
+    for run in reversed(store.runs.all()):
+        job = store.jobs.of_run(run.id)
+        if job and RunConfig.model_validate(run.config).outcome_settings() == settings.outcome_settings():
+            if job.state != "done" and not store.jobs.is_held(job.id):
+                remark(f"resuming {run.id}")
+                job = store.jobs.set_config(job.id, settings.model_dump(mode="json"))
+            return run, job
+    return create_run(store, settings)
+
+
+def _report(store: Store, run: RunRow, display: Display) -> None:
+    from fairnad_tui.commands.results import show_front, write_run_report
+
+    folder = write_run_report(store, run.id, None)
+    with display:
+        show_front(store, run.id, display)
+        display.show({"event": "report", "path": str(folder / "report.md")})
+
+
+def _command(path: Path, config: Path | None, demo: bool) -> str:
+    what = "--demo" if demo else f"--config {config}"
+    return f"fairnad-tui --no-ui {what} --db {path}"

@@ -1,0 +1,131 @@
+"""The command line: options, sub-commands, and how every failure becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fairnad_engine import __version__
+from fairnad_engine.errors import FairnadError
+
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "attach": ("runs", "Follow a run that goes on in the background."),
+    "control": ("runs", "Pause, resume or stop a run."),
+    "doctor": ("doctor", "Try the jail's layers, the model and this machine, and say what is missing."),
+    "evaluate": ("results", "Score an exported backbone again, through its graph alone."),
+    "export": ("results", "Write one candidate as a folder of its own."),
+    "finish": ("results", "Retrain the front's best with fresh weights, then test them once."),
+    "ideas": ("ideas", "List, decide, add, edit, import and export ideas."),
+    "papers": ("papers", "Add and list papers."),
+    "report": ("results", "Write a run's report."),
+    "run": ("runs", "Search backbones from the approved ideas, or resume a search."),
+    "status": ("runs", "Say where the workspace and its runs stand."),
+    "structure": ("structure", "Screen papers and extract their design ideas."),
+    "template": ("template", "Show or check the attribute template."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Knows its sub-commands by name and imports a family only when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"fairnad_tui.commands.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(_COMMANDS.items())])
+
+
+_EPILOG = (
+    "Exit codes: 0 done, 1 defect, 2 bad input, 3 model unavailable, 4 workspace, 5 jail, 6 run failed, 7 stopped."
+)
+
+
+@click.group(
+    cls=_LazyGroup, invoke_without_command=True, epilog=_EPILOG, context_settings={"max_content_width": 100}
+)
+@click.option("--db", type=click.Path(path_type=Path), envvar="FAIRNAD_DB", help="Workspace file [./fairnad.db].")
+@click.option(
+    "--no-ui", is_flag=True, help="Run structure, curation, search and report without the terminal screens."
+)
+@click.option("--config", type=click.Path(path_type=Path), help="Settings of a --no-ui run, a TOML file.")
+@click.option(
+    "--demo", is_flag=True, help="With --no-ui: the sample papers, the rules model and handwritten digits."
+)
+@click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL].")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.")
+@click.option("--trained", type=click.IntRange(1), help="Models to train.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Trainings at a time; does not change the outcome.")
+@click.option(
+    "--accept-weak-jail", is_flag=True, help="Run model-written code although a layer of the jail is missing."
+)
+@click.version_option(__version__, prog_name="fairnad-tui")
+@click.pass_context
+def group(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401
+    """Fair, LLM-driven neural architecture search in the terminal (FairNAD, arXiv:2605.19247).
+
+    Without a sub-command the terminal application opens.
+    """
+    ctx.obj = options["db"]
+    if ctx.invoked_subcommand is not None:
+        return
+    if options["no_ui"]:
+        from fairnad_tui.batch import run_batch
+
+        run_batch(**{name: value for name, value in options.items() if name != "no_ui"})
+        return
+    for name in ("config", "demo"):
+        if options[name]:
+            raise click.UsageError(f"--{name} goes with --no-ui")
+    from fairnad_tui.application import open_application
+
+    open_application(options["db"], options["llm"])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the ``fairnad-tui`` command."""
+    try:
+        group.main(args=arguments, prog_name="fairnad-tui", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except FairnadError as error:
+        _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        # The reader went away (``| head``): nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}; nothing was lost, mend it and try again", 4)
+    except Exception as error:
+        _defect(error)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"fairnad-tui: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def _defect(error: Exception) -> None:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="fairnad-tui-", suffix=".log", delete=False) as file:
+        traceback.print_exception(error, file=file)
+    _fail(f"a defect of the program: {type(error).__name__}: {error}; please report it with {file.name}", 1)

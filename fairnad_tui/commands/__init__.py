@@ -1,0 +1,1 @@
+"""Sub-commands, one family per file; each is imported only when it is called."""

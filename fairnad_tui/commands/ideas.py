@@ -1,0 +1,192 @@
+"""``ideas list | approve | reject | add | edit | import | export``: a researcher's own ideas are first-class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fairnad_engine.errors import InputError
+from fairnad_tui.options import db_option, json_option, open_store
+from fairnad_tui.output import print_json, print_table, remark
+
+if TYPE_CHECKING:
+    from fairnad_engine.store import Store
+    from fairnad_engine.store.records import IdeaRow
+
+_STATUSES = click.Choice(["proposed", "approved", "rejected", "imported"])
+
+
+@click.group()
+def ideas() -> None:
+    """List, decide, add, edit, import and export ideas."""
+
+
+@ideas.command("list")
+@click.option("--status", type=_STATUSES, help="Only ideas of this status.")
+@click.option("--category", metavar="ID", help="Only ideas of this main or sub-category.")
+@click.option("--search", metavar="TEXT", help="Only ideas that contain this text.")
+@db_option
+@json_option
+def list_(status: str | None, category: str | None, search: str | None, db: Path | None, as_json: bool) -> None:
+    """List ideas."""
+    from fairnad_engine.store.library import idea_document
+
+    with open_store(db) as store:
+        found = _select(store, status, category, search)
+    if as_json:
+        print_json([idea_document(idea) for idea in found])
+        return
+    print_table(
+        f"{len(found):,} ideas",
+        ("id", "status", "sub-category", "idea"),
+        ((i.id, i.status, i.sub, i.instruction) for i in found),
+    )
+
+
+@ideas.command()
+@click.argument("ids", nargs=-1)
+@click.option("--all", "all_", is_flag=True, help="Every proposed idea (with --category: of that category).")
+@click.option("--category", metavar="ID", help="With --all: only this main or sub-category.")
+@click.option("--policy", type=click.Choice(["grounded"]), help="Approve what this policy approves.")
+@db_option
+def approve(ids: tuple[str, ...], all_: bool, category: str | None, policy: str | None, db: Path | None) -> None:
+    """Approve ideas by id (a unique beginning is enough), all of them, or by a policy."""
+    with open_store(db) as store:
+        if policy:
+            from fairnad_engine.knowledge.structuring import apply_policy
+
+            changed = apply_policy(store, policy)
+        else:
+            changed = store.ideas.decide(_chosen(store, ids, all_, category), "approved", "person")
+    click.echo(f"{changed:,} ideas approved")
+
+
+@ideas.command()
+@click.argument("ids", nargs=-1)
+@click.option("--all", "all_", is_flag=True, help="Every proposed idea (with --category: of that category).")
+@click.option("--category", metavar="ID", help="With --all: only this main or sub-category.")
+@db_option
+def reject(ids: tuple[str, ...], all_: bool, category: str | None, db: Path | None) -> None:
+    """Reject ideas by id (a unique beginning is enough), or all of them."""
+    with open_store(db) as store:
+        changed = store.ideas.decide(_chosen(store, ids, all_, category), "rejected", "person")
+    click.echo(f"{changed:,} ideas rejected")
+
+
+@ideas.command()
+@click.option("--sub", required=True, metavar="ID", help="Sub-category, for example conv.depthwise.")
+@click.option("--name", default="", help="Short name.")
+@click.argument("instruction")
+@db_option
+def add(sub: str, name: str, instruction: str, db: Path | None) -> None:
+    """Add an idea of your own; it counts as approved."""
+    from fairnad_engine.knowledge.idea_files import checked_instruction, checked_sub
+    from fairnad_engine.workspace import template_of
+
+    with open_store(db, create=True) as store:
+        template, _ = template_of(store)
+        text = checked_instruction(instruction, "the idea")
+        sub_id = checked_sub(template, sub, "--sub")
+        new_id = store.ideas.add_own(template, sub_id, name or " ".join(text.split()[:6]), text)
+    click.echo(f"{new_id} added to {sub_id} and approved")
+
+
+@ideas.command()
+@click.argument("idea")
+@click.option("--sub", metavar="ID", help="File it under another sub-category.")
+@click.option("--name", help="Another short name.")
+@click.option("--instruction", help="Another instruction.")
+@db_option
+def edit(idea: str, sub: str | None, name: str | None, instruction: str | None, db: Path | None) -> None:
+    """Change an idea; what it was before is kept."""
+    from fairnad_engine.knowledge.idea_files import checked_instruction, checked_sub
+    from fairnad_engine.workspace import template_of
+
+    changes: dict[str, str] = {}
+    with open_store(db) as store:
+        template, _ = template_of(store)
+        if sub:
+            sub_id = checked_sub(template, sub, "--sub")
+            main = template.sub(sub_id).main
+            changes.update(sub=sub_id, main=main, level=template.level_of(main))
+        if name is not None:
+            changes["name"] = checked_instruction(name, "--name")
+        if instruction is not None:
+            changes["instruction"] = checked_instruction(instruction, "--instruction")
+        if not changes:
+            raise InputError("nothing to change; give --sub, --name or --instruction")
+        found = store.ideas.edit(idea, changes, "person")
+    click.echo(f"{found.id} edited")
+
+
+@ideas.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--approve", "approve_", is_flag=True, help="Approve them; otherwise their status is `imported`.")
+@db_option
+def import_(file: Path, approve_: bool, db: Path | None) -> None:
+    """Import ideas from JSONL or CSV (columns: sub, instruction, optional name and status).
+
+    A line that cannot be used is named and the rest goes on; the exit code then is 2.
+    """
+    from fairnad_engine.knowledge.idea_files import read_ideas
+    from fairnad_engine.workspace import template_of
+
+    with open_store(db, create=True) as store:
+        template, _ = template_of(store)
+        good, problems = read_ideas(file, template)
+        status = "approved" if approve_ else "imported"
+        before = sum(store.ideas.counts().values())
+        with store.transaction():
+            for idea in good:
+                store.ideas.add_own(
+                    template, idea.sub, idea.name, idea.instruction, origin="imported", status=status
+                )
+        added = sum(store.ideas.counts().values()) - before
+    for problem in problems:
+        remark(f"fairnad-tui: {problem}")
+    click.echo(f"{added:,} ideas imported, {len(good) - added:,} were there already")
+    if problems:
+        raise click.exceptions.Exit(InputError.exit_code)
+
+
+@ideas.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--status", type=_STATUSES, help="Only ideas of this status.")
+@db_option
+def export(file: Path, status: str | None, db: Path | None) -> None:
+    """Export ideas to FILE (.jsonl or .csv), or to standard output as JSONL with -."""
+    from fairnad_engine.artifacts import write_atomically
+    from fairnad_engine.knowledge.idea_files import render_ideas
+    from fairnad_engine.store.library import idea_document
+
+    with open_store(db) as store:
+        documents = [idea_document(idea) for idea in store.ideas.all(status)]
+    if str(file) == "-":
+        click.echo(render_ideas(documents, "jsonl"), nl=False)
+        return
+    if file.suffix not in (".jsonl", ".csv"):
+        raise InputError(f"{file}: exports are .jsonl or .csv; name the file so")
+    write_atomically(file, render_ideas(documents, file.suffix[1:]).encode())
+    click.echo(f"{len(documents):,} ideas written to {file}")
+
+
+def _select(store: Store, status: str | None, category: str | None, search: str | None) -> list[IdeaRow]:
+    wanted = (search or "").casefold()
+    return [
+        idea
+        for idea in store.ideas.all(status)
+        if (not category or category in (idea.main, idea.sub, idea.level))
+        and (not wanted or wanted in f"{idea.name}\n{idea.instruction}\n{idea.quote}".casefold())
+    ]
+
+
+def _chosen(store: Store, ids: tuple[str, ...], all_: bool, category: str | None) -> list[str]:
+    if bool(ids) == all_:
+        raise InputError("say which ideas: ids, or --all; see: fairnad-tui ideas list")
+    if category and not all_:
+        raise InputError("--category goes with --all")
+    if all_:
+        return [idea.id for idea in _select(store, "proposed", category, None)]
+    return [store.ideas.get(one).id for one in ids]

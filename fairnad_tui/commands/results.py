@@ -1,0 +1,149 @@
+"""``report``, ``export``, ``evaluate`` and ``finish``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fairnad_engine.errors import InputError
+from fairnad_tui.options import db_option, json_option, open_store
+from fairnad_tui.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from fairnad_engine.store import Store
+    from fairnad_tui.displays import Display
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for the report [beside the workspace].")
+@db_option
+@json_option
+def report(run_id: str | None, output: Path | None, db: Path | None, as_json: bool) -> None:
+    """Write a run's report (Markdown, JSON, CSV, SVG) and its front's exports; --json prints it instead."""
+    with open_store(db) as store:
+        one = _run(store, run_id)
+        if as_json:
+            from fairnad_engine.report.summary import summarise
+
+            print_json(summarise(store, one).as_dict())
+            return
+        folder = write_run_report(store, one, output)
+        show_front(store, one, None)
+    click.echo(f"report: {folder / 'report.md'}", err=True)
+
+
+@click.command()
+@click.argument("candidate")
+@click.option("--run", "run_id", metavar="RUN", help="Of which run [the newest].")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder to make [./CANDIDATE].")
+@db_option
+def export(candidate: str, run_id: str | None, output: Path | None, db: Path | None) -> None:
+    """Write one trained candidate as a folder: stand-alone source, graph, weights, lineage, ideas and papers."""
+    from fairnad_engine.report.export import export_candidate
+
+    with open_store(db) as store:
+        folder = export_candidate(store, _run(store, run_id), candidate, output or Path(candidate))
+    click.echo(f"exported to {folder}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@json_option
+def evaluate(folder: Path, as_json: bool) -> None:
+    """Score an exported backbone again on the validation split, through its graph; its source is not run."""
+    from fairnad_engine.report.evaluate import evaluate_folder
+
+    found = evaluate_folder(folder)
+    document = {
+        "folder": str(folder),
+        "dataset": found.dataset,
+        "protocol": found.protocol,
+        "validation_accuracy": found.validation_accuracy,
+        "recorded": found.recorded,
+        "equal": found.equal,
+        "params": found.params,
+        "macs": found.macs,
+    }
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(
+            f"{found.validation_accuracy:.2f} % validation on {found.dataset} ({found.protocol}); "
+            f"recorded {found.recorded:.2f} %: {'equal' if found.equal else 'NOT equal'}"
+        )
+    if not found.equal:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
+@click.option("--top", type=click.IntRange(1, 50), default=3, show_default=True, help="Front members to retrain.")
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Trainings at a time.")
+@db_option
+def finish(run_id: str | None, top: int, workers: int, db: Path | None) -> None:
+    """Retrain the front's best with fresh weights and 3 seeds, then test each once.
+
+    Until now no number of the run has seen the test split; this is the one time it is touched.
+    """
+    from fairnad_engine.workspace import create_finish_job, start_worker
+    from fairnad_tui.displays import choose_display
+    from fairnad_tui.follow import follow
+
+    with open_store(db) as store:
+        one = _run(store, run_id)
+        job = create_finish_job(store, one, top=top, workers=workers)
+        if job.state != "done":
+            start_worker(store, job)
+            follow(store, job, choose_display(), f"fairnad-tui finish {one}")
+        folder = write_run_report(store, one, None)
+        rows = [
+            (t.candidate_id, t.seed, f"{t.validation_accuracy:.2f}", f"{t.test_accuracy:.2f}")
+            for t in store.tests.of_run(one)
+        ]
+    print_table("Test scores", ("candidate", "seed", "validation %", "test %"), rows)
+    click.echo(f"report: {folder / 'report.md'}", err=True)
+
+
+def write_run_report(store: Store, run_id: str, folder: Path | None) -> Path:
+    """Write a run's report beside the workspace, or where the user says."""
+    from fairnad_engine.report.markdown import write_report
+
+    target = folder or store.path.with_name(f"{store.path.stem}-reports") / run_id
+    write_report(store, run_id, target)
+    return target
+
+
+def show_front(store: Store, run_id: str, display: Display | None) -> None:
+    """Print a run's Pareto front: as an event where a display is given that prints lines, else as a table."""
+    from fairnad_engine.search.selection import pareto_front
+    from fairnad_tui.displays import JsonLines
+
+    run = store.runs.get(run_id)
+    front = pareto_front(store.runs.candidates(run_id))
+    protocol = f"{run.environment['protocol']['name']}, {run.environment['split_label']}"
+    if isinstance(display, JsonLines):
+        members = [
+            {"id": c.id, "validation_accuracy": c.accuracy, "params": c.params, "macs": c.macs, "change": c.change}
+            for c in front
+        ]
+        display.show(
+            {"event": "front", "run": run_id, "protocol": protocol, "digest": run.digest, "members": members}
+        )
+        return
+    print_table(
+        f"Pareto front of {run_id} ({protocol}; run digest {run.digest or 'not yet'})",
+        ("candidate", "val %", "params", "MACs", "change"),
+        ((c.id, f"{c.accuracy:.2f}", c.params, c.macs, c.change) for c in front),
+    )
+
+
+def _run(store: Store, run_id: str | None) -> str:
+    if run_id:
+        return store.runs.get(run_id).id
+    newest = store.runs.newest()
+    if newest is None:
+        raise InputError("there is no run yet; start one with: fairnad-tui run")
+    return newest.id

@@ -1,0 +1,42 @@
+"""``structure``: screen papers and extract their ideas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fairnad_tui.options import db_option, open_store
+
+
+@click.command()
+@click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL] [ollama:qwen3:8b].")
+@click.option(
+    "--policy",
+    type=click.Choice(["grounded", "none"]),
+    default="none",
+    show_default=True,
+    help="Approve new ideas whose quote is in the paper, or leave them proposed.",
+)
+@click.option("--detach", is_flag=True, help="Leave it running in the background.")
+@db_option
+def structure(llm: str | None, policy: str, detach: bool, db: Path | None) -> None:
+    """Screen papers and extract their design ideas; only papers not yet structured are read."""
+    from fairnad_engine.llm.models import check_llm
+
+    from fairnad_engine.search.config import RunConfig, parse_config
+    from fairnad_engine.workspace import create_structure_job, start_worker, template_of
+    from fairnad_tui.displays import choose_display
+    from fairnad_tui.follow import follow
+
+    document = {"model": {"llm": llm or RunConfig().model.llm}, "curation": {"policy": policy}}
+    settings = parse_config(document, "command line")
+    with open_store(db) as store:
+        check_llm(settings.model.llm)
+        template_of(store)
+        job = create_structure_job(store, settings)
+        start_worker(store, job)
+        if detach:
+            click.echo(f"{job.id} goes on in the background; see: fairnad-tui status")
+            return
+        follow(store, job, choose_display(), f"fairnad-tui structure --llm {settings.model.llm}")

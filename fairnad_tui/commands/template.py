@@ -1,0 +1,68 @@
+"""``template show`` and ``template check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fairnad_engine.errors import InputError
+from fairnad_tui.options import db_option, json_option, open_store
+from fairnad_tui.output import print_json
+
+
+@click.group()
+def template() -> None:
+    """Show or check the attribute template."""
+
+
+@template.command("show")
+@db_option
+@json_option
+def show(db: Path | None, as_json: bool) -> None:
+    """Print the tree: level, main category, sub-category, with the ideas filed under each."""
+    from fairnad_engine.workspace import template_of
+
+    with open_store(db, create=True) as store:
+        tree, version = template_of(store)
+        ideas = store.ideas.all()
+    per_sub = {sub.id: 0 for main in tree.mains for sub in main.subs}
+    for idea in ideas:
+        per_sub[idea.sub] = per_sub.get(idea.sub, 0) + 1
+    if as_json:
+        nodes = [
+            {
+                "level": main.level,
+                "main": main.id,
+                "sub": sub.id,
+                "definition": sub.definition,
+                "ideas": per_sub[sub.id],
+            }
+            for main in tree.mains
+            for sub in main.subs
+        ]
+        print_json({"version": version, "digest": tree.digest, "sub_categories": nodes})
+        return
+    for level in tree.levels:
+        click.echo(level.name)
+        for main in level.mains:
+            click.echo(f"  {main.name} ({main.id})  {sum(per_sub[sub.id] for sub in main.subs)} ideas")
+            for sub in main.subs:
+                click.echo(f"    {sub.id:<28} {per_sub[sub.id]:>4}  {sub.definition}")
+
+
+@template.command("check")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def check(file: Path | None) -> None:
+    """Check a template FILE, or the one that ships: counts, ids, definitions, signatures."""
+    from fairnad_engine.knowledge.template import Template
+    from fairnad_engine.knowledge.template import check as problems_of
+
+    found = Template.load(file)
+    problems = problems_of(found)
+    if problems:
+        for problem in problems[:-1]:
+            click.echo(f"fairnad-tui: {file or 'attributes.yaml'}: {problem}", err=True)
+        raise InputError(f"{file or 'attributes.yaml'}: {problems[-1]}")
+    levels, mains, subs = found.counts
+    click.echo(f"{file or 'attributes.yaml'}: {levels} levels, {mains} main and {subs} sub-categories; no problem")
