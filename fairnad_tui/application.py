@@ -13,6 +13,4 @@ def open_application(db: Path | None, llm: str | None) -> None:
     Raises:
         InputError: This version has none yet.
     """
-    raise InputError(
-        "the terminal screens are not in this version yet; use --no-ui --demo, or a sub-command (--help)"
-    )
+    raise InputError("the terminal screens are not in this version yet; use --no-ui --demo, or a sub-command (--help)")

@@ -53,17 +53,11 @@ _EPILOG = (
 )
 
 
-@click.group(
-    cls=_LazyGroup, invoke_without_command=True, epilog=_EPILOG, context_settings={"max_content_width": 100}
-)
+@click.group(cls=_LazyGroup, invoke_without_command=True, epilog=_EPILOG, context_settings={"max_content_width": 100})
 @click.option("--db", type=click.Path(path_type=Path), envvar="FAIRNAD_DB", help="Workspace file [./fairnad.db].")
-@click.option(
-    "--no-ui", is_flag=True, help="Run structure, curation, search and report without the terminal screens."
-)
+@click.option("--no-ui", is_flag=True, help="Run structure, curation, search and report without the terminal screens.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings of a --no-ui run, a TOML file.")
-@click.option(
-    "--demo", is_flag=True, help="With --no-ui: the sample papers, the rules model and handwritten digits."
-)
+@click.option("--demo", is_flag=True, help="With --no-ui: the sample papers, the rules model and handwritten digits.")
 @click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL].")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.")
 @click.option("--trained", type=click.IntRange(1), help="Models to train.")

@@ -121,9 +121,7 @@ def _sentence(event: Event) -> str:
                 f"hypervolume {event['hypervolume']:.4f}"
             )
         case "papers":
-            return (
-                f"{event['added']} papers added, {event['known']} already there, {event['problems']} not readable"
-            )
+            return f"{event['added']} papers added, {event['known']} already there, {event['problems']} not readable"
         case "state":
             return f"{event['job']} {event['state']}" + (f": {event['message']}" if event["message"] else "")
         case "report":

@@ -40,7 +40,5 @@ def open_store(db: Path | None, *, create: bool = False) -> Store:
     context = click.get_current_context(silent=True)
     path = db or (context.find_root().obj if context else None) or DEFAULT_DB
     if not create and not path.exists():
-        raise InputError(
-            f"{path}: there is no workspace; make one with: fairnad-tui papers add FOLDER --db {path}"
-        )
+        raise InputError(f"{path}: there is no workspace; make one with: fairnad-tui papers add FOLDER --db {path}")
     return Store(path)

@@ -113,9 +113,7 @@ async def _pulse(store: Store, job_id: str, control: Control, activity: Activity
                 store.jobs.release(job_id)
                 os.killpg(os.getpgrp(), signal.SIGKILL)
             control.handle(request)
-            store.jobs.set_state(
-                job_id, "stopping" if control.stopping else "paused" if control.paused else "running"
-            )
+            store.jobs.set_state(job_id, "stopping" if control.stopping else "paused" if control.paused else "running")
         activity.flush()
         await asyncio.sleep(_BEAT_SECONDS)
 
@@ -127,9 +125,7 @@ async def _structure(store: Store, job: JobRow, control: Control, activity: Acti
     config = RunConfig.model_validate(job.config)
     template, _ = template_of(store)
     models = await asyncio.to_thread(make_models, config.model.llm, template)
-    papers, ideas = await structure(
-        store, models.reader, template, job_id=job.id, control=control, activity=activity
-    )
+    papers, ideas = await structure(store, models.reader, template, job_id=job.id, control=control, activity=activity)
     approved = apply_policy(store, config.curation.policy)
     return f"{papers} papers structured, {ideas} new ideas, {approved} approved by policy {config.curation.policy}"
 
@@ -150,9 +146,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     run = store.runs.get(job.run_id or "")
     config = RunConfig.model_validate(run.config)
     machine = RunConfig.model_validate(job.config).machine
-    template = Template.parse(
-        store.templates.source(run.template_version), f"template version {run.template_version}"
-    )
+    template = Template.parse(store.templates.source(run.template_version), f"template version {run.template_version}")
     models = await asyncio.to_thread(make_models, config.model.llm, template)
     data = run.environment["dataset"]
     budget = Budget(

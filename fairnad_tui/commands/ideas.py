@@ -140,9 +140,7 @@ def import_(file: Path, approve_: bool, db: Path | None) -> None:
         before = sum(store.ideas.counts().values())
         with store.transaction():
             for idea in good:
-                store.ideas.add_own(
-                    template, idea.sub, idea.name, idea.instruction, origin="imported", status=status
-                )
+                store.ideas.add_own(template, idea.sub, idea.name, idea.instruction, origin="imported", status=status)
         added = sum(store.ideas.counts().values()) - before
     for problem in problems:
         remark(f"fairnad-tui: {problem}")

@@ -129,9 +129,7 @@ def show_front(store: Store, run_id: str, display: Display | None) -> None:
             {"id": c.id, "validation_accuracy": c.accuracy, "params": c.params, "macs": c.macs, "change": c.change}
             for c in front
         ]
-        display.show(
-            {"event": "front", "run": run_id, "protocol": protocol, "digest": run.digest, "members": members}
-        )
+        display.show({"event": "front", "run": run_id, "protocol": protocol, "digest": run.digest, "members": members})
         return
     print_table(
         f"Pareto front of {run_id} ({protocol}; run digest {run.digest or 'not yet'})",

@@ -46,9 +46,7 @@ def test_rights_of_each_landlock_abi(version: int, bits: int) -> None:
 
 
 @pytest.mark.parametrize("version", [1, 2, 3, 5])
-def test_files_are_safe_with_an_older_landlock(
-    version: int, guard: Guard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_are_safe_with_an_older_landlock(version: int, guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     _patch_zygote(monkeypatch, OLDER.format(version))
     with _jail(accept_weak=False) as jail:
         for attack in FILES:
@@ -75,9 +73,7 @@ def test_a_missing_layer_is_found_named_and_refused(
         jail.run("ping", {})
     with _jail(accept_weak=True) as jail:
         assert jail.run("ping", {"value": 3}).data["pong"] == 3
-        assert "reached" in verdict(attack, _send(jail, attack, guard)), (
-            "the attack is stopped by nothing tested here"
-        )
+        assert "reached" in verdict(attack, _send(jail, attack, guard)), "the attack is stopped by nothing tested here"
     monkeypatch.setattr(probe, "probe", lambda: found)
     with pytest.raises(JailError) as caught:
         probe.ensure_minimum(False)

@@ -33,9 +33,7 @@ def until(condition: Callable[[], object]) -> None:
 
 def gone(process: psutil.Process) -> bool:
     try:
-        return (
-            not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-        )  # an orphan init has yet to reap
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE  # an orphan init has yet to reap
     except psutil.NoSuchProcess:
         return True
 

@@ -47,9 +47,7 @@ def test_a_tolerant_match_says_so():
     assert score < 1.0
 
 
-@pytest.mark.parametrize(
-    "quote", ["", "  \n", "* - *", "a small kernel", "the 5x5 convolution", "less. The gates"]
-)
+@pytest.mark.parametrize("quote", ["", "  \n", "* - *", "a small kernel", "the 5x5 convolution", "less. The gates"])
 def test_what_is_not_there(quote):
     assert locate(quote, TEXT) is None
 

@@ -197,9 +197,7 @@ def test_a_folder_is_read_in_order_and_goes_on_after_problems(tmp_path):
     write(tmp_path / ".hidden.md", MARKDOWN)
     write(tmp_path / ".git" / "e.md", MARKDOWN)
     (tmp_path / "loose.md").symlink_to(tmp_path / "gone.md")
-    found = [
-        (type(item).__name__, item.source.removeprefix(f"{tmp_path}/")) for item in read_papers(str(tmp_path))
-    ]
+    found = [(type(item).__name__, item.source.removeprefix(f"{tmp_path}/")) for item in read_papers(str(tmp_path))]
     assert found == [
         ("ReadProblem", "a.md"),
         ("PaperText", "b.md"),

@@ -91,10 +91,7 @@ def test_lookups(shipped):
     assert [main.id for main in shipped.mains_of("network")] == ["stem", "stages", "schedule", "links", "tail"]
     assert len(shipped.subs_of("conv")) == 5
     assert (
-        shipped.level_of("tail.final-expansion")
-        == shipped.level_of("tail")
-        == shipped.level_of("network")
-        == "network"
+        shipped.level_of("tail.final-expansion") == shipped.level_of("tail") == shipped.level_of("network") == "network"
     )
     for lookup, wrong in [
         (shipped.main, "conv.depthwise"),

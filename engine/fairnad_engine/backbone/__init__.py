@@ -1,0 +1,1 @@
+"""The path of a candidate: contract, jail, trusted graph, costs, verifier."""

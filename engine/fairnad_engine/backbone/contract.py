@@ -66,6 +66,7 @@ def _check_imports(tree: ast.Module, allowed: frozenset[str]) -> ContractProblem
         elif isinstance(node, ast.ImportFrom):
             names = ["." * node.level + (node.module or "")]
         for name in names:
+            assert isinstance(node, (ast.Import, ast.ImportFrom))  # noqa: S101 - no other node has names
             if name.split(".")[0] not in allowed:
                 return ContractProblem(
                     "import", f"line {node.lineno}: import of {name!r}; only torch and math are there"

@@ -79,7 +79,7 @@ def try_step(model: nn.Module, shape: tuple[int, int, int], num_classes: int) ->
             raise CandidateError("output-shape", f"forward returns {got}, wanted (4, {num_classes})")
         if mode:
             try:
-                nn.functional.cross_entropy(logits, labels).backward()
+                nn.functional.cross_entropy(logits, labels).backward()  # type: ignore[no-untyped-call]
             except Exception as error:
                 raise CandidateError("backward", _describe(error)) from error
             if not any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in model.parameters()):
@@ -135,8 +135,10 @@ class _TensorTable:
         self._values: list[torch.Tensor] = []
         self._index: dict[str, int] = {}
         seen: dict[int, int] = {}
-        named = [(name, p, "parameter") for name, p in model.named_parameters(remove_duplicate=False)]
-        named += [(name, b, "buffer") for name, b in model.named_buffers(remove_duplicate=False)]
+        named: list[tuple[str, torch.Tensor, str]] = [
+            (name, p, "parameter") for name, p in model.named_parameters(remove_duplicate=False)
+        ]
+        named.extend((name, b, "buffer") for name, b in model.named_buffers(remove_duplicate=False))
         for name, tensor, kind in named:
             if id(tensor) in seen:
                 self._index[name] = seen[id(tensor)]
@@ -165,9 +167,9 @@ class _TensorTable:
 
     def constant(self, tensor: torch.Tensor) -> int:
         for index, (entry, value) in enumerate(zip(self.entries, self._values, strict=True)):
-            if entry["kind"] == "constant" and value.dtype == tensor.dtype and value.shape == tensor.shape:
-                if torch.equal(value, tensor):
-                    return index
+            same_form = entry["kind"] == "constant" and value.dtype == tensor.dtype and value.shape == tensor.shape
+            if same_form and torch.equal(value, tensor):
+                return index
         return self._add(f"constant.{len(self.entries)}", tensor, "constant")
 
     def weights(self) -> bytes:

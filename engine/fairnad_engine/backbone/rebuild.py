@@ -63,7 +63,7 @@ class GraphBackbone(nn.Module):
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> GraphBackbone:
         self._table = None  # tensors may be replaced when the module moves
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
     def named_weights(self) -> dict[str, torch.Tensor]:
@@ -97,7 +97,7 @@ def compile_mode(graph: ModeGraph) -> Forward:
         constants = _Constants(scope, index)
         parts = [constants.text(argument) for argument in node.args]
         # A keyword is text of the description, so it is bound through the scope, never written out.
-        keywords = {name: value for name, value in node.kwargs}
+        keywords = dict(node.kwargs)
         call = ", ".join(parts)
         if keywords or node.op in FACTORY_OPS:
             pairs = [f"{constants.name(name)}: {constants.text(value)}" for name, value in keywords.items()]

@@ -1,0 +1,1 @@
+"""From papers to an idea library: template, reading, extraction, grounding, curation."""

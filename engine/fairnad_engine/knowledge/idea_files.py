@@ -113,7 +113,7 @@ def _jsonl_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
         except (json.JSONDecodeError, RecursionError) as error:
             yield number, f"is not valid JSON ({getattr(error, 'msg', 'nested too deeply')}); mend the line"
             continue
-        yield number, row if isinstance(row, dict) else "is no JSON object; write {\"sub\": ..., \"instruction\": ...}"
+        yield number, row if isinstance(row, dict) else 'is no JSON object; write {"sub": ..., "instruction": ...}'
 
 
 def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

@@ -204,9 +204,7 @@ def _read_record(line: bytes, source: str, place: str) -> PaperText | ReadProble
         return ReadProblem(source, place, str(error))
     except (ValueError, RecursionError) as error:
         reason = (
-            f"{error.msg} at column {error.colno}"
-            if isinstance(error, json.JSONDecodeError)
-            else "nested too deeply"
+            f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else "nested too deeply"
         )
         return ReadProblem(source, place, f"not JSON ({reason}); give one JSON object a line")
     if not isinstance(record, dict):

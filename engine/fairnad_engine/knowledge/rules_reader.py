@@ -65,9 +65,7 @@ class RulesReader:
                 seen[sub_id].append(words)
                 sub = template.sub(sub_id)
                 instruction = instruct(flat, sub.action)
-                ideas.append(
-                    IdeaDraft(sub.main, sub.id, _short_name(flat, sub.name), instruction, quote, (start, end))
-                )
+                ideas.append(IdeaDraft(sub.main, sub.id, _short_name(flat, sub.name), instruction, quote, (start, end)))
         return Extraction(tuple(ideas))
 
 

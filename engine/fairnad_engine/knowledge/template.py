@@ -132,9 +132,7 @@ class Template:
             with file.open("rb") as stream:
                 raw = stream.read(_MAX_BYTES + 1)
             if len(raw) > _MAX_BYTES:
-                raise InputError(
-                    f"{file}: larger than {_MAX_BYTES >> 20} MiB, so not a template; name another file"
-                )
+                raise InputError(f"{file}: larger than {_MAX_BYTES >> 20} MiB, so not a template; name another file")
             return cls.parse(raw.decode("utf-8-sig"), str(file))
         except OSError as error:
             raise InputError(f"{file}: {error.strerror or error}; name a readable template file") from error

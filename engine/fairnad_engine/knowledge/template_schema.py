@@ -97,9 +97,7 @@ def _main(entry: MainEntry, level: str) -> Main:
 
 
 def _sub(entry: SubEntry, main: str) -> Sub:
-    signature = tuple(
-        tuple(Condition(c.feature, c.change) for c in alternative) for alternative in entry.signature
-    )
+    signature = tuple(tuple(Condition(c.feature, c.change) for c in alternative) for alternative in entry.signature)
     return Sub(
         id=entry.id,
         main=main,

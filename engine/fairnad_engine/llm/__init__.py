@@ -1,0 +1,1 @@
+"""Models that read papers and design backbones, behind one protocol."""

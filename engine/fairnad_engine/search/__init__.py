@@ -1,0 +1,1 @@
+"""The FairNAD search: fairness, Pareto selection, stages, memory, the loop."""

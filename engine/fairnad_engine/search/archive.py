@@ -61,7 +61,5 @@ def remember(attempts: list[AttemptRow], candidates: list[CandidateRow]) -> tupl
             if candidate is None or candidate.accuracy is None:
                 continue
             result = f"{candidate.accuracy:.2f} % with {candidate.params} parameters, {candidate.macs} MACs"
-        outcomes.append(
-            Outcome(problem=attempt.purpose, change=str(design.get("change", ""))[:200], outcome=result)
-        )
+        outcomes.append(Outcome(problem=attempt.purpose, change=str(design.get("change", ""))[:200], outcome=result))
     return tuple(outcomes[-MEMORY_LENGTH:])

@@ -116,10 +116,7 @@ class FairSampler:
             peers = [
                 counts[peer].effective
                 for peer, peer_kind in self._kinds.items()
-                if peer_kind == kind
-                and peer in counts
-                and counts[peer].active
-                and self._are_peers(node, peer, kind)
+                if peer_kind == kind and peer in counts and counts[peer].active and self._are_peers(node, peer, kind)
             ]
             offset = min(peers) - old.turns if peers else old.join_offset
             entering[node] = replace(old, join_offset=offset, active=True)

@@ -183,9 +183,7 @@ class Search:
             stored = self._store.runs.slots(run_id, number)
             if not stored:
                 levels = {
-                    main.id: level.id
-                    for level in self._template.levels
-                    for main in self._template.mains_of(level.id)
+                    main.id: level.id for level in self._template.levels for main in self._template.mains_of(level.id)
                 }
                 ideas = approved_ideas(self._store, run_id, number, levels)
                 sampler = FairSampler(
@@ -214,9 +212,7 @@ class Search:
                 run_id,
                 number,
                 front=[c.id for c in pareto_front(candidates)],
-                hypervolume=hypervolume(
-                    candidates, candidates[0].accuracy or 0.0, budget.max_params, budget.max_macs
-                ),
+                hypervolume=hypervolume(candidates, candidates[0].accuracy or 0.0, budget.max_params, budget.max_macs),
                 best=best_accuracy(candidates),
                 trained=sum(c.generation == number for c in trained(candidates)),
             )

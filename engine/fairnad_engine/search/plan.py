@@ -27,9 +27,7 @@ class Plan:
     sampler: FairSampler
 
 
-def plan_generation(
-    number: int, config: RunConfig, snapshot: Snapshot, sampler: FairSampler, run_seed: int
-) -> Plan:
+def plan_generation(number: int, config: RunConfig, snapshot: Snapshot, sampler: FairSampler, run_seed: int) -> Plan:
     """Draw the turns and parents of generation ``number``; nothing is written."""
     first, second, third = config.search.stages
     turns = sampler.draw(first, generator(entropy(run_seed, number, 1, "turns")))

@@ -80,9 +80,7 @@ class Scorer:
             self._store.runs.start_training(self._run_id, candidate.id)
         self._activity(candidate.id, "training: waiting for a worker")
         try:
-            outcome = await self._executor.run(
-                self._job(candidate, purpose, seed, weights), progress, self._deadline
-            )
+            outcome = await self._executor.run(self._job(candidate, purpose, seed, weights), progress, self._deadline)
         finally:
             self._activity(candidate.id, "")
         self._store.runs.save_evaluation(

@@ -16,9 +16,7 @@ _ACCURACY_BELOW_SEED = 5.0
 
 def trained(candidates: Sequence[CandidateRow]) -> list[CandidateRow]:
     """Candidates with a finite accuracy; failed and diverged ones never enter selection."""
-    return [
-        c for c in candidates if c.status == "trained" and c.accuracy is not None and math.isfinite(c.accuracy)
-    ]
+    return [c for c in candidates if c.status == "trained" and c.accuracy is not None and math.isfinite(c.accuracy)]
 
 
 def objectives(candidates: Sequence[CandidateRow]) -> NDArray[np.float64]:

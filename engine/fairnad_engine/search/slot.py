@@ -176,9 +176,7 @@ class SlotRun:
             current = self._candidate(current.parent_id) if current.parent_id else None
         return None
 
-    def _task(
-        self, step: int, parent: CandidateRow, idea: IdeaBrief | None, extra: tuple[Outcome, ...]
-    ) -> DesignTask:
+    def _task(self, step: int, parent: CandidateRow, idea: IdeaBrief | None, extra: tuple[Outcome, ...]) -> DesignTask:
         budget = self._g.budget
         return DesignTask(
             purpose=Purpose(self._slot.kind),

@@ -15,10 +15,8 @@ from fairnad_engine.errors import StoreError
 from fairnad_engine.store.schema import migrations
 
 _BUSY_MILLISECONDS = 10_000
-# Magic numbers of file systems on which SQLite's write-ahead log is not safe (statfs(2)).
-_NETWORK_TYPES = {
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "9p", "afs", "fuse.sshfs", "fuse.glusterfs",
-}  # fmt: skip
+# File systems on which SQLite's write-ahead log is not safe.
+_NETWORK_TYPES = frozenset("nfs nfs4 cifs smb3 smbfs lustre gpfs beegfs ceph 9p afs fuse.sshfs fuse.glusterfs".split())
 
 
 def now() -> str:

@@ -63,9 +63,7 @@ class PaperTable:
         """
         rows = list(self._db.query("SELECT * FROM papers WHERE id LIKE ? || '%' LIMIT 2", [paper_id]))
         if len(rows) != 1:
-            raise InputError(
-                f"paper {paper_id!r}: {'several' if rows else 'no'} papers have this id; see: papers list"
-            )
+            raise InputError(f"paper {paper_id!r}: {'several' if rows else 'no'} papers have this id; see: papers list")
         return _paper(rows[0])
 
     def set_screening(self, paper_id: str, relevant: bool, reason: str, by: str) -> None:
@@ -104,9 +102,7 @@ class TemplateTable:
 
     def newest(self) -> tuple[int, str] | None:
         """Version and digest of the newest template, or None in a new workspace."""
-        row = next(
-            self._db.query("SELECT version, digest FROM template_versions ORDER BY version DESC LIMIT 1"), None
-        )
+        row = next(self._db.query("SELECT version, digest FROM template_versions ORDER BY version DESC LIMIT 1"), None)
         return None if row is None else (row["version"], row["digest"])
 
     def source(self, version: int) -> str:
@@ -120,9 +116,7 @@ class IdeaTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def file_extracted(
-        self, paper_id: str, drafts: Sequence[IdeaDraft], template: Template, structured_by: str
-    ) -> int:
+    def file_extracted(self, paper_id: str, drafts: Sequence[IdeaDraft], template: Template, structured_by: str) -> int:
         """Store a paper's ideas and mark it structured, in one transaction; return how many were new."""
         with transaction(self._db):
             added = sum(self._add_draft(paper_id, draft, template) for draft in drafts)
@@ -242,9 +236,7 @@ class IdeaTable:
 
     def counts(self) -> dict[str, int]:
         """Number of ideas by status."""
-        found = {
-            row["status"]: row["n"] for row in self._db.query("SELECT status, count(*) n FROM ideas GROUP BY 1")
-        }
+        found = {row["status"]: row["n"] for row in self._db.query("SELECT status, count(*) n FROM ideas GROUP BY 1")}
         return {status: found.get(status, 0) for status in STATUSES}
 
     def approved(self) -> list[tuple[str, str, str]]:

@@ -93,9 +93,7 @@ class RunTable:
 
     def events(self, run_id: str) -> list[Row]:
         """Every event of a run."""
-        query = (
-            "SELECT generation, kind, payload_json, at FROM run_events WHERE run_id = ? ORDER BY generation, kind"
-        )
+        query = "SELECT generation, kind, payload_json, at FROM run_events WHERE run_id = ? ORDER BY generation, kind"
         return [decode(row) for row in self._db.query(query, [run_id])]
 
     def open_generation(self, run_id: str, number: int, slots: list[Row]) -> None:
@@ -142,13 +140,9 @@ class RunTable:
 
     def slots(self, run_id: str, generation: int | None = None) -> list[SlotRow]:
         """Slots of one generation, or of all."""
-        where, arguments = (
-            ("AND generation = ?", [run_id, generation]) if generation is not None else ("", [run_id])
-        )
+        where, arguments = ("AND generation = ?", [run_id, generation]) if generation is not None else ("", [run_id])
         query = f"SELECT * FROM slots WHERE run_id = ? {where} ORDER BY generation, slot"  # noqa: S608
-        return [
-            SlotRow(**{**decode(r), "ideas": tuple(decode(r)["ideas"])}) for r in self._db.query(query, arguments)
-        ]
+        return [SlotRow(**{**decode(r), "ideas": tuple(decode(r)["ideas"])}) for r in self._db.query(query, arguments)]
 
     def set_slot(self, run_id: str, generation: int, slot: int, state: str, failure: str | None = None) -> None:
         """Record how a slot ended: ``trained``, ``failed`` or ``cut``."""
@@ -179,9 +173,7 @@ class RunTable:
 
     def attempts(self, run_id: str, generation: int | None = None) -> list[AttemptRow]:
         """Every attempt of a run, in slot order."""
-        where, arguments = (
-            ("AND generation <= ?", [run_id, generation]) if generation is not None else ("", [run_id])
-        )
+        where, arguments = ("AND generation <= ?", [run_id, generation]) if generation is not None else ("", [run_id])
         query = f"SELECT * FROM attempts WHERE run_id = ? {where} ORDER BY generation, slot, step, attempt"  # noqa: S608
         return [_attempt(row) for row in self._db.query(query, arguments)]
 
@@ -194,9 +186,7 @@ class RunTable:
 
     def candidate(self, run_id: str, candidate_id: str) -> CandidateRow | None:
         """One candidate, if there is one of this id."""
-        row = next(
-            self._db.query("SELECT * FROM candidates WHERE run_id = ? AND id = ?", [run_id, candidate_id]), None
-        )
+        row = next(self._db.query("SELECT * FROM candidates WHERE run_id = ? AND id = ?", [run_id, candidate_id]), None)
         return None if row is None else CandidateRow(**decode(row))
 
     def candidates(self, run_id: str, through: int | None = None) -> list[CandidateRow]:

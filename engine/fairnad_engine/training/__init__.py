@@ -1,0 +1,1 @@
+"""Data sets, protocols and the trusted trainer."""

@@ -71,9 +71,7 @@ def _load_digits() -> Arrays:
     labels = data.target.astype(np.int64)
     order = np.arange(len(labels))
     rest, test = train_test_split(order, test_size=400, stratify=labels, random_state=DIGITS_SPLIT_SEED)
-    train, validation = train_test_split(
-        rest, test_size=400, stratify=labels[rest], random_state=DIGITS_SPLIT_SEED
-    )
+    train, validation = train_test_split(rest, test_size=400, stratify=labels[rest], random_state=DIGITS_SPLIT_SEED)
     splits: dict[Split, NDArray[np.int64]] = {"train": train, "validation": validation, "test": test}
     return {name: (images[np.sort(index)], labels[np.sort(index)]) for name, index in splits.items()}
 

@@ -80,9 +80,7 @@ def load_protocol(name: str) -> Protocol:
     try:
         return Protocol.model_validate(tomllib.loads(path.read_text("utf-8")))
     except FileNotFoundError:
-        raise InputError(
-            f"protocol {name!r} does not exist; choose one of: {', '.join(protocol_names())}"
-        ) from None
+        raise InputError(f"protocol {name!r} does not exist; choose one of: {', '.join(protocol_names())}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path}: not a readable TOML file: {error}") from error
     except ValidationError as error:

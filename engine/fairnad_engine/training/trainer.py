@@ -77,7 +77,7 @@ def train(
         correct = torch.zeros((), dtype=torch.int64)
         seen = 0
         order = torch.randperm(len(images), generator=generator)
-        for batch in order.split(protocol.batch_size):
+        for batch in torch.split(order, protocol.batch_size):
             if len(batch) < 2:
                 continue  # BatchNorm needs two
             chosen = flip_and_crop(images[batch], protocol.flip, protocol.crop_padding, generator)
@@ -116,7 +116,8 @@ def score(model: nn.Module, info: DatasetInfo, split: LabelledImages, batch_size
     model.eval()
     correct = 0
     with torch.no_grad():
-        for images, labels in zip(split.images.split(batch_size), split.labels.split(batch_size), strict=True):
+        for start in range(0, len(split.labels), batch_size):
+            images, labels = split.images[start : start + batch_size], split.labels[start : start + batch_size]
             correct += int((model(normalise(images, info)).argmax(1) == labels).sum())
     return 100.0 * correct / len(split.labels)
 

@@ -135,7 +135,7 @@ class Jail:
         if self.limits.memory_bytes < mapped + _ROOM_BYTES:
             limit, needed = self.limits.memory_bytes / 2**30, (mapped + _ROOM_BYTES) / 2**30
             raise JailError(
-                f"the jail's memory limit of {limit:.1f} GiB leaves a candidate no room: the interpreter and PyTorch "
+                f"the jail's memory limit of {limit:.1f} GiB leaves a candidate no room: Python and PyTorch "
                 f"alone map {mapped / 2**30:.1f} GiB; allow at least {needed:.1f} GiB"
             )
 

@@ -164,7 +164,5 @@ def _later_kernels() -> tuple[Layer, ...]:
     version = landlock.abi()
     return (
         Layer("TCP, second lock", version >= 4, f"Landlock ABI {version} (from 4, Linux 6.7)", required=False),
-        Layer(
-            "signals, second lock", version >= 6, f"Landlock ABI {version} (from 6, Linux 6.12)", required=False
-        ),
+        Layer("signals, second lock", version >= 6, f"Landlock ABI {version} (from 6, Linux 6.12)", required=False),
     )

@@ -81,9 +81,7 @@ def assemble(machine: str, process: int) -> bytes:
 
 def _by_argument(process: int) -> dict[str, _Program]:
     return {
-        "clone3": _always(
-            errno.ENOSYS
-        ),  # its flags lie in memory, which BPF cannot read: libc falls back to clone
+        "clone3": _always(errno.ENOSYS),  # its flags lie in memory, which BPF cannot read: libc falls back to clone
         "openat2": _always(errno.ENOSYS),
         "clone": _thread_only(),
         "open": _plain_open(1),

@@ -270,9 +270,7 @@ def from_json(text: str) -> Blueprint:
 def _encode(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = {f.name: f for f in dataclasses.fields(value)}
-        return {
-            name: _encode(getattr(value, name)) for name, f in names.items() if getattr(value, name) != _default(f)
-        }
+        return {name: _encode(getattr(value, name)) for name, f in names.items() if getattr(value, name) != _default(f)}
     if not isinstance(value, tuple):
         return value
     items: list[Any] = []

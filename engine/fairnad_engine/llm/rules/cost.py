@@ -243,5 +243,3 @@ def _tail(blueprint: Blueprint, shapes: Layout, num_classes: int) -> Cost:
         total += _linear(features, hidden)
         features = hidden
     return total + _linear(features, num_classes)
-
-

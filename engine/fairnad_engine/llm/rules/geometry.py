@@ -115,7 +115,11 @@ def width_divisor(block: Block, width: float | None) -> int:
     need = 1
     for path in block.paths:
         for shape in path_shapes(block, path):
-            if shape.layer.groups > 1 and shape.layer.op in ("conv", "shuffle") and width in (shape.before, shape.after):
+            if (
+                shape.layer.groups > 1
+                and shape.layer.op in ("conv", "shuffle")
+                and width in (shape.before, shape.after)
+            ):
                 need = lcm(need, shape.layer.groups)
     return need
 

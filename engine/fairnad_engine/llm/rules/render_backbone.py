@@ -62,9 +62,7 @@ class BlockClasses:
 def _core(block: Block) -> Block:
     """Return the block without what may differ between instances of one class."""
     layers, *branches = (tuple(replace(layer, grid=4) for layer in path) for path in block.paths)
-    return replace(
-        block, layers=layers, branches=tuple(branches), stride=1, down="conv", shortcut="pad", drop_path=0.0
-    )
+    return replace(block, layers=layers, branches=tuple(branches), stride=1, down="conv", shortcut="pad", drop_path=0.0)
 
 
 def _reshapes(blueprint: Blueprint, s: int, i: int) -> bool:
@@ -134,7 +132,9 @@ def _link_lines(blueprint: Blueprint, s: int, uses: Uses) -> tuple[list[str], li
         stride = link_stride(blueprint, link.source, s)
         source = f"x{link.source + 1}"
         if link.join == "concat":
-            joined.append((link.source + 1, f"F.avg_pool2d({source}, {stride}, ceil_mode=True)" if stride > 1 else source))
+            joined.append(
+                (link.source + 1, f"F.avg_pool2d({source}, {stride}, ceil_mode=True)" if stride > 1 else source)
+            )
             continue
         name = f"link{link.source + 1}to{s + 1}"
         modules = [f"nn.AvgPool2d({stride}, ceil_mode=True)"] if stride > 1 else []

@@ -243,5 +243,3 @@ def render_block(spec: BlockClass, uses: Uses) -> str:
         *(f"{_PAD}{line}" for line in writer.forward),
     ]
     return "\n" + "\n".join(lines) + "\n"
-
-

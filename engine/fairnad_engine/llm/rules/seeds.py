@@ -10,9 +10,7 @@ _HALVING = Block(layers=(Layer(), Layer(act="none")), stride=2)
 
 
 def _resnet(name: str, channels: tuple[int, ...], depth: int) -> Blueprint:
-    stages = tuple(
-        Stage(c, (_BASIC if s == 0 else _HALVING, *[_BASIC] * (depth - 1))) for s, c in enumerate(channels)
-    )
+    stages = tuple(Stage(c, (_BASIC if s == 0 else _HALVING, *[_BASIC] * (depth - 1))) for s, c in enumerate(channels))
     return Blueprint(name=name, stem=Stem(channels[0]), stages=stages)
 
 

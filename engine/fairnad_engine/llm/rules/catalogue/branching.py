@@ -12,9 +12,7 @@ from .registry import inverse, transformation
 
 def can_branch(block: Block, path: Path) -> bool:
     """Whether a block can take ``path`` beside its own."""
-    return len(block.branches) < 3 and (
-        block.stride == 1 or block.down != "conv" or strided_layer(path) is not None
-    )
+    return len(block.branches) < 3 and (block.stride == 1 or block.down != "conv" or strided_layer(path) is not None)
 
 
 @transformation("parallel-kernels", "branch.multi-kernel")
@@ -23,9 +21,11 @@ def parallel_kernels(b: Blueprint, draw: Draw) -> Change | None:
     extra = draw.choice(((1,), (5,), (1, 5), (5, 7)))
     places = draw.layers(
         b,
-        lambda _, layer: layer.spatial
-        and not (layer.factorised or layer.dilation > 1)
-        and not {*extra} & {layer.kernel, *layer.kernels},
+        lambda _, layer: (
+            layer.spatial
+            and not (layer.factorised or layer.dilation > 1)
+            and not {*extra} & {layer.kernel, *layer.kernels}
+        ),
     )
     if not places:
         return None

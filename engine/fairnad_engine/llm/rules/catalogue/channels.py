@@ -90,7 +90,9 @@ def feed_forward(b: Blueprint, draw: Draw) -> Change | None:
 @transformation("channel-shuffle", "channel.channel-shuffle")
 def channel_shuffle(b: Blueprint, draw: Draw) -> Change | None:
     """Interleave channels behind grouped convolutions."""
-    places = draw.layers(b, lambda block, x: x.spatial and x.groups != 0 and all(y.op != "shuffle" for y in block.layers))
+    places = draw.layers(
+        b, lambda block, x: x.spatial and x.groups != 0 and all(y.op != "shuffle" for y in block.layers)
+    )
     places = [p for n, p in enumerate(places) if p[:2] not in {q[:2] for q in places[:n]}]
     options = group_options(b, places)
     if not options:

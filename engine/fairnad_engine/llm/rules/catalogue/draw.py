@@ -94,7 +94,12 @@ class Draw:
     def layers(self, blueprint: Blueprint, fits: Callable[[Block, Layer], bool]) -> list[LayerPlace]:
         """Return a random share of the main paths' layers that fit."""
         return self.scope(
-            [(s, i, n) for s, i, block in blueprint.blocks() for n, layer in enumerate(block.layers) if fits(block, layer)]
+            [
+                (s, i, n)
+                for s, i, block in blueprint.blocks()
+                for n, layer in enumerate(block.layers)
+                if fits(block, layer)
+            ]
         )
 
     def scope(self, places: Sequence[tuple[int, ...]]) -> list[tuple]:  # type: ignore[type-arg]

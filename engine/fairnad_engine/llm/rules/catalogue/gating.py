@@ -20,9 +20,7 @@ def add_gate(b: Blueprint, draw: Draw, gate: Gate) -> Change | None:
 
     def edit(block: Block) -> Block:
         at = 0 if early else len(block.layers) - 1
-        layers = tuple(
-            replace(x, gates=(*x.gates, gate)) if n == at else x for n, x in enumerate(block.layers)
-        )
+        layers = tuple(replace(x, gates=(*x.gates, gate)) if n == at else x for n, x in enumerate(block.layers))
         return replace(block, layers=layers)
 
     side = "first" if early else "last"
@@ -85,7 +83,5 @@ def gate_size(b: Blueprint, draw: Draw) -> Change | None:
     """Change the reduction or kernel of gates."""
     places = draw.blocks(b, lambda block: any(x.gates for x in block.layers))
     reduction, kernel = draw.choice((2, 4, 8, 16)), draw.choice((3, 5, 7))
-    new = _edit_gates(
-        b, places, lambda gates: tuple(replace(g, reduction=reduction, kernel=kernel) for g in gates)
-    )
+    new = _edit_gates(b, places, lambda gates: tuple(replace(g, reduction=reduction, kernel=kernel) for g in gates))
     return Change(new, f"{where(b, places)}: gates with reduction {reduction}, kernel {kernel}") if places else None

@@ -15,10 +15,12 @@ def kernel_size(b: Blueprint, draw: Draw) -> Change | None:
     kernel = draw.choice((3, 5, 7))
     places = draw.layers(
         b,
-        lambda _, x: x.kernel != kernel
-        and (x.op == "pool" or x.spatial)
-        and kernel not in x.kernels
-        and (kernel <= 5 or x.groups != 1),
+        lambda _, x: (
+            x.kernel != kernel
+            and (x.op == "pool" or x.spatial)
+            and kernel not in x.kernels
+            and (kernel <= 5 or x.groups != 1)
+        ),
     )
     new = edit_layers(b, places, lambda _, layer: (replace(layer, kernel=kernel),))
     return Change(new, f"{where(b, places)}: {kernel}x{kernel}") if places else None

@@ -52,7 +52,9 @@ def fewer_norms(b: Blueprint, draw: Draw) -> Change | None:
         layers = tuple(x if n == kept else replace(x, norm="none") for n, x in enumerate(block.layers))
         return replace(block, layers=layers)
 
-    return Change(edit_blocks(b, places, edit), f"{where(b, places)}: one norm only, the {'last' if keep_last else 'first'}")
+    return Change(
+        edit_blocks(b, places, edit), f"{where(b, places)}: one norm only, the {'last' if keep_last else 'first'}"
+    )
 
 
 @transformation("response-norm", "norm.response-norm")
@@ -96,5 +98,3 @@ def norm_kind(b: Blueprint, draw: Draw) -> Change | None:
     """Change the kind of normalisation."""
     kinds: tuple[NormKind, ...] = ("batch", "layer", "group")
     return renorm(b, draw.choice(kinds), draw)
-
-

@@ -69,9 +69,7 @@ def projection(b: Blueprint, draw: Draw) -> Change | None:
 @inverse("plain-shortcut", "residual.shortcut-projection")
 def plain_shortcut(b: Blueprint, draw: Draw) -> Change | None:
     """Let shortcuts be without parameters."""
-    places = draw.scope(
-        [(s, i) for s, i, x in b.blocks() if x.project or (_reshapes(b, s, i) and x.shortcut != "pad")]
-    )
+    places = draw.scope([(s, i) for s, i, x in b.blocks() if x.project or (_reshapes(b, s, i) and x.shortcut != "pad")])
     if not places:
         return None
     new = edit_blocks(b, places, lambda block: replace(block, project=False, shortcut="pad"))
@@ -87,7 +85,9 @@ def scaling(b: Blueprint, draw: Draw) -> Change | None:
     if not places:
         return None
     new = edit_blocks(b, places, lambda block: replace(block, scale=kind, scale_init=start))
-    return Change(new, f"{where(b, places)}: residual scaled per {'channel' if kind == 'channel' else 'block'}, from {start}")
+    return Change(
+        new, f"{where(b, places)}: residual scaled per {'channel' if kind == 'channel' else 'block'}, from {start}"
+    )
 
 
 @transformation("stochastic-depth", "residual.stochastic-depth")

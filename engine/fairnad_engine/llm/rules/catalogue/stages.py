@@ -120,9 +120,7 @@ def _kinds(block: Block) -> dict[str, Block]:
             bare, layers=(Layer(op="attention", norm=norm, act="none"), replace(last, gates=block.layers[-1].gates))
         ),
         "pooling mixer": replace(bare, layers=(Layer(op="pool", norm=norm, act="none"), last)),
-        "gated": replace(
-            bare, layers=(*block.layers[:-1], replace(block.layers[-1], gates=(Gate("squeeze"),)))
-        ),
+        "gated": replace(bare, layers=(*block.layers[:-1], replace(block.layers[-1], gates=(Gate("squeeze"),)))),
     }
 
 
@@ -160,7 +158,9 @@ def uniform(b: Blueprint, draw: Draw) -> Change | None:
     """Give every block the path of one of them."""
     s, i = draw.choice([(s, i) for s, i, _ in b.blocks()])
     layers = b.block(s, i).layers
-    new = edit_blocks(b, [(t, j) for t, j, _ in b.blocks()], lambda x: striding(replace(x, layers=layers), stride=x.stride))
+    new = edit_blocks(
+        b, [(t, j) for t, j, _ in b.blocks()], lambda x: striding(replace(x, layers=layers), stride=x.stride)
+    )
     return Change(new, f"every block like stage {s + 1} block {i + 1}")
 
 

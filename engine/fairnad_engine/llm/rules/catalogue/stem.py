@@ -30,9 +30,7 @@ def patchify(b: Blueprint, draw: Draw) -> Change | None:
     side = draw.number("patch", sides)
     norm: NormKind = draw.choice(("batch", "layer"))
     act: ActKind = draw.choice(("none", b.stem.act))
-    new = replace(
-        b, stem=replace(b.stem, kernels=(side,), stride=side, patch=True, pool=False, norm=norm, act=act)
-    )
+    new = replace(b, stem=replace(b.stem, kernels=(side,), stride=side, patch=True, pool=False, norm=norm, act=act))
     new = keep_resolution(new, draw.input_shape)
     return Change(new, f"stem: {side}x{side} patches") if new.stem != b.stem else None
 

@@ -35,7 +35,9 @@ def attention(b: Blueprint, draw: Draw) -> Change | None:
 def expansion(b: Blueprint, draw: Draw) -> Change | None:
     """Widen the last features before the classifier."""
     factor = float(draw.number("expansion", (1.5, 2, 3, 4)))
-    late = draw.named({False: r"before (?:the )?(?:global )?pool|1\s*[x×]\s*1", True: r"after (?:the )?(?:global )?pool|fully|linear"})
+    late = draw.named(
+        {False: r"before (?:the )?(?:global )?pool|1\s*[x×]\s*1", True: r"after (?:the )?(?:global )?pool|fully|linear"}
+    )
     new = replace(b, tail=replace(b.tail, expansion=factor, late=late))
     return Change(new, f"last features widened x{factor:g} {'behind' if late else 'before'} the pooling")
 

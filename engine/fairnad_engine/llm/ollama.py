@@ -1,0 +1,273 @@
+"""A chat model served by Ollama, asked through its official client.
+
+Ollama cuts a prompt that does not fit its context short and answers as if nothing had happened. So the context is
+always asked for, and what the server says it read is held against the prompt; an answer to a part of the prompt is
+never used.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from fairnad_engine.errors import ModelUnavailableError
+from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt
+from fairnad_engine.llm.ollama_server import (
+    ServedModel,
+    Timeouts,
+    connect,
+    failing,
+    look_up,
+    no_model,
+    not_answering,
+    server_url,
+)
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT, context_for, fewest_tokens, most_tokens
+
+if TYPE_CHECKING:
+    import ollama
+    from pydantic import BaseModel
+
+_WAITS = (0.5, 2.0)
+"""Seconds before each further try after a lost connection."""
+
+_LONGEST_TOKEN = 16
+"""Characters per token beyond which a reply is taken for a runaway; code has two to five."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    system: str
+    user: str
+    form: dict[str, Any] | None
+    max_tokens: int
+    temperature: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """What one request gave; ``read`` is None where the server does not say how many tokens it read."""
+
+    text: str
+    read: int | None
+    written: int
+    finished: bool
+
+
+class _LostError(Exception):
+    """The answer broke off; another try may succeed."""
+
+    def __init__(self, verdict: ModelUnavailableError) -> None:
+        super().__init__(str(verdict))
+        self.verdict = verdict
+
+
+class OllamaModel:
+    """One model on one server."""
+
+    def __init__(
+        self,
+        model: str,
+        url: str | None = None,
+        *,
+        timeouts: Timeouts | None = None,
+        on_token: Callable[[str], None] | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Name a model; nothing is sent yet.
+
+        Args:
+            model: As Ollama names it.
+            url: The server; ``OLLAMA_HOST`` or this machine's by default.
+            timeouts: How long to wait for what.
+            on_token: Called with each piece of an answer as it arrives.
+            pause: Waits before another try.
+
+        Raises:
+            InputError: ``url`` is no address.
+        """
+        self._model = model
+        self._url = server_url(url)
+        self._timeouts = timeouts or Timeouts()
+        self._on_token = on_token
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._client: ollama.Client | None = None
+        self._served: ServedModel | None = None
+        self._context = 0
+        self._granted: dict[int, int] = {}
+
+    @property
+    def name(self) -> str:
+        """The model as the user named it."""
+        return f"ollama:{self._model}"
+
+    def check(self) -> str:
+        """Return the digest of the model's weights, or say within seconds what is missing.
+
+        Raises:
+            ModelUnavailableError: The server does not answer or lacks the model.
+        """
+        return self._profile().digest
+
+    def chat(
+        self,
+        system: str,
+        user: str,
+        schema: type[BaseModel] | None,
+        purpose: str,
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> ChatReply:
+        """Answer one prompt; see :class:`fairnad_engine.llm.chat.ChatModel`."""
+        from fairnad_engine.llm.replies import read, wire_schema
+
+        request = _Request(system, user, wire_schema(schema) if schema else None, max_tokens, temperature, seed)
+        prompt_hash = hash_prompt(system, user, schema)
+        most = most_tokens(system) + most_tokens(user)
+        context = self._room_for(most + max_tokens, purpose)
+        discarded: list[ChatReply] = []
+        while True:
+            started = time.monotonic()
+            raw = self._ask_patiently(request, context)
+            seconds = time.monotonic() - started
+            parsed = read(raw.text, schema) if schema else None
+            reply = ChatReply(raw.text, parsed, raw.read or 0, raw.written, seconds, prompt_hash, raw.finished)
+            problem = self._cut_short(raw, request, most, context)
+            if problem is None:
+                return replace(reply, discarded=tuple(discarded))
+            discarded.append(reply)
+            larger = min(2 * context, self._limit())
+            if len(discarded) > 1 or larger <= context:
+                raise TruncatedPromptError(f"{purpose}: {problem}", discarded)
+            with self._lock:
+                self._context = context = max(self._context, larger)
+
+    def _profile(self) -> ServedModel:
+        with self._lock:
+            if self._served is None:
+                self._served = look_up(self._model, self._url, self._timeouts)
+            return self._served
+
+    def _limit(self) -> int:
+        return min(LARGEST_CONTEXT, self._profile().context)
+
+    def _room_for(self, tokens: int, purpose: str) -> int:
+        """The context to ask for. It never shrinks: another size makes the server load the model again."""
+        limit = self._limit()
+        if tokens > limit:
+            raise TruncatedPromptError(
+                f"{purpose}: prompt and reply may take {tokens} tokens and the context holds {limit}"
+            )
+        with self._lock:
+            self._context = max(self._context, min(context_for(tokens), limit))
+            return self._context
+
+    def _cut_short(self, raw: _Raw, request: _Request, most: int, context: int) -> str | None:
+        """Say why the prompt cannot have been read whole, or return None."""
+        least = fewest_tokens(request.system) + fewest_tokens(request.user)
+        granted = self._granted_context(context)
+        if not raw.read:
+            return "the server does not say how many tokens of the prompt it read"
+        if raw.read < least:
+            return f"the server read {raw.read} tokens of a prompt of at least {least}"
+        if granted < context and most > granted // 2:
+            return f"the server gives the model a context of {granted} tokens where {context} were asked for"
+        # What is left of a prompt that did not fit: all of the context, or its last half.
+        if raw.read >= context - 1 or abs(raw.read - context // 2) <= 1:
+            return f"the server read {raw.read} tokens, which is what a context of {context} leaves of a longer prompt"
+        return None
+
+    def _granted_context(self, context: int) -> int:
+        """The context that the server really loaded the model with, where it says so."""
+        if context not in self._granted:
+            try:
+                running = self._connected().ps().models
+            except Exception:  # noqa: BLE001 - an older server has no such page; the other signs remain
+                running = []
+            sizes = [one.context_length for one in running if one.model == self._model and one.context_length]
+            self._granted[context] = max(sizes, default=context)
+        return self._granted[context]
+
+    def _ask_patiently(self, request: _Request, context: int) -> _Raw:
+        for wait in _WAITS:
+            try:
+                return self._ask(request, context)
+            except _LostError:
+                self._pause(wait)
+        try:
+            return self._ask(request, context)
+        except _LostError as lost:
+            raise lost.verdict from lost
+
+    def _ask(self, request: _Request, context: int) -> _Raw:
+        pieces: list[str] = []
+        length, longest = 0, _LONGEST_TOKEN * max(request.max_tokens, 64)
+        parts = self._parts(request, context)
+        for part in parts:
+            piece = part.message.content or ""
+            pieces.append(piece[: longest - length])
+            length += len(piece)
+            if piece and self._on_token:
+                self._on_token(piece)
+            if length > longest:
+                parts.close()
+                # What it read is unknown, but so long a reply is not used anyway.
+                return _Raw("".join(pieces), part.prompt_eval_count or context - 2, request.max_tokens, False)
+            if part.done:
+                finished = part.done_reason != "length"
+                return _Raw("".join(pieces), part.prompt_eval_count, part.eval_count or 0, finished)
+        raise _LostError(failing(self._url, "an answer ended before it was complete"))
+
+    def _parts(self, request: _Request, context: int) -> Iterator[ollama.ChatResponse]:
+        """Yield the pieces of an answer; whatever goes wrong on the way is a loss or a verdict."""
+        import httpx
+        import ollama
+
+        try:
+            yield from self._connected().chat(
+                model=self._model,
+                messages=[{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
+                stream=True,
+                format=request.form,
+                # While a model thinks aloud its server does not hold it to the schema.
+                think=False if self._profile().thinks else None,
+                options={
+                    "num_ctx": context,
+                    "num_predict": request.max_tokens,
+                    "temperature": request.temperature,
+                    "seed": request.seed,
+                },
+            )
+        except ollama.ResponseError as error:
+            raise self._refused(error) from error
+        except httpx.ConnectError as error:
+            raise _LostError(not_answering(self._url)) from error
+        except httpx.TimeoutException as error:
+            raise _LostError(failing(self._url, f"silent for {self._timeouts.silence:g} s")) from error
+        except httpx.TransportError as error:
+            raise _LostError(failing(self._url, f"the connection broke: {error}")) from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise _LostError(failing(self._url, "an answer is not of Ollama's form")) from error
+
+    def _refused(self, error: ollama.ResponseError) -> Exception:
+        text = str(error.error)
+        if error.status_code == 404:
+            return no_model(self._model, self._url)
+        if error.status_code == 400 and "context" in text:
+            return TruncatedPromptError(text)
+        if 400 <= error.status_code < 500 and error.status_code not in (408, 429):
+            return failing(self._url, f"it refuses a request: {text}")
+        return _LostError(failing(self._url, text))
+
+    def _connected(self) -> ollama.Client:
+        with self._lock:
+            if self._client is None:
+                self._client = connect(self._url, self._timeouts, self._timeouts.silence)
+            return self._client

@@ -1,0 +1,196 @@
+"""Where Ollama is, whether it answers and has a model, and the command that mends it where not."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import shlex
+import shutil
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fairnad_engine.errors import InputError, ModelUnavailableError
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT
+
+if TYPE_CHECKING:
+    import ollama
+
+DEFAULT_URL = "http://127.0.0.1:11434"
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds to wait.
+
+    Attributes:
+        connect: For a connection.
+        check: For everything that a check asks, connections included.
+        silence: For the next piece of an answer; the first one may have to wait until the model is loaded.
+    """
+
+    connect: float = 2.0
+    check: float = 3.5
+    silence: float = 300.0
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model as its server describes it.
+
+    Attributes:
+        digest: What identifies the weights.
+        thinks: Whether it can think aloud before it answers.
+        context: Tokens that it can read and write in all.
+    """
+
+    digest: str
+    thinks: bool = False
+    context: int = LARGEST_CONTEXT
+
+
+def server_url(address: str | None) -> str:
+    """Return an address as a URL: ``address``, else ``OLLAMA_HOST``, else the port that Ollama has by default.
+
+    Raises:
+        InputError: It is no address.
+    """
+    given = (address or os.environ.get("OLLAMA_HOST") or DEFAULT_URL).strip().rstrip("/")
+    scheme, separator, rest = given.partition("://")
+    scheme, rest = (scheme.lower(), rest) if separator else ("http", given)
+    try:
+        parts = urlsplit(f"{scheme}://{rest}")
+        port = parts.port or (11434 if not separator else 443 if scheme == "https" else 80)
+        host = parts.hostname or ("127.0.0.1" if rest.startswith(":") else "")
+    except ValueError:
+        host, port = "", 0
+    if scheme not in ("http", "https") or not host or "@" in rest or any(character.isspace() for character in rest):
+        place = "--llm ollama:MODEL@URL" if address else "OLLAMA_HOST"
+        raise InputError(f"{given}: not the address of an Ollama server; write {place} like {DEFAULT_URL}")
+    # A server told to listen on every interface is reached through the local one.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{parts.path}"
+
+
+def connect(url: str, timeouts: Timeouts, silence: float) -> ollama.Client:
+    """Return a client; nothing is sent yet.
+
+    Args:
+        url: The server.
+        timeouts: How long a connection may take.
+        silence: How long the next piece of an answer may take, seconds.
+    """
+    import httpx
+    import ollama
+
+    patience = httpx.Timeout(connect=timeouts.connect, read=silence, write=30.0, pool=None)
+    # A proxy that the environment names has no way to this machine's own loopback.
+    return ollama.Client(host=url, timeout=patience, trust_env=not _is_local(url))
+
+
+def look_up(model: str, url: str, timeouts: Timeouts) -> ServedModel:
+    """Return what the server says about a model, or say how to mend it.
+
+    Raises:
+        ModelUnavailableError: Nothing answers in time, it is not Ollama, or it lacks the model; one line with the
+            command that mends it.
+    """
+    found: list[ServedModel | ModelUnavailableError] = []
+
+    def ask() -> None:
+        try:
+            found.append(_look_up(model, url, timeouts))
+        except ModelUnavailableError as error:
+            found.append(error)
+
+    # Name resolution, and a server that sends a byte now and then, escape a client's own time limits.
+    asking = threading.Thread(target=ask, name="ollama-check", daemon=True)
+    asking.start()
+    asking.join(timeouts.check)
+    outcome = found[0] if found else not_answering(url)
+    if isinstance(outcome, ModelUnavailableError):
+        raise outcome
+    return outcome
+
+
+def _look_up(model: str, url: str, timeouts: Timeouts) -> ServedModel:
+    import httpx
+    import ollama
+
+    client = connect(url, timeouts, timeouts.check)
+    try:
+        wanted = {model.lower(), f"{model}:latest".lower()} if ":" not in model.split("/")[-1] else {model.lower()}
+        listed = [one for one in client.list().models if (one.model or "").lower() in wanted]
+        if not listed:
+            return _raise(no_model(model, url))
+        shown = client.show(model)
+    except ollama.ResponseError as error:
+        if error.status_code == 404:
+            return _raise(not_ollama(url, "HTTP 404"))
+        return _raise(failing(url, str(error)))
+    except httpx.RemoteProtocolError as error:
+        return _raise(not_ollama(url, str(error)))
+    except (ConnectionError, httpx.TransportError):
+        return _raise(not_answering(url))
+    except (ValueError, TypeError, AttributeError, httpx.HTTPError):
+        return _raise(not_ollama(url, "its answer is of another form"))
+    facts = shown.modelinfo or {}
+    contexts = [value for key, value in facts.items() if key.endswith(".context_length") and isinstance(value, int)]
+    thinks = "thinking" in (shown.capabilities or [])
+    return ServedModel(listed[0].digest or "", thinks, min(contexts, default=LARGEST_CONTEXT))
+
+
+def not_answering(url: str) -> ModelUnavailableError:
+    """Nothing listens, or what listens says nothing."""
+    if not _is_local(url):
+        return ModelUnavailableError(f"Ollama does not answer at {url}; start it on that machine with: ollama serve")
+    start = f"{_environment(url)}ollama serve"
+    if shutil.which("ollama") is None:
+        return ModelUnavailableError(
+            f"Ollama does not answer at {url} and is not installed here; get it from https://ollama.com/download and "
+            f"start it with: {start}"
+        )
+    return ModelUnavailableError(f"Ollama does not answer at {url}; start it with: {start}")
+
+
+def no_model(model: str, url: str) -> ModelUnavailableError:
+    """The server does not have the model."""
+    pull = f"{_environment(url)}ollama pull {shlex.quote(model)}"
+    return ModelUnavailableError(f"Ollama at {url} has no model {model}; get it with: {pull}")
+
+
+def not_ollama(url: str, reason: str) -> ModelUnavailableError:
+    """Something else listens there."""
+    return ModelUnavailableError(
+        f"{url} answers, but not as Ollama does ({_short(reason)}); name its address with --llm ollama:MODEL@URL"
+    )
+
+
+def failing(url: str, reason: str) -> ModelUnavailableError:
+    """The server reports errors of its own."""
+    return ModelUnavailableError(
+        f"Ollama at {url} fails ({_short(reason)}); see its log, or start it again with: {_environment(url)}ollama serve"
+    )
+
+
+def _raise(error: ModelUnavailableError) -> ServedModel:
+    raise error from None
+
+
+def _environment(url: str) -> str:
+    """What a command line needs in front of it to mean this server."""
+    return "" if url == DEFAULT_URL else f"OLLAMA_HOST={shlex.quote(url.removeprefix('http://'))} "
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _short(reason: str) -> str:
+    line = " ".join(reason.split())
+    return line if len(line) <= 160 else line[:159] + "…"

@@ -1,0 +1,181 @@
+"""What a chat model's replies must look like, and how much of a poor one can still be read.
+
+The bounds are part of the schema that the server holds a model to: without them a small model writes on and on.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+
+MAX_CODE = 40_000
+MAX_IDEAS = 6
+"""Ideas that one reply may hold (one chunk of a paper, one main category)."""
+
+Reply = TypeVar("Reply", bound=BaseModel)
+
+_KEYWORDS = ("type", "enum", "const", "required", "maxItems", "minItems", "minLength", "maxLength")
+_THINKING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+_FENCE = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n(.*?)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
+
+
+def _bounded_code(code: str) -> str:
+    # No max_length: servers compile it into a grammar, and refuse or ignore one with so many repetitions.
+    if len(code) > MAX_CODE:
+        raise ValueError(f"longer than {MAX_CODE} characters")
+    return code
+
+
+class _Reply(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+
+class ScreenReply(_Reply):
+    """Whether a paper can inspire a better backbone; the reason first, so that it is one."""
+
+    reason: str = Field(min_length=1, max_length=300)
+    relevant: bool
+
+
+class IdeaItem(_Reply):
+    """One idea; the evidence first, so that the rest follows from it."""
+
+    quote: str = Field(min_length=1, max_length=500)
+    sub: str = Field(max_length=80)
+    name: str = Field(min_length=1, max_length=80)
+    instruction: str = Field(min_length=1, max_length=400)
+
+
+class IdeasReply(_Reply):
+    """The ideas of one chunk under one main category."""
+
+    ideas: list[IdeaItem] = Field(max_length=MAX_IDEAS)
+
+
+class DesignReply(_Reply):
+    """A backbone."""
+
+    change: str = Field(min_length=1, max_length=300)
+    code: Annotated[str, Field(min_length=1), AfterValidator(_bounded_code)]
+
+
+class DerivedIdea(_Reply):
+    """The idea that was derived from another one."""
+
+    name: str = Field(min_length=1, max_length=80)
+    instruction: str = Field(min_length=1, max_length=400)
+
+
+class DerivedDesignReply(_Reply):
+    """A backbone and the idea that it applies."""
+
+    idea: DerivedIdea
+    change: str = Field(min_length=1, max_length=300)
+    code: Annotated[str, Field(min_length=1), AfterValidator(_bounded_code)]
+
+
+def ideas_reply(sub_ids: tuple[str, ...]) -> type[IdeasReply]:
+    """The reply in which every idea is filed under one of these sub-categories."""
+    item = create_model("Idea", __base__=IdeaItem, sub=(Literal[sub_ids], ...))
+    listed = list[item]  # type: ignore[valid-type] # made here, so unknown to a type checker
+    return create_model("Ideas", __base__=IdeasReply, ideas=(listed, Field(max_length=MAX_IDEAS)))
+
+
+def wire_schema(schema: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schema as servers understand it: no references, titles or descriptions."""
+    whole = schema.model_json_schema()
+    definitions: Mapping[str, Any] = whole.get("$defs", {})
+
+    def plain(node: Mapping[str, Any]) -> dict[str, Any]:
+        if "$ref" in node:
+            return plain(definitions[node["$ref"].rsplit("/", 1)[-1]])
+        kept: dict[str, Any] = {key: node[key] for key in _KEYWORDS if key in node}
+        if "items" in node:
+            kept["items"] = plain(node["items"])
+        if "properties" in node:
+            kept["properties"] = {name: plain(child) for name, child in node["properties"].items()}
+        return kept
+
+    return plain(whole)
+
+
+def read(text: str, schema: type[Reply]) -> Reply | None:
+    """Return a reply that is valid as it stands, or None."""
+    try:
+        return schema.model_validate_json(text)
+    except (ValidationError, RecursionError):
+        return None
+
+
+def read_tolerantly(text: str, schema: type[Reply]) -> tuple[Reply | None, str]:
+    """Return the first JSON object in a reply that is valid, or None and what is wrong with the first one.
+
+    A model that was not held to the schema thinks aloud first, or wraps its answer in a sentence or a fence.
+    """
+    problem = "the reply is empty" if not text.strip() else "the reply holds no complete JSON object"
+    first = True
+    for found in objects(_THINKING.sub("", text)):
+        try:
+            return schema.model_validate(found), ""
+        except ValidationError as error:
+            if first:
+                problem, first = _problem(error), False
+    return None, problem
+
+
+def objects(text: str) -> Iterator[dict[str, Any]]:
+    """Yield every complete JSON object in a text, outer ones before those inside them."""
+    decoder = json.JSONDecoder()
+    at = text.find("{")
+    for _ in range(1000):  # A long reply of nothing but braces must not take quadratic time.
+        if at < 0:
+            return
+        try:
+            found, _ = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            found = None
+        if isinstance(found, dict):
+            yield found
+        at = text.find("{", at + 1)
+
+
+def fenced_program(text: str) -> tuple[str, str] | None:
+    """Return the longest fenced program with a ``Backbone`` in a reply and the line before it, or None."""
+    fences = [match for match in _FENCE.finditer(text) if "class Backbone" in match[1]]
+    if not fences:
+        return None
+    longest = max(fences, key=lambda match: len(match[1]))
+    before = [line.strip() for line in _THINKING.sub("", text[: longest.start()]).splitlines() if line.strip()]
+    return longest[1], before[-1] if before else ""
+
+
+def source_of(code: str) -> str:
+    """The program in a reply's ``code``, without a fence around it and with real line ends."""
+    fence = _FENCE.search(code)
+    program = fence[1] if fence else code
+    if "\n" not in program and "\\n" in program:
+        # Line ends that were escaped twice would make the whole program one line.
+        program = program.replace("\\n", "\n").replace("\\t", "    ").replace('\\"', '"')
+    return program.replace("\r\n", "\n").strip("\n") + "\n"
+
+
+def plain_line(text: str, limit: int) -> str:
+    """One bounded line without anything invisible: how text of a model enters the library."""
+    visible = "".join(
+        " " if character.isspace() or unicodedata.category(character) == "Cc" else character
+        for character in text
+        if unicodedata.category(character) not in ("Cf", "Cs", "Co", "Cn")
+    )
+    line = " ".join(visible.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "the reply"
+    return plain_line(f"{place}: {first['msg']}", 200)

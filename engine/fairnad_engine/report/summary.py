@@ -1,0 +1,282 @@
+"""From the store to a summary of a run, finished or still going."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from fairnad_engine.knowledge.template import Template
+from fairnad_engine.report.facts import (
+    BudgetFacts,
+    CategoryLine,
+    CountFacts,
+    GenerationLine,
+    IdeaLine,
+    ModelLine,
+    ModelTotals,
+    ProtocolFacts,
+    RunFacts,
+    RunSummary,
+    SamplingFacts,
+    StageTime,
+    TurnOutcome,
+)
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.fairness import largest_difference
+from fairnad_engine.search.finish_results import finish_results
+from fairnad_engine.search.selection import pareto_front, trained
+from fairnad_engine.store import Store
+from fairnad_engine.store.calls import CallTotals
+from fairnad_engine.store.records import AttemptRow, CandidateRow, CountRow, RunRow, SlotRow
+from fairnad_engine.store.runs import SEED_CANDIDATE
+
+_WORKED_ON = ("running", "paused", "stopping")
+
+
+def summarise(store: Store, run_id: str) -> RunSummary:
+    """Summarise a run as it stands.
+
+    Raises:
+        InputError: There is no such run.
+    """
+    run = store.runs.get(run_id)
+    config = RunConfig.model_validate(run.config)
+    candidates = store.runs.candidates(run_id)
+    attempts, slots = store.runs.attempts(run_id), store.runs.slots(run_id)
+    front = pareto_front(candidates)
+    front_ids = {candidate.id for candidate in front}
+    models = {c.id: _model(store, c, c.id in front_ids) for c in candidates}
+    template = Template.parse(store.templates.source(run.template_version), f"template {run.template_version}")
+    calls = tuple(store.calls.totals(run_id))
+    tests = finish_results(store, run_id)
+    return RunSummary(
+        run=_run(store, run),
+        settings=run.config,
+        protocol=protocol_facts(run),
+        seed=models.get(SEED_CANDIDATE),
+        budget=BudgetFacts(
+            trained=config.budget.trained,
+            trained_so_far=len(_counted(candidates)),
+            max_params=config.budget.max_params,
+            max_macs=config.budget.max_macs,
+        ),
+        generations=tuple(
+            GenerationLine(g.number, g.state, g.trained, g.hypervolume, g.best_accuracy, g.front)
+            for g in store.runs.generations(run_id)
+        ),
+        front=tuple(models[candidate.id] for candidate in front),
+        models=tuple(models.values()),
+        counts=_counts(slots, attempts, candidates),
+        sampling=_sampling(store, run_id, config, template),
+        turns=_turns(template, slots, attempts, candidates, front_ids),
+        stages=_stages(store, run_id, slots, attempts, candidates),
+        calls=calls,
+        language_models=_by_model(calls),
+        tests=tests,
+        finish_command=None if tests else f"fairnad-tui finish {run_id}",
+    )
+
+
+def run_state(store: Store, run: RunRow) -> str:
+    """The state of a run's search, told apart from what its last process left behind."""
+    job = store.jobs.of_run(run.id)
+    if job is None:
+        return "done" if run.ended_at else "queued"
+    if job.state in _WORKED_ON and not store.jobs.is_held(job.id):
+        return "interrupted"
+    return job.state
+
+
+def protocol_facts(run: RunRow) -> ProtocolFacts:
+    """What a score of the run means."""
+    protocol, split = run.environment["protocol"], str(run.environment["split_label"])
+    name, epochs = str(protocol["name"]), int(protocol["epochs"])
+    dataset = str(run.environment["dataset"]["name"])
+    label = f"protocol {name}, {epochs} epochs, {dataset}, {split}"
+    return ProtocolFacts(name=name, epochs=epochs, dataset=dataset, split=split, label=label)
+
+
+def _run(store: Store, run: RunRow) -> RunFacts:
+    job = store.jobs.of_run(run.id)
+    return RunFacts(
+        id=run.id,
+        name=run.name,
+        state=run_state(store, run),
+        message=job.message if job else "",
+        created_at=run.created_at,
+        ended_at=run.ended_at,
+        model=run.model,
+        model_digest=run.model_digest,
+        template_version=run.template_version,
+        seed=run.seed,
+        digest=run.digest,
+        dataset_digest=run.dataset_digest,
+        protocol_digest=run.protocol_digest,
+    )
+
+
+def _model(store: Store, candidate: CandidateRow, on_front: bool) -> ModelLine:
+    return ModelLine(
+        id=candidate.id,
+        generation=candidate.generation,
+        stage=candidate.stage,
+        slot=candidate.slot,
+        step=candidate.step,
+        kind=candidate.kind,
+        parent=candidate.parent_id,
+        idea=idea_line(store, candidate),
+        change=candidate.change,
+        edit_type=candidate.edit_type,
+        realised=candidate.realised,
+        status=candidate.status,
+        failure=candidate.failure,
+        validation_accuracy=candidate.accuracy,
+        params=candidate.params,
+        macs=candidate.macs,
+        width=candidate.width,
+        exact_hash=candidate.exact_hash,
+        on_front=on_front,
+    )
+
+
+def idea_line(store: Store, candidate: CandidateRow) -> IdeaLine | None:
+    """The idea that a candidate applies, if it applies one."""
+    if candidate.derived is not None:
+        return IdeaLine(**candidate.derived, origin="derived")
+    if candidate.idea_id is None:
+        return None
+    idea = store.ideas.get(candidate.idea_id)
+    return IdeaLine(idea.id, idea.name, idea.instruction, idea.main, idea.sub, idea.origin)
+
+
+def _counted(candidates: Sequence[CandidateRow]) -> list[CandidateRow]:
+    """Trained models as the budget counts them: without the seed."""
+    return [candidate for candidate in trained(candidates) if candidate.generation > 0]
+
+
+def _counts(slots: Sequence[SlotRow], attempts: Sequence[AttemptRow], candidates: Sequence[CandidateRow]) -> CountFacts:
+    states = Counter(slot.state for slot in slots)
+    ended = {name: states.get(name, 0) for name in ("trained", "failed", "cut")}
+    valid = [candidate for candidate in candidates if candidate.generation > 0]
+    models = _counted(candidates)
+    tried = {(a.generation, a.slot, a.step) for a in attempts}
+    return CountFacts(
+        slots=len(slots),
+        slots_trained=ended["trained"],
+        slots_failed=ended["failed"],
+        slots_cut=ended["cut"],
+        slots_open=len(slots) - sum(ended.values()),
+        proposals=len(attempts),
+        rejected=_most_first(a.failure for a in attempts if a.failure),
+        valid=len(valid),
+        trained=len(models),
+        training_failures=_most_first(c.failure for c in valid if c.failure),
+        distinct_structures=len({c.exact_hash for c in models}),
+        pass_rate=len(valid) / len(tried) if tried else None,
+        proposal_pass_rate=len(valid) / len(attempts) if attempts else None,
+    )
+
+
+def _most_first(classes: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(classes).items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _sampling(store: Store, run_id: str, config: RunConfig, template: Template) -> SamplingFacts:
+    counts = store.sampling.counts(run_id)
+    events = [event["payload"] for event in store.runs.events(run_id) if event["kind"] == "ideas"]
+    approved = events[-1] if events else []
+    ideas = Counter(node for _, main, sub in approved for node in (main, sub))
+
+    def line(node: str, name: str, level: str, main: str | None) -> CategoryLine:
+        count = counts.get(node, CountRow(node, "sub" if main else "main", 0, 0, active=False))
+        return CategoryLine(
+            id=node,
+            name=name,
+            level=level,
+            main=main,
+            turns=count.turns,
+            join_offset=count.join_offset,
+            effective=count.effective,
+            active=count.active,
+            ideas=ideas[node],
+        )
+
+    subs = tuple(line(s.id, s.name, template.level_of(s.id), s.main) for s in template.subs)
+    return SamplingFacts(
+        fairness=config.search.fairness,
+        mains=tuple(line(m.id, m.name, m.level, None) for m in template.mains),
+        subs=subs,
+        largest_difference=largest_difference(counts.values()),
+        subs_active=sum(sub.active for sub in subs),
+        subs_with_turns=sum(sub.turns > 0 for sub in subs),
+        ideas_approved=len(approved),
+        ideas_used=sum(n > 0 for n in store.sampling.uses(run_id).values()),
+    )
+
+
+def _turns(
+    template: Template,
+    slots: Sequence[SlotRow],
+    attempts: Sequence[AttemptRow],
+    candidates: Sequence[CandidateRow],
+    front: set[str],
+) -> tuple[TurnOutcome, ...]:
+    tried = {(a.generation, a.slot) for a in attempts}
+    made = {(c.generation, c.slot): c for c in candidates}
+    names = {main.id: main.name for main in template.mains}
+    tally: dict[str, Counter[str]] = {main: Counter() for main in names}
+    for slot in slots:
+        if slot.stage != 1 or slot.main not in tally:
+            continue
+        count = tally[slot.main]
+        place = (slot.generation, slot.slot)
+        count["turns"] += 1
+        count["tried"] += place in tried
+        if (model := made.get(place)) is not None:
+            count["valid"] += 1
+            count["realised"] += model.realised == "yes"
+            count["trained"] += model.status == "trained"
+            count["on_front"] += model.id in front
+    keys = ("turns", "tried", "valid", "realised", "trained", "on_front")
+    return tuple(
+        TurnOutcome(main, names[main], *(count[key] for key in keys)) for main, count in tally.items() if count
+    )
+
+
+def _stages(
+    store: Store,
+    run_id: str,
+    slots: Sequence[SlotRow],
+    attempts: Sequence[AttemptRow],
+    candidates: Sequence[CandidateRow],
+) -> tuple[StageTime, ...]:
+    stage_of = {(slot.generation, slot.slot): slot.stage for slot in slots}
+    stage_of_model = {c.id: c.stage for c in candidates}
+    evaluations = store.runs.evaluations(run_id, "search")
+    lines = []
+    for stage in sorted({*stage_of.values(), *stage_of_model.values()}):
+        own = [a for a in attempts if stage_of[a.generation, a.slot] == stage]
+        lines.append(
+            StageTime(
+                stage=stage,
+                proposals=len(own),
+                trained=sum(c.stage == stage for c in trained(candidates)),
+                design_seconds=sum(a.design_seconds for a in own),
+                verify_seconds=sum(a.verify_seconds for a in own),
+                training_seconds=sum(e.seconds for e in evaluations if stage_of_model[e.candidate_id] == stage),
+            )
+        )
+    return tuple(lines)
+
+
+def _by_model(calls: Sequence[CallTotals]) -> tuple[ModelTotals, ...]:
+    return tuple(
+        ModelTotals(
+            model=model,
+            calls=sum(c.calls for c in calls if c.model == model),
+            prompt_tokens=sum(c.prompt_tokens for c in calls if c.model == model),
+            completion_tokens=sum(c.completion_tokens for c in calls if c.model == model),
+            seconds=sum(c.seconds for c in calls if c.model == model),
+        )
+        for model in sorted({call.model for call in calls})
+    )

@@ -1,0 +1,75 @@
+"""The report's tables as CSV (RFC 4180, UTF-8, one header line)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+from fairnad_engine.report.facts import CategoryLine, ModelLine, RunSummary
+from fairnad_engine.text import sanitize
+
+_MODEL = (
+    "id", "generation", "stage", "slot", "step", "kind", "parent", "status", "failure", "validation_accuracy",
+    "params", "macs", "width", "on_front", "idea", "sub", "idea_name", "change", "edit_type", "realised", "exact_hash",
+    "protocol",
+)  # fmt: skip
+_SAMPLING = (
+    "kind", "id", "name", "level", "ideas", "active", "turns", "join_offset", "effective", "tried", "valid",
+    "realised", "trained", "on_front",
+)  # fmt: skip
+_FORMULA = ("=", "+", "-", "@")
+
+
+def candidates_csv(summary: RunSummary) -> str:
+    """Every verified backbone, the seed first."""
+    return _table(_MODEL, (_model(model, summary) for model in summary.models))
+
+
+def front_csv(summary: RunSummary) -> str:
+    """The Pareto front, best validation accuracy first."""
+    return _table(_MODEL, (_model(model, summary) for model in summary.front))
+
+
+def sampling_csv(summary: RunSummary) -> str:
+    """Turns of every main and sub-category; what they became stands with the main categories."""
+    outcomes = {turn.main: turn for turn in summary.turns}
+
+    def line(category: CategoryLine) -> dict[str, object]:
+        outcome = None if category.main else outcomes.get(category.id)
+        return {
+            "kind": "sub" if category.main else "main",
+            **{key: getattr(category, key) for key in _SAMPLING[1:9]},
+            **{key: getattr(outcome, key) if outcome else None for key in _SAMPLING[9:]},
+        }
+
+    return _table(_SAMPLING, (line(c) for c in (*summary.sampling.mains, *summary.sampling.subs)))
+
+
+def _model(model: ModelLine, summary: RunSummary) -> dict[str, object]:
+    idea = model.idea
+    own = {key: getattr(model, key) for key in _MODEL if key not in ("idea", "sub", "idea_name", "protocol")}
+    return {
+        **own,
+        "idea": idea.id if idea else None,
+        "sub": idea.sub if idea else None,
+        "idea_name": idea.name if idea else None,
+        "protocol": summary.protocol.label,
+    }
+
+
+def _table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        # A spreadsheet would carry out a text of a model that begins like a formula.
+        return f"'{sanitize(value)}" if value.startswith(_FORMULA) else sanitize(value)
+    return value

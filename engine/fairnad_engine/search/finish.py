@@ -1,0 +1,251 @@
+"""The end of a search: the front's best are trained anew, ranked, and only then tested, once (method, section 5).
+
+The best of many validation scores flatters itself. So the top members of the front by validation accuracy get fresh
+initial weights and several seeds, their mean validation accuracy ranks them, and the test split is read once, after
+every training has ended. What is to be done is recorded first, so that an interrupted finish goes on where it was,
+and a second one at the same generation gives the stored results and reads nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fairnad_engine.errors import InputError, RunFailedError
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.control import Control, StopRequestedError
+from fairnad_engine.search.finish_results import (
+    FinishResult,
+    PlannedMember,
+    finish_result,
+    last_generation,
+    read_plan,
+    trainings_of,
+    write_plan,
+)
+from fairnad_engine.search.scoring import Scorer
+from fairnad_engine.search.seeds import entropy, torch_seed
+from fairnad_engine.search.selection import pareto_front, top_by_accuracy
+from fairnad_engine.store import Store
+from fairnad_engine.store.records import CandidateRow, EvaluationRow
+from fairnad_engine.training.executor import Executor
+
+if TYPE_CHECKING:
+    from fairnad_engine.backbone.jail.result import JailResult
+
+_PASSING_FAILURES = ("timeout", "memory")  # the machine's condition, not the candidate's
+
+
+class Exporter(Protocol):
+    """The part of the jail that a finish needs."""
+
+    def run(self, task: str, payload: dict[str, Any], blobs: Mapping[str, bytes] | None = None) -> JailResult:
+        """Do one task in a fresh child."""
+
+
+class _NotReproducedError(Exception):
+    """The source does not build the same network under another seed."""
+
+
+class Finish:
+    """Retrains, ranks and tests the front's best members of one run."""
+
+    def __init__(
+        self,
+        store: Store,
+        run_id: str,
+        jail: Exporter,
+        executor: Executor,
+        *,
+        control: Control,
+        activity: Callable[[str, str], None],
+        deadline: float = 3600.0,
+        top: int = 3,
+        seeds: int = 3,
+    ) -> None:
+        """Set up.
+
+        Args:
+            store: The workspace.
+            run_id: A run with at least one generation that ended.
+            jail: Where fresh initial weights are drawn.
+            executor: Where trainings run.
+            control: Pause and stop.
+            activity: Told what each candidate is going through.
+            deadline: Seconds after which one training is given up.
+            top: Members of the front, best validation accuracy first.
+            seeds: Trainings of each.
+
+        Raises:
+            InputError: There is no such run, or nothing to do.
+        """
+        from fairnad_engine.training.protocol import Protocol as TrainingProtocol
+
+        if top < 1 or seeds < 1:
+            raise InputError(f"finish: {top} members with {seeds} seeds; give 1 or more of each")
+        self._store = store
+        self._run = store.runs.get(run_id)
+        self._jail = jail
+        self._control = control
+        self._activity = activity
+        self._top, self._seeds = top, seeds
+        config = RunConfig.model_validate(self._run.config)
+        self._lanes = asyncio.Semaphore(config.machine.workers)
+        self._protocol = TrainingProtocol.model_validate(self._run.environment["protocol"])
+        self._scorer = Scorer(
+            store,
+            run_id,
+            self._run.seed,
+            executor,
+            dataset=config.data.dataset,
+            protocol=self._protocol,
+            deadline=deadline,
+            control=control,
+            activity=activity,
+        )
+
+    async def run(self) -> FinishResult:
+        """Do what is not yet done and return the result.
+
+        Raises:
+            InputError: No generation has ended.
+            RunFailedError: Weights could not be drawn or a test not be scored this time.
+            StopRequestedError: The user asked to stop; a later finish goes on.
+        """
+        run_id = self._run.id
+        generation = last_generation(self._store, run_id)
+        if generation == 0:
+            raise InputError(f"{run_id}: no generation has ended yet; let the search go on first")
+        plan = self._plan(generation)
+        trainings = [
+            self._retrain(self._candidate(member.id), number, member.seeds[number])
+            for number in range(max(len(member.seeds) for member in plan))
+            for member in plan
+        ]
+        outcomes = await asyncio.gather(*trainings, return_exceptions=True)
+        errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        # A stop is the consequence of an error where there is one; the error is what the user needs to see.
+        for error in sorted(errors, key=lambda e: isinstance(e, StopRequestedError)):
+            raise error
+        # Every training has ended and nothing is chosen any more: now the test may be read.
+        for member in plan:
+            for training in trainings_of(self._store, run_id, member):
+                await self._test(self._candidate(member.id), training, generation)
+        return finish_result(self._store, run_id, generation)
+
+    def _plan(self, generation: int) -> list[PlannedMember]:
+        """The members and their seeds, drawn and recorded once for this generation."""
+        found = read_plan(self._store, self._run.id, generation)
+        if found is not None:
+            return found
+        front = pareto_front(self._store.runs.candidates(self._run.id, generation))
+        plan = [
+            PlannedMember(
+                candidate.id,
+                tuple(
+                    torch_seed(entropy(self._run.seed, candidate.position, "finish", number, "train"))
+                    for number in range(self._seeds)
+                ),
+            )
+            for candidate in top_by_accuracy(front, self._top)
+        ]
+        write_plan(self._store, self._run.id, generation, plan)
+        return plan
+
+    async def _retrain(self, candidate: CandidateRow, number: int, seed: int) -> None:
+        if self._store.runs.evaluation(self._run.id, candidate.id, "finish", seed) is not None:
+            return
+        try:
+            async with self._lanes:
+                await self._control.gate()
+                self._activity(candidate.id, f"finish: fresh weights {number + 1}")
+                weights = await asyncio.to_thread(self._fresh_weights, candidate, number)
+        except _NotReproducedError as error:
+            self._save_failure(candidate, seed, str(error))
+        else:
+            await self._scorer.retrain(candidate, seed, weights)
+        finally:
+            self._activity(candidate.id, "")
+
+    def _fresh_weights(self, candidate: CandidateRow, number: int) -> str:
+        """Have the source built under another seed and store its weights, if it is the same network."""
+        from fairnad_engine.backbone.canonical import structure_hashes
+        from fairnad_engine.backbone.graph import GraphRefusedError, parse_graph
+        from fairnad_engine.backbone.verifier import check_weights, load_graph
+
+        trusted = load_graph(self._store.files, candidate.graph)
+        result = self._jail.run(
+            "export",
+            {
+                "source": candidate.source,
+                "shape": list(trusted.input_shape),
+                "classes": trusted.num_classes,
+                "width": candidate.width,
+                "seed": torch_seed(entropy(self._run.seed, candidate.position, "finish", number, "init")),
+            },
+            {},
+        )
+        if result.failure in _PASSING_FAILURES:
+            raise RunFailedError(
+                f"{candidate.id}: fresh weights could not be drawn ({result.failure}: {result.message}); "
+                f"free the machine, then go on with: fairnad-tui finish {self._run.id}"
+            )
+        if not result.ok:
+            raise _NotReproducedError(f"{result.failure}: {result.message}")
+        weights = result.blobs.get("weights", b"")
+        try:
+            if structure_hashes(parse_graph(result.data.get("graph"))).exact != candidate.exact_hash:
+                raise _NotReproducedError("its source builds another network under another seed")
+            check_weights(trusted, weights)
+        except GraphRefusedError as refused:
+            raise _NotReproducedError(str(refused)) from refused
+        return self._store.files.put(weights, ".safetensors")
+
+    def _save_failure(self, candidate: CandidateRow, seed: int, message: str) -> None:
+        self._store.runs.save_evaluation(
+            self._run.id,
+            candidate.id,
+            {
+                "purpose": "finish",
+                "seed": seed,
+                "protocol": self._protocol.name,
+                "protocol_digest": self._protocol.digest,
+                "status": "not-reproduced",
+                "accuracy": None,
+                "weights": None,
+                "message": message[:500],
+                "seconds": 0.0,
+            },
+            [],
+        )
+
+    async def _test(self, candidate: CandidateRow, training: EvaluationRow, generation: int) -> None:
+        """Score one new training on the test split, unless that was done before."""
+        run_id = self._run.id
+        if training.accuracy is None or training.weights is None:
+            return
+        if any((t.candidate_id, t.seed) == (candidate.id, training.seed) for t in self._store.tests.of_run(run_id)):
+            return
+        await self._control.gate()
+        self._activity(candidate.id, "finish: test")
+        try:
+            accuracy = await self._scorer.test(candidate, training.weights)
+        except RuntimeError as error:
+            raise RunFailedError(f"{error}; go on with: fairnad-tui finish {run_id}") from error
+        finally:
+            self._activity(candidate.id, "")
+        self._store.tests.save(
+            run_id,
+            candidate.id,
+            training.seed,
+            generation=generation,
+            validation=training.accuracy,
+            test=accuracy,
+            protocol=training.protocol,
+        )
+
+    def _candidate(self, candidate_id: str) -> CandidateRow:
+        found = self._store.runs.candidate(self._run.id, candidate_id)
+        assert found is not None  # noqa: S101 - a plan names stored candidates
+        return found
