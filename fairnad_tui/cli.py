@@ -91,9 +91,9 @@ def group(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the ``fairnad-tui`` command."""
     try:
-        group.main(args=arguments, prog_name="fairnad-tui", standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        code = group.main(args=arguments, prog_name="fairnad-tui", standalone_mode=False)
+        if isinstance(code, int) and code:
+            sys.exit(code)  # a command that did its work and still has something to complain of
     except click.ClickException as error:
         _fail(error.format_message(), 2)
     except FairnadError as error:

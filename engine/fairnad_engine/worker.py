@@ -188,7 +188,36 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     return f"run digest {digest}"
 
 
-_WORK = {"structure": _structure, "search": _search}
+async def _finish(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
+    import torch
+
+    from fairnad_engine.backbone.jail.client import Jail
+    from fairnad_engine.search.finish import Finish
+    from fairnad_engine.training.executor import LocalExecutor
+
+    torch.set_num_threads(1)
+    run = store.runs.get(job.run_id or "")
+    machine = RunConfig.model_validate(run.config).machine
+    executor = LocalExecutor(int(job.config["workers"]))
+    with Jail(accept_weak=machine.accept_weak_jail) as jail:
+        finish = Finish(
+            store,
+            run.id,
+            jail,
+            executor,
+            control=control,
+            activity=activity,
+            deadline=machine.training_deadline,
+            top=int(job.config["top"]),
+        )
+        try:
+            await finish.run()
+        finally:
+            await executor.close()
+    return f"{len(store.tests.of_run(run.id))} test scores"
+
+
+_WORK = {"structure": _structure, "search": _search, "finish": _finish}
 
 if __name__ == "__main__":
     main()

@@ -38,14 +38,14 @@ def report(run_id: str | None, output: Path | None, db: Path | None, as_json: bo
 @click.command()
 @click.argument("candidate")
 @click.option("--run", "run_id", metavar="RUN", help="Of which run [the newest].")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder to make [./CANDIDATE].")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder that receives it [.].")
 @db_option
 def export(candidate: str, run_id: str | None, output: Path | None, db: Path | None) -> None:
     """Write one trained candidate as a folder: stand-alone source, graph, weights, lineage, ideas and papers."""
     from fairnad_engine.report.export import export_candidate
 
     with open_store(db) as store:
-        folder = export_candidate(store, _run(store, run_id), candidate, output or Path(candidate))
+        folder = export_candidate(store, _run(store, run_id), candidate, output or Path())
     click.echo(f"exported to {folder}")
 
 
@@ -109,7 +109,7 @@ def finish(run_id: str | None, top: int, workers: int, db: Path | None) -> None:
 
 def write_run_report(store: Store, run_id: str, folder: Path | None) -> Path:
     """Write a run's report beside the workspace, or where the user says."""
-    from fairnad_engine.report.markdown import write_report
+    from fairnad_engine.report.write import write_report
 
     target = folder or store.path.with_name(f"{store.path.stem}-reports") / run_id
     write_report(store, run_id, target)

@@ -104,9 +104,11 @@ def _pair(number: Any) -> tuple[int, int]:  # noqa: ANN401
 
 def axes_of(flow: Flow, step: Step) -> Axes:
     """Axes of a step's value, from those of its inputs."""
-    if not step.inputs:
+    if step.op == "image":
         return ax.standard(step.shape)
-    rows = [flow[i].axes for i in step.inputs]
+    rows = [flow[i].axes for i in step.inputs if flow[i].kind != "param"]
+    if not rows:
+        return tuple(ax.axis("U", size) for size in step.shape)
     row, op = rows[0], step.op
     if op == "linear":
         mixes = ax.is_space(row[-1])
@@ -119,21 +121,31 @@ def axes_of(flow: Flow, step: Step) -> Axes:
         return ax.resized(row, step.shape) if len(row) == len(step.shape) else ax.standard(step.shape)
     if op in SPLITS:
         return row
+    if op == "getitem":
+        return _part(flow[step.inputs[0]], step)
     moved = _moved(step, row)
     if moved is not None:
         return moved
     if op in ("stack", "cat"):
         return _joined(step, rows)
-    if len(rows) > 1:
-        return ax.broadcast(rows, step.shape)
-    if op in _BINARY and len(row) < len(step.shape):
+    if len(rows) > 1 or op in _BINARY:
         return ax.broadcast(rows, step.shape)
     return ax.resized(row, step.shape) if len(row) == len(step.shape) else _dropped(step, row)
 
 
+def _part(whole: Step, step: Step) -> Axes:
+    """Axes of one part of a split; the parts of an ``unbind`` lose the axis."""
+    row = whole.axes
+    if len(row) == len(step.shape):
+        return ax.resized(row, step.shape)
+    dim = whole.argument(1, "dim", 0) if whole.op == "unbind" else 0
+    left = tuple(one for place, one in enumerate(row) if place != dim % len(row))
+    return left if len(left) == len(step.shape) else ax.standard(step.shape)
+
+
 def _contracted(flow: Flow, step: Step) -> Axes:
     pair = (step.args[0], step.args[2 if step.op.startswith("scaled") else 1])
-    left, right = ((one.axes if (one := flow.of(a)) is not None else None) for a in pair)
+    left, right = ((one.axes if one is not None and one.kind != "param" else None) for one in map(flow.of, pair))
     known = left or right or ax.standard(step.shape)
     if len(step.shape) != len(known) or len(step.shape) < 2:
         return ax.standard(step.shape)
@@ -150,7 +162,11 @@ def _moved(step: Step, row: Axes) -> Axes | None:
     if op == "permute":
         return tuple(row[d % rank] for d in step.args[1])  # type: ignore[union-attr, operator]
     if op in ("transpose", "swapaxes", "t", "mT", "adjoint", "numpy_T", "matrix_H"):
-        a, b = (step.argument(1, "dim0", -2), step.argument(2, "dim1", -1)) if op in ("transpose", "swapaxes") else (-2, -1)
+        a, b = (
+            (step.argument(1, "dim0", -2), step.argument(2, "dim1", -1))
+            if op in ("transpose", "swapaxes")
+            else (-2, -1)
+        )
         order = list(row)
         order[a], order[b] = order[b], order[a]
         return tuple(order)
@@ -181,8 +197,6 @@ def _joined(step: Step, rows: list[Axes]) -> Axes:
 def _dropped(step: Step, row: Axes) -> Axes:
     """Axes behind a reduction, a selection or a squeeze, which take axes away."""
     dims = step.argument(1, "dim")
-    if step.op == "getitem":
-        return row[1:] if len(row) - 1 == len(step.shape) else ax.standard(step.shape)
     gone = {d % len(row) for d in (dims if isinstance(dims, tuple) else (dims,)) if isinstance(d, int)}
     left = tuple(one for place, one in enumerate(row) if place not in gone)
     if len(left) == len(step.shape):

@@ -118,5 +118,5 @@ def _functional(mode: ModeGraph) -> tuple[dict[int, Step], int]:
 def _bare(node: Node) -> str:
     space, op = node.op.split(".")[:2]
     if space == "py":
-        return node.op
+        return op if op == "getitem" else node.op
     return op[:-1] if node.op in INPLACE_OPS else op

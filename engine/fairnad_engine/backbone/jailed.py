@@ -42,11 +42,12 @@ def _logits(payload: dict[str, Any], blobs: Blobs) -> tuple[dict[str, Any], Blob
     images = read_tensors(blobs["images"])["images"]
     model = build(payload["source"], images.shape[1], int(payload["classes"]), float(payload["width"]), 0)
     state = read_tensors(blobs["weights"])
-    for name, alias in payload.get("aliases", []):
-        state[alias] = state[name]
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    if missing or [name for name in unexpected if not name.startswith("constant.")]:
-        raise CandidateError("build", f"weights do not fit: missing {missing[:3]}, unexpected {unexpected[:3]}")
+    with torch.no_grad():
+        # By name rather than load_state_dict, which knows nothing of non-persistent buffers; tied tensors come once.
+        for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+            if name not in state or state[name].shape != tensor.shape:
+                raise CandidateError("build", f"the weights do not fit: {name}")
+            tensor.copy_(state[name])
     with torch.no_grad():
         logits = model.eval()(images)
     return {}, {"logits": save({"logits": logits.contiguous()})}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -133,21 +133,25 @@ class OllamaModel:
         most = most_tokens(system) + most_tokens(user)
         context = self._room_for(most + max_tokens, purpose)
         discarded: list[ChatReply] = []
-        while True:
+        for last in (False, True):
             started = time.monotonic()
-            raw = self._ask_patiently(request, context)
+            try:
+                raw = self._ask_patiently(request, context)
+                problem = self._cut_short(raw, request, most, context)
+            except TruncatedPromptError as refusal:
+                raw, problem = _Raw("", 0, 0, False), str(refusal)
             seconds = time.monotonic() - started
             parsed = read(raw.text, schema) if schema else None
             reply = ChatReply(raw.text, parsed, raw.read or 0, raw.written, seconds, prompt_hash, raw.finished)
-            problem = self._cut_short(raw, request, most, context)
             if problem is None:
                 return replace(reply, discarded=tuple(discarded))
             discarded.append(reply)
             larger = min(2 * context, self._limit())
-            if len(discarded) > 1 or larger <= context:
-                raise TruncatedPromptError(f"{purpose}: {problem}", discarded)
+            if last or larger <= context:
+                break
             with self._lock:
                 self._context = context = max(self._context, larger)
+        raise TruncatedPromptError(f"{purpose}: {problem}", discarded)
 
     def _profile(self) -> ServedModel:
         with self._lock:
@@ -173,6 +177,8 @@ class OllamaModel:
         """Say why the prompt cannot have been read whole, or return None."""
         least = fewest_tokens(request.system) + fewest_tokens(request.user)
         granted = self._granted_context(context)
+        if not raw.read and not raw.finished:
+            return None  # Broken off by us before the server could say; such an answer is not used anyway.
         if not raw.read:
             return "the server does not say how many tokens of the prompt it read"
         if raw.read < least:
@@ -189,9 +195,10 @@ class OllamaModel:
         if context not in self._granted:
             try:
                 running = self._connected().ps().models
-            except Exception:  # noqa: BLE001 - an older server has no such page; the other signs remain
+            except Exception:  # An older server has no such page; the other signs remain.
                 running = []
-            sizes = [one.context_length for one in running if one.model == self._model and one.context_length]
+            names = (self._model, f"{self._model}:latest")
+            sizes = [one.context_length for one in running if one.model in names and one.context_length]
             self._granted[context] = max(sizes, default=context)
         return self._granted[context]
 
@@ -218,14 +225,13 @@ class OllamaModel:
                 self._on_token(piece)
             if length > longest:
                 parts.close()
-                # What it read is unknown, but so long a reply is not used anyway.
-                return _Raw("".join(pieces), part.prompt_eval_count or context - 2, request.max_tokens, False)
+                return _Raw("".join(pieces), None, request.max_tokens, False)
             if part.done:
                 finished = part.done_reason != "length"
                 return _Raw("".join(pieces), part.prompt_eval_count, part.eval_count or 0, finished)
         raise _LostError(failing(self._url, "an answer ended before it was complete"))
 
-    def _parts(self, request: _Request, context: int) -> Iterator[ollama.ChatResponse]:
+    def _parts(self, request: _Request, context: int) -> Generator[ollama.ChatResponse]:
         """Yield the pieces of an answer; whatever goes wrong on the way is a loss or a verdict."""
         import httpx
         import ollama
@@ -247,7 +253,7 @@ class OllamaModel:
             )
         except ollama.ResponseError as error:
             raise self._refused(error) from error
-        except httpx.ConnectError as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise _LostError(not_answering(self._url)) from error
         except httpx.TimeoutException as error:
             raise _LostError(failing(self._url, f"silent for {self._timeouts.silence:g} s")) from error

@@ -56,7 +56,7 @@ def server_url(address: str | None) -> str:
     Raises:
         InputError: It is no address.
     """
-    given = (address or os.environ.get("OLLAMA_HOST") or DEFAULT_URL).strip().rstrip("/")
+    given = (address or os.environ.get("OLLAMA_HOST") or DEFAULT_URL).strip()
     scheme, separator, rest = given.partition("://")
     scheme, rest = (scheme.lower(), rest) if separator else ("http", given)
     try:
@@ -70,7 +70,7 @@ def server_url(address: str | None) -> str:
         raise InputError(f"{given}: not the address of an Ollama server; write {place} like {DEFAULT_URL}")
     # A server told to listen on every interface is reached through the local one.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{parts.path}"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{parts.path.rstrip('/')}"
 
 
 def connect(url: str, timeouts: Timeouts, silence: float) -> ollama.Client:
@@ -96,6 +96,10 @@ def look_up(model: str, url: str, timeouts: Timeouts) -> ServedModel:
         ModelUnavailableError: Nothing answers in time, it is not Ollama, or it lacks the model; one line with the
             command that mends it.
     """
+    # Imported before the clock starts: on a cold disk that alone can take seconds.
+    import httpx  # noqa: F401
+    import ollama  # noqa: F401
+
     found: list[ServedModel | ModelUnavailableError] = []
 
     def ask() -> None:
@@ -169,8 +173,9 @@ def not_ollama(url: str, reason: str) -> ModelUnavailableError:
 
 def failing(url: str, reason: str) -> ModelUnavailableError:
     """The server reports errors of its own."""
+    start = f"{_environment(url)}ollama serve"
     return ModelUnavailableError(
-        f"Ollama at {url} fails ({_short(reason)}); see its log, or start it again with: {_environment(url)}ollama serve"
+        f"Ollama at {url} fails ({_short(reason)}); see its log, or start it again with: {start}"
     )
 
 

@@ -81,8 +81,9 @@ class DerivedDesignReply(_Reply):
 
 def ideas_reply(sub_ids: tuple[str, ...]) -> type[IdeasReply]:
     """The reply in which every idea is filed under one of these sub-categories."""
-    item = create_model("Idea", __base__=IdeaItem, sub=(Literal[sub_ids], ...))
-    listed = list[item]  # type: ignore[valid-type] # made here, so unknown to a type checker
+    # Made at run time, so the types are unknown to a type checker.
+    item = create_model("Idea", __base__=IdeaItem, sub=(Literal[sub_ids], ...))  # type: ignore[arg-type]
+    listed: Any = list[item]  # type: ignore[valid-type]
     return create_model("Ideas", __base__=IdeasReply, ideas=(listed, Field(max_length=MAX_IDEAS)))
 
 

@@ -14,7 +14,7 @@ LARGEST_CONTEXT = 32768
 _CERTAINTY = 0.9  # Rare tokenizers join a short word to its neighbour.
 _CHAT_MARKUP = 64  # Role markers and the like that a chat template adds.
 _LONG_RUN = 15
-_LETTERS = re.compile(r"[^\W\d_]+")
+_APART = re.compile(r"[^\W\d_]+|(?<!\S)[^\w\s]+(?!\S)|(?<=[^\W_])[ \t]*\n")
 _DIGITS = re.compile(r"\d+")
 _PIECES = re.compile(r"(?P<letters>[A-Za-z]+)|(?P<wide>[^\x00-\x7f]+)|(?P<blank>[ \t]{2,}|[\r\n]+)|[^ ]")
 
@@ -22,10 +22,10 @@ _PIECES = re.compile(r"(?P<letters>[A-Za-z]+)|(?P<wide>[^\x00-\x7f]+)|(?P<blank>
 def fewest_tokens(text: str) -> int:
     """Tokens that a text has at least.
 
-    The tokenizers in use split at word borders before anything else, so each run of letters costs one or more, and
-    digits are joined three at a time at most.
+    The tokenizers in use split at word borders before anything else, so each run of letters, each sign between
+    spaces and each line's end after a word costs one or more, and digits are joined three at a time at most.
     """
-    words = sum(1 for _ in _LETTERS.finditer(text))
+    words = sum(1 for _ in _APART.finditer(text))
     numbers = sum(-(-len(run[0]) // 3) for run in _DIGITS.finditer(text))
     return int(_CERTAINTY * (words + numbers))
 

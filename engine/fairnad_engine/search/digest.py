@@ -18,7 +18,9 @@ def run_digest(store: Store, run_id: str) -> str:
         "dataset": run.dataset_digest,
         "protocol": run.protocol_digest,
         "model": [run.model, run.model_digest],
-        "events": [[e["generation"], e["kind"], e["payload"]] for e in store.runs.events(run_id)],
+        "events": [
+            [e["generation"], e["kind"], e["payload"]] for e in store.runs.events(run_id) if e["kind"] != "finish"
+        ],
         "slots": [
             [s.generation, s.slot, s.stage, s.kind, s.main, s.sub, s.ideas, s.parent_id, s.state, s.failure]
             for s in store.runs.slots(run_id)

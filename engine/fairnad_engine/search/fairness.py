@@ -107,24 +107,29 @@ class FairSampler:
 
     def _join(self, counts: Mapping[str, CountRow]) -> dict[str, CountRow]:
         joined = {node: replace(count, active=node in self._kinds) for node, count in counts.items()}
-        # Peers of a sub-category are those of its main category; of a main, all mains (of its level, if levels count).
-        entering: dict[str, CountRow] = {}
-        for node, kind in self._kinds.items():
-            old = counts.get(node, CountRow(node, kind, 0, 0, active=False))
-            if old.active:
-                continue
-            peers = [
-                counts[peer].effective
-                for peer, peer_kind in self._kinds.items()
-                if peer_kind == kind and peer in counts and counts[peer].active and self._are_peers(node, peer, kind)
-            ]
-            offset = min(peers) - old.turns if peers else old.join_offset
-            entering[node] = replace(old, join_offset=offset, active=True)
-        joined.update(entering)
+        known = {node: counts.get(node, CountRow(node, kind, 0, 0, active=False)) for node, kind in self._kinds.items()}
+        for node, old in known.items():
+            if not old.active:
+                minimum = self._entry_count(node, known)
+                joined[node] = replace(old, join_offset=minimum - old.turns, active=True)
         return joined
 
-    def _are_peers(self, one: str, other: str, kind: str) -> bool:
-        if self._fairness == "sub" and kind == "sub":
+    def _entry_count(self, node: str, known: Mapping[str, CountRow]) -> int:
+        """The effective count at which a category enters.
+
+        The minimum of its active peers; where it has none, the highest count among those that enter with it, so that
+        they start level.
+        """
+        peers = [count for other, count in known.items() if self._are_peers(node, other)]
+        active = [count.effective for count in peers if count.active]
+        return min(active) if active else max(count.effective for count in peers)
+
+    def _are_peers(self, one: str, other: str) -> bool:
+        """Sub-categories compare within their main category, mains with all mains (or with those of their level)."""
+        kind = self._kinds[one]
+        if self._kinds[other] != kind:
+            return False
+        if kind == "sub" and self._fairness == "sub":
             return True
         if kind == "main" and self._fairness != "level+main+sub":
             return True

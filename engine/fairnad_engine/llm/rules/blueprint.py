@@ -7,24 +7,16 @@ Channel counts are those at ``width = 1.0``.
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import types
-import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
-
-VERSION = 1
-_TIMES = "times"  # equal items in a row are written once
-_MOST_TIMES = 64
+from typing import Literal
 
 NormKind = Literal["batch", "layer", "group", "none"]
 ActKind = Literal[
     "relu", "gelu", "silu", "mish", "elu", "softplus", "hardswish", "relu6", "leaky_relu", "hardtanh", "none"
 ]
 LayerOp = Literal["conv", "attention", "window", "pool", "tokens", "shuffle", "mean", "max"]
-Order = Literal["post", "pre", "act-norm"]
+Order = Literal["post", "pre", "act-norm", "norm-first"]
 DownOp = Literal["conv", "max", "max3", "avg", "avg3", "blur", "blur5", "space-to-depth", "patch"]
 ShortcutKind = Literal["pad", "conv", "conv3", "pool-conv"]
 MergeKind = Literal["add", "weighted", "concat"]
@@ -117,7 +109,7 @@ class Block:
         branches: Paths parallel to the main path, from the same input.
         join: How branches meet the main path.
         order: ``post``: operation, norm, activation; ``pre``: norm, activation, operation; ``act-norm``: the
-            operation, then activation, then norm.
+            operation, then activation, then norm; ``norm-first``: norm, operation, activation.
         stride: 1, or 2 where the block halves the resolution.
         down: The operator that halves it. ``conv`` strides the first spatial convolution of every path; the others
             act on the block's input.
@@ -147,6 +139,21 @@ class Block:
     drop_path: float = 0.0
     split: bool = False
     feed_forward: FeedForward | None = None
+
+    @property
+    def activation(self) -> ActKind:
+        """The activation that the block uses, for layers that need one."""
+        return next((act for act in (self.act, *(layer.act for layer in self.layers)) if act != "none"), "relu")
+
+    @property
+    def normalisation(self) -> NormKind:
+        """The normalisation that the block uses, for layers that need one."""
+        return next((layer.norm for layer in self.layers if layer.norm != "none"), "batch")
+
+    @property
+    def norms_inputs(self) -> bool:
+        """Whether norms stand in front of their operations."""
+        return self.order in ("pre", "norm-first")
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -245,82 +252,3 @@ class Blueprint:
         """Return a copy with one block replaced."""
         blocks = self.stages[s].blocks
         return self.with_stage(s, replace(self.stages[s], blocks=(*blocks[:i], block, *blocks[i + 1 :])))
-
-
-def to_json(blueprint: Blueprint) -> str:
-    """Return the blueprint as one compact line; values at their defaults are left out."""
-    return json.dumps({"version": VERSION, **_encode(blueprint)}, separators=(",", ":"))
-
-
-def from_json(text: str) -> Blueprint:
-    """Read what :func:`to_json` wrote.
-
-    Raises:
-        ValueError: Not a blueprint of this version.
-    """
-    try:
-        data = json.loads(text)
-        if not isinstance(data, dict) or data.pop("version", None) != VERSION:
-            raise ValueError("not a blueprint of this version")
-        return _decode(Blueprint, data)
-    except (TypeError, KeyError, RecursionError, AttributeError) as error:
-        raise ValueError(f"not a blueprint: {error}") from error
-
-
-def _encode(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = {f.name: f for f in dataclasses.fields(value)}
-        return {name: _encode(getattr(value, name)) for name, f in names.items() if getattr(value, name) != _default(f)}
-    if not isinstance(value, tuple):
-        return value
-    items: list[Any] = []
-    for item in map(_encode, value):
-        if items and isinstance(item, dict) and item == {k: v for k, v in items[-1].items() if k != _TIMES}:
-            items[-1][_TIMES] = items[-1].get(_TIMES, 1) + 1
-        else:
-            items.append(item)
-    return items
-
-
-def _default(f: dataclasses.Field[Any]) -> Any:
-    return f.default_factory() if f.default_factory is not dataclasses.MISSING else f.default
-
-
-_T = TypeVar("_T")
-
-
-def _decode(kind: type[_T], data: Any) -> _T:
-    hints = typing.get_type_hints(kind)
-    return kind(**{name: _value(hints[name], item) for name, item in data.items()})
-
-
-def _repeated(entry: Any) -> list[Any]:
-    """Return an entry of a list as often as it says it stands there."""
-    if not isinstance(entry, dict) or _TIMES not in entry:
-        return [entry]
-    times = entry[_TIMES]
-    if type(times) is not int or not 1 <= times <= _MOST_TIMES:
-        raise ValueError(f"{times!r} is no count")
-    return [{key: value for key, value in entry.items() if key != _TIMES}] * times
-
-
-def _value(hint: Any, data: Any) -> Any:
-    """Return ``data`` as a value of the annotated type, strictly: a blueprint may come from a stranger's file."""
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
-    if origin is tuple:
-        if not isinstance(data, list):
-            raise TypeError("a list is due")
-        return tuple(_value(args[0], item) for entry in data for item in _repeated(entry))
-    if origin is Literal:
-        if data not in args:
-            raise ValueError(f"{data!r} is none of {', '.join(map(str, args))}")
-        return data
-    if origin is types.UnionType:
-        return None if data is None else _value(args[0], data)
-    if dataclasses.is_dataclass(hint):
-        return _decode(typing.cast(type[Any], hint), data)
-    if hint is float and type(data) is int:
-        return float(data)
-    if type(data) is not hint:
-        raise TypeError(f"{data!r} is no {hint.__name__}")
-    return data

@@ -12,7 +12,7 @@ class SelfAttention(nn.Module):
         self.size = max(4, channels // heads)
         self.norm = nn.LayerNorm(channels)
         self.qkv = nn.Linear(channels, 3 * heads * self.size, bias=False)
-        self.project = nn.Linear(heads * self.size, channels)
+        self.project = nn.Linear(heads * self.size, channels, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         h, w = x.shape[2:]
@@ -21,7 +21,8 @@ class SelfAttention(nn.Module):
 
     def attend(self, tokens: torch.Tensor) -> torch.Tensor:
         """Mix tokens of shape (..., tokens, channels)."""
-        q, k, v = self.qkv(self.norm(tokens)).unflatten(-1, (3 * self.heads, self.size)).transpose(-3, -2).chunk(3, -3)
+        qkv = self.qkv(self.norm(tokens)).unflatten(-1, (3 * self.heads, self.size)).transpose(-3, -2)
+        q, k, v = qkv.chunk(3, dim=-3)
         weights = torch.softmax(q @ k.transpose(-2, -1) * self.size**-0.5, dim=-1)
         return self.project((weights @ v).transpose(-3, -2).flatten(-2))
 '''
@@ -57,7 +58,7 @@ class PoolingMixer(nn.Module):
         return self.pool(x) - x
 '''
 
-TOKEN_MLP = '''
+MIXER_MLP = '''
 class TokenMLP(nn.Module):
     """Mix positions by an MLP that all channels share, on a fixed grid of tokens (arXiv:2105.01601)."""
 

@@ -31,7 +31,7 @@ class Cost(NamedTuple):
     params: int
     macs: int
 
-    def __add__(self, other: object) -> Cost:  # type: ignore[override]
+    def __add__(self, other: object) -> Cost:
         """Return the sum of two costs."""
         if not isinstance(other, Cost):
             return NotImplemented
@@ -149,7 +149,7 @@ def _path(
         after = _width(block, shape.after, channels_in, base)
         entered, now = now, size if n == strided else now
         total += _layer(block, shape.layer, before, after, entered, now)
-        total += _norm(shape.layer.norm, before if block.order == "pre" else after)
+        total += _norm(shape.layer.norm, before if block.norms_inputs else after)
         total += Cost(2 * after if shape.layer.response else 0, 0)
         for gate in shape.layer.gates:
             total += _gate(gate, after, now)
@@ -183,7 +183,7 @@ def _attention(layer: Layer, channels: int, size: tuple[int, int]) -> Cost:
     windows = -(-size[0] // side) * -(-size[1] // side) if side else 1
     tokens = side * side if side else size[0] * size[1]
     rows = windows * tokens
-    maps = _linear(channels, 3 * inner, rows, with_bias=False) + _linear(inner, channels, rows)
+    maps = _linear(channels, 3 * inner, rows, with_bias=False) + _linear(inner, channels, rows, with_bias=False)
     return maps + Cost(2 * channels, 2 * windows * tokens * tokens * inner)
 
 
@@ -227,7 +227,7 @@ def _tail(blueprint: Blueprint, shapes: Layout, num_classes: int) -> Cost:
     tail, channels, size = blueprint.tail, shapes.channels[-1], shapes.sizes[-1]
     final, total = blueprint.stages[-1].blocks[-1], _FREE
     features = channels
-    if final.order == "pre":
+    if final.norms_inputs:
         total += _norm("batch", channels)
     if tail.expansion and not tail.late:
         features = scaled(channels, tail.expansion)

@@ -18,7 +18,7 @@ from .catalogue import HYPERPARAMETERS, INVERSES, TRANSFORMATIONS, Transformatio
 from .catalogue.draw import Change, Draw
 from .cost import count
 from .geometry import InvalidBlueprintError
-from .opposites import ANTONYMS
+from .opposites import ANTONYMS, CONTRASTS
 from .render import parse, render, render_code
 from .scaling import Budget, grow, refit, shrink
 
@@ -42,9 +42,7 @@ class RulesDesigner:
         rng = np.random.default_rng(np.random.SeedSequence([int(word) for word in words]))
         if task.purpose is Purpose.DOWNSCALE:
             return _downscale(task)
-        purpose = task.purpose
-        if purpose is Purpose.DEBUG:
-            purpose = task.original or (Purpose.IDEA if task.idea else Purpose.HYPERPARAMETER)
+        purpose = _purpose(task)
         parent = parse(task.parent_source)
         if parent is None:
             return _rewrite(task, purpose, rng)
@@ -55,6 +53,13 @@ class RulesDesigner:
             _, change = _first_change(task, parent, options, rng)
             return Design(render(change.blueprint), change.text, EditType.HYPERPARAMETER)
         return _apply_idea(task, parent, purpose, rng)
+
+
+def _purpose(task: DesignTask) -> Purpose:
+    """Return what is asked for; to debug is to draw the original design anew."""
+    if task.purpose is not Purpose.DEBUG:
+        return task.purpose
+    return task.original or (Purpose.IDEA if task.idea else Purpose.HYPERPARAMETER)
 
 
 def idea_sub(idea: IdeaBrief) -> str:
@@ -103,10 +108,11 @@ def _options(sub: str, purpose: Purpose, rng: np.random.Generator) -> list[Trans
         same = expressing(TRANSFORMATIONS, (sub,)) if sub else list(TRANSFORMATIONS.values())
         return _shuffled(same, rng)
     antonyms = _shuffled(expressing(TRANSFORMATIONS, ANTONYMS.get(sub, ())), rng)
-    inverses = expressing(INVERSES, (sub,)) if sub else list(INVERSES.values())
-    inverses = _shuffled(inverses, rng)
+    inverses = _shuffled(expressing(INVERSES, (sub,)) if sub else INVERSES.values(), rng)
+    contrasts = _shuffled(expressing(TRANSFORMATIONS, CONTRASTS.get(sub, ())), rng)
     # An antonym leads on; taking the idea back alone often leads to the grandparent.
-    return antonyms + inverses if rng.random() < 0.75 else inverses + antonyms
+    first = antonyms + inverses if rng.random() < 0.75 else inverses + antonyms
+    return first + contrasts
 
 
 def _first_change(
@@ -211,7 +217,7 @@ def _rewrite(task: DesignTask, purpose: Purpose, rng: np.random.Generator) -> De
         slack = min(task.max_params / max(1, task.parent_params), task.max_macs / max(1, task.parent_macs))
         return rewrites.widened(task.parent_source, slack, rng)
     sub = idea_sub(task.idea) if task.idea else ""
-    subs = (sub,) if sub else ()
+    subs: tuple[str, ...] = (sub,) if sub else ()
     if purpose is Purpose.OPPOSITE and sub:
-        subs = ANTONYMS.get(sub, ())
+        subs = ANTONYMS.get(sub, ()) + CONTRASTS.get(sub, ())
     return rewrites.rewrite(task, purpose, subs, rng)

@@ -75,7 +75,9 @@ class Layout:
 
 def bias(block: Block, layer: Layer) -> bool:
     """Whether the layer's convolution has a bias: where no normalisation would cancel it."""
-    return block.order == "act-norm" or (block.order == "post" and layer.norm == "none")
+    if block.order == "post":
+        return layer.norm == "none"
+    return block.order != "pre" and layer.act != "none"
 
 
 def enters_by_operator(block: Block) -> bool:

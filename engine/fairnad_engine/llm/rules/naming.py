@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from textwrap import fill
+
 from .blueprint import ActKind, Block, Gate, Layer, Path
+
+_LINE = 104  # characters of a docstring's line
 
 ACT_NAMES: dict[ActKind, str] = {
     "relu": "ReLU",
@@ -95,7 +100,9 @@ def class_name(block: Block) -> str:
 def describe(block: Block) -> str:
     """Return the docstring of a block class."""
     parts = [f"Residual block: {path_name(block.layers)}"]
-    parts += [f"beside it {path_name(path)}" for path in block.branches]
+    for path, run in groupby(block.branches):
+        times = len(list(run))
+        parts.append(f"beside it {path_name(path)}" + (f" ({times} times)" if times > 1 else ""))
     if block.split:
         parts.append("on half of the channels")
     if block.order == "pre":
@@ -106,4 +113,4 @@ def describe(block: Block) -> str:
         parts.append({"weighted": "a weighted shortcut", "concat": "a concatenated shortcut"}[block.merge])
     if block.feed_forward is not None:
         parts.append("then a channel MLP")
-    return "; ".join(parts) + "."
+    return fill("; ".join(parts) + ".", width=_LINE, subsequent_indent="    ")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .blueprint import Blueprint, from_json, to_json
+from .blueprint import Blueprint
 from .components import COMPONENTS
 from .geometry import InvalidBlueprintError, check
+from .notation import from_json, to_json
 from .render_backbone import BlockClasses, render_backbone
 from .render_block import render_block
 from .render_layer import Uses

@@ -126,26 +126,26 @@ def _transition(stage: Stage, s: int, uses: Uses) -> list[str]:
 
 def _link_lines(blueprint: Blueprint, s: int, uses: Uses) -> tuple[list[str], list[str]]:
     """Return constructor and forward lines of the links that arrive at stage ``s``."""
-    init, forward, joined = [], [], []
+    init: list[str] = []
+    forward: list[str] = []
+    joined: list[int] = []
     after = f"c{s + 1}"
     for link in (link for link in blueprint.links if link.target == s):
-        stride = link_stride(blueprint, link.source, s)
-        source = f"x{link.source + 1}"
+        n, stride = link.source + 1, link_stride(blueprint, link.source, s)
         if link.join == "concat":
-            joined.append(
-                (link.source + 1, f"F.avg_pool2d({source}, {stride}, ceil_mode=True)" if stride > 1 else source)
-            )
+            joined.append(n)
+            pooled = f"F.avg_pool2d(x{n}, {stride}, ceil_mode=True)" if stride > 1 else f"x{n}"
+            forward.append(f"early{n} = {pooled}")
             continue
-        name = f"link{link.source + 1}to{s + 1}"
         modules = [f"nn.AvgPool2d({stride}, ceil_mode=True)"] if stride > 1 else []
-        modules += [f"nn.Conv2d(c{link.source + 1}, {after}, 1, bias=False)", norm("batch", after, uses)]
-        init.append(f"self.{name} = {sequence(modules, _PAD)}")
-        forward.append(f"x{s + 1} = x{s + 1} + self.{name}({source})")
+        modules += [f"nn.Conv2d(c{n}, {after}, 1, bias=False)", norm("batch", after, uses)]
+        init.append(f"self.link{n}to{s + 1} = {sequence(modules, _PAD)}")
+        forward.append(f"x{s + 1} = x{s + 1} + self.link{n}to{s + 1}(x{n})")
     if joined:
-        total = " + ".join([after, *(f"c{source}" for source, _ in joined)])
+        total = " + ".join([after, *(f"c{n}" for n in joined)])
         modules = [f"nn.Conv2d({total}, {after}, 1, bias=False)", norm("batch", after, uses), "nn.ReLU()"]
         init.append(f"self.fuse{s + 1} = {sequence(modules, _PAD)}")
-        features = ", ".join([f"x{s + 1}", *(expression for _, expression in joined)])
+        features = ", ".join([f"x{s + 1}", *(f"early{n}" for n in joined)])
         forward.append(f"x{s + 1} = self.fuse{s + 1}(torch.cat([{features}], dim=1))")
     return init, forward
 
@@ -154,8 +154,8 @@ def _tail(blueprint: Blueprint, uses: Uses) -> tuple[list[str], list[str]]:
     tail, last = blueprint.tail, len(blueprint.stages)
     init, forward, x, features = [], [], f"x{last}", f"c{last}"
     final = blueprint.stages[-1].blocks[-1]
-    if final.order == "pre":
-        modules = [norm("batch", features, uses), act_module(final.layers[-1].act)]
+    if final.norms_inputs:
+        modules = [norm("batch", features, uses), act_module(final.activation)]
         init.append(f"self.final = {sequence([m for m in modules if m != 'nn.Identity()'], _PAD)}")
         forward.append(f"{x} = self.final({x})")
     if tail.expansion and not tail.late:

@@ -105,16 +105,17 @@ class _Writer:
         name = _NAMES.get(layer.op, "mixer") + i
         stride = self.in_path_stride if shape.stride != 1 else ""
         op = operation(self.block, shape, before, after, self.uses, stride)
-        if layer.norm != "none" and order == "pre":
+        if layer.norm != "none" and self.block.norms_inputs:
             self.init.append(f"self.norm{i} = {norm(layer.norm, before, self.uses)}")
         self.init.append(f"self.{name} = {op}")
-        if layer.norm != "none" and order != "pre":
+        if layer.norm != "none" and not self.block.norms_inputs:
             self.init.append(f"self.norm{i} = {norm(layer.norm, after, self.uses)}")
         normed = "self.norm{i}({})" if layer.norm != "none" else "{}"
         steps = {
             "post": [f"self.{name}({{}})", normed, "act"],
             "pre": [normed, "act", f"self.{name}({{}})"],
             "act-norm": [f"self.{name}({{}})", "act", normed],
+            "norm-first": [normed, f"self.{name}({{}})", "act"],
         }[order]
         for step in steps:
             y = act_call(layer.act, y) if step == "act" else step.replace("{i}", i).format(y)
@@ -134,10 +135,15 @@ class _Writer:
             before, after = self.channels(shape.before), self.channels(shape.after)
             stride = self.in_path_stride if shape.stride != 1 else ""
             op = operation(self.block, shape, before, after, self.uses, stride)
-            normed = [norm(shape.layer.norm, before if self.block.order == "pre" else after, self.uses)]
+            normed = [norm(shape.layer.norm, before if self.block.norms_inputs else after, self.uses)]
             act = [act_module(shape.layer.act)]
             normed, act = [[m for m in part if m != "nn.Identity()"] for part in (normed, act)]
-            order = {"post": [op, *normed, *act], "pre": [*normed, *act, op], "act-norm": [op, *act, *normed]}
+            order = {
+                "post": [op, *normed, *act],
+                "pre": [*normed, *act, op],
+                "act-norm": [op, *act, *normed],
+                "norm-first": [*normed, op, *act],
+            }
             modules += order[self.block.order]
             modules += [gate(g, after, self.uses) for g in shape.layer.gates]
         self.init.append(f"self.branch{number} = {sequence(modules, _PAD)}")
@@ -233,7 +239,7 @@ def render_block(spec: BlockClass, uses: Uses) -> str:
     signature += ["drop_path: float = 0.0"] if spec.drops else []
     lines = [
         f"class {spec.name}(nn.Module):",
-        f'    """{describe(spec.block)}"""',
+        *_docstring(describe(spec.block)),
         "",
         f"    def __init__({', '.join(signature)}) -> None:",
         "        super().__init__()",
@@ -243,3 +249,8 @@ def render_block(spec: BlockClass, uses: Uses) -> str:
         *(f"{_PAD}{line}" for line in writer.forward),
     ]
     return "\n" + "\n".join(lines) + "\n"
+
+
+def _docstring(text: str) -> list[str]:
+    """Return the lines of a class docstring; one that is wrapped closes on a line of its own."""
+    return [f'    """{text}', '    """'] if "\n" in text else [f'    """{text}"""']

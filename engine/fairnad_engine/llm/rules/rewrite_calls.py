@@ -200,7 +200,7 @@ def _activations(names: tuple[tuple[str, str], ...]) -> Callable[[Draw], Build]:
 
         def build(found: Found) -> str | None:
             name = call_name(found.node)
-            if name == module or name == function:
+            if name in (module, function):
                 return None
             if name in _ACT_MODULES:
                 return f"nn.{module}()"

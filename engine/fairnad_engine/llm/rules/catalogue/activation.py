@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..blueprint import ActKind, Block, Blueprint
 from ..naming import ACT_NAMES
-from .draw import Change, Draw, activation, edit_blocks, where
+from .draw import Change, Draw, edit_blocks, where
 from .registry import hyperparameter, inverse, transformation
 
 _SMOOTH: Mapping[ActKind, str] = {
@@ -38,7 +38,7 @@ def reactivate(b: Blueprint, act: ActKind, draw: Draw) -> Change | None:
     new = edit_blocks(b, places, edit)
     if where(b, places) == "every block":
         new = replace(new, stem=replace(new.stem, act=act), tail=replace(new.tail, act=act))
-    return Change(new, f"{where(b, places)}: {ACT_NAMES[activation(b.block(*places[0]))]} -> {ACT_NAMES[act]}")
+    return Change(new, f"{where(b, places)}: {ACT_NAMES[b.block(*places[0]).activation]} -> {ACT_NAMES[act]}")
 
 
 def _acts(block: Block) -> tuple[ActKind, ...]:
@@ -90,7 +90,7 @@ def more(b: Blueprint, draw: Draw) -> Change | None:
         return None
 
     def edit(block: Block) -> Block:
-        act: ActKind = activation(block)
+        act: ActKind = block.activation
         layers = tuple(replace(x, act=act) if x.op == "conv" else x for x in block.layers[:-1])
         return replace(block, layers=(*layers, block.layers[-1]), act="none" if block.order == "pre" else act)
 

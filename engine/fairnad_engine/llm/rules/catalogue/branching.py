@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ..blueprint import Block, Blueprint, Layer, LayerOp, Path
 from ..geometry import strided_layer
-from .draw import Change, Draw, activation, base_widths, edit_blocks, edit_layers, where
+from .draw import Change, Draw, base_widths, edit_blocks, edit_layers, where
 from .registry import inverse, transformation
 
 
@@ -38,10 +38,10 @@ def kernel_branch(b: Blueprint, draw: Draw) -> Change | None:
     """Add a narrow branch with a larger receptive field."""
     kernel, width = draw.number("kernel", (5, 7)), draw.choice((0.25, 0.5))
     like = b.block(0, 0)
-    norm = like.layers[0].norm if like.layers[0].norm != "none" else "batch"
+    norm = like.normalisation
     path = (
-        Layer(kernel=1, width=width, norm=norm, act=activation(like)),
-        Layer(kernel=kernel, groups=0, norm=norm, act="none"),
+        Layer(kernel=1, width=width, norm=norm, act=like.activation),
+        Layer(kernel=kernel, groups=0, norm=norm, act=like.activation),
         Layer(kernel=1, norm=norm, act="none"),
     )
     places = draw.blocks(b, lambda block: can_branch(block, path))
@@ -63,8 +63,7 @@ def cardinality(b: Blueprint, draw: Draw) -> Change | None:
     groups = draw.number("groups", options)
 
     def edit(block: Block) -> Block:
-        act, last = activation(block), block.layers[-1]
-        norm = last.norm if last.norm != "none" else "batch"
+        act, norm, last = block.activation, block.normalisation, block.layers[-1]
         inner = Layer(kernel=1, width=width, norm=norm, act=act)
         core = Layer(width=width, groups=groups, norm=norm, act=act)
         return replace(block, layers=(inner, core, replace(last, kernel=1, kernels=(), groups=1, width=1.0)))
@@ -82,8 +81,7 @@ def parallel_paths(b: Blueprint, draw: Draw) -> Change | None:
         return None
 
     def edit(block: Block) -> Block:
-        act = activation(block)
-        norm = next((x.norm for x in block.layers if x.norm != "none"), "batch")
+        act, norm = block.activation, block.normalisation
         inner = Layer(kernel=1, width=0.25, norm=norm, act=act)
         core = Layer(width=0.25, norm=norm, act=act)
         path = (inner, core, Layer(kernel=1, norm=norm, act="none" if block.order == "post" else act))
@@ -98,7 +96,7 @@ def pooled_branch(b: Blueprint, draw: Draw) -> Change | None:
     ops: dict[LayerOp, str] = {"mean": r"average|avg|mean", "max": r"max"}
     op, kernel = draw.named(ops), draw.number("kernel", (3, 5))
     like = b.block(0, 0)
-    norm = like.layers[0].norm if like.layers[0].norm != "none" else "batch"
+    norm = like.normalisation
     path = (Layer(op=op, kernel=kernel, norm="none", act="none"), Layer(kernel=1, norm=norm, act="none"))
     places = draw.blocks(b, lambda block: can_branch(block, path))
     if not places:

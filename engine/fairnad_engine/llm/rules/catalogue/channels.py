@@ -5,24 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from ..blueprint import ActKind, Block, Blueprint, FeedForward, Layer, NormKind
+from ..blueprint import ActKind, Block, Blueprint, FeedForward, Layer
 from .convolution import group_options
-from .draw import Change, Draw, activation, edit_blocks, edit_layers, where
+from .draw import Change, Draw, edit_blocks, edit_layers, where
 from .registry import hyperparameter, inverse, transformation
-
-
-def _norm(block: Block) -> NormKind:
-    return next((layer.norm for layer in block.layers if layer.norm != "none"), "batch")
 
 
 def _tail_act(block: Block) -> ActKind:
     """Return the activation of a path's last layer: pre-activation blocks have one in front of it."""
-    return activation(block) if block.order == "pre" else "none"
+    return block.activation if block.order == "pre" else "none"
 
 
 def bottleneck_layers(block: Block, width: float, core: Layer | None = None) -> Block:
     """Return the block with a 1x1 - core - 1x1 path of a hidden ``width``."""
-    act, norm, last = activation(block), _norm(block), block.layers[-1]
+    act, norm, last = block.activation, block.normalisation, block.layers[-1]
     core = core or Layer(kernel=3, width=width)
     mixers = [layer for layer in block.layers if layer.op in ("attention", "window", "pool", "tokens")]
     inner = [replace(mixer, norm=norm) for mixer in mixers[:1]]
@@ -111,7 +107,7 @@ def basic(b: Blueprint, draw: Draw) -> Change | None:
         return None
 
     def edit(block: Block) -> Block:
-        act, norm = activation(block), _norm(block)
+        act, norm = block.activation, block.normalisation
         return replace(block, layers=(Layer(norm=norm, act=act), Layer(norm=norm, act=_tail_act(block))))
 
     return Change(edit_blocks(b, places, edit), f"{where(b, places)}: two 3x3 convolutions")

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from ..blueprint import Block, Blueprint, Layer, Path
 from ..naming import layer_name
-from .draw import Change, Draw, activation, base_widths, edit_layers, where
+from .draw import Change, Draw, base_widths, edit_layers, where
 from .registry import inverse, transformation
 
 
 def separable(block: Block, layer: Layer, kernel: int, *, pointwise_first: bool = False) -> Path:
     """Return a depthwise and a pointwise layer in place of a dense one."""
-    inner = replace(layer, kernel=kernel, kernels=(), groups=0, factorised=False, act=activation(block), gates=())
+    inner = replace(layer, kernel=kernel, kernels=(), groups=0, factorised=False, act=block.activation, gates=())
     outer = replace(layer, kernel=1, kernels=(), groups=1, dilation=1, factorised=False)
     if pointwise_first:
         return replace(outer, act=inner.act, gates=()), replace(inner, act=layer.act, gates=layer.gates)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..blueprint import Blueprint, DownOp
+from ..blueprint import Blueprint, DownOp, ShortcutKind
 from ..geometry import strided_layer
 from ..naming import DOWN_NAMES
-from .draw import Change, Draw
+from .draw import Change, Draw, edit_blocks, where
 from .registry import hyperparameter, inverse, transformation
+from .schedule import striding
 
 
 def _places(b: Blueprint) -> list[tuple[int, int]]:
@@ -52,11 +53,12 @@ def change_operator(b: Blueprint, draw: Draw, ops: Sequence[DownOp]) -> Change |
 def strided_conv(b: Blueprint, draw: Draw) -> Change | None:
     """Halve the resolution by strided convolutions, learnt shortcuts included."""
     shortcuts = [(s, i) for s, i, block in b.blocks() if block.stride != 1 and block.shortcut in ("pad", "pool-conv")]
-    if shortcuts and draw.chance(0.5):
-        s, i = draw.choice(shortcuts)
-        block = replace(b.block(s, i), shortcut="conv3" if draw.chance(0.4) else "conv", down="conv")
-        if all(strided_layer(path) is not None for path in block.paths):
-            return Change(b.with_block(s, i, block), f"stage {s + 1} block {i + 1}: strided convolution on both paths")
+    free = [place for place in _places(b) if operator(b, *place) not in ("conv", "patch")]
+    if shortcuts and (not free or draw.chance(0.5)):
+        chosen = shortcuts if draw.chance(0.4) else [draw.choice(shortcuts)]
+        kind: ShortcutKind = "conv3" if draw.chance(0.4) else "conv"
+        new = edit_blocks(b, chosen, lambda block: striding(replace(block, shortcut=kind, down="conv")))
+        return Change(new, f"{where(b, chosen)}: strided convolution ({kind}) on the shortcut")
     return change_operator(b, draw, ("conv", "patch"))
 
 

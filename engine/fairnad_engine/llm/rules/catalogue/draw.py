@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..blueprint import ActKind, Block, Blueprint, Layer, Path
+from ..blueprint import Block, Blueprint, Layer, Path
 from ..geometry import Layout, layout, path_shapes
 
 T = TypeVar("T")
@@ -168,8 +168,3 @@ def where(b: Blueprint, places: Sequence[tuple[int, ...]]) -> str:
     stages = sorted({s for s, _ in blocks})
     names = ", ".join(str(s + 1) for s in stages)
     return f"{len(blocks)} blocks of stage{'s' if len(stages) > 1 else ''} {names}"
-
-
-def activation(block: Block) -> ActKind:
-    """Return the activation that a block uses, for layers that need one."""
-    return next((act for act in (block.act, *(layer.act for layer in block.layers)) if act != "none"), "relu")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..blueprint import Block, Blueprint, MergeKind
+from ..blueprint import Block, Blueprint, MergeKind, Order
 from ..geometry import InvalidBlueprintError, check
-from .draw import Change, Draw, activation, edit_blocks, where
+from .draw import Change, Draw, edit_blocks, where
 from .registry import inverse, transformation
 
 
@@ -37,28 +37,27 @@ def weighted(b: Blueprint, draw: Draw) -> Change | None:
     return fuse(b, draw, "weighted")
 
 
-@transformation("activation-before-norm", "fusion.operation-order")
-def act_norm(b: Blueprint, draw: Draw) -> Change | None:
-    """Put the activation before the normalisation."""
-    places = draw.blocks(b, lambda x: x.order == "post" and any(y.norm != "none" and y.act != "none" for y in x.layers))
+@transformation("norm-order", "fusion.operation-order")
+def norm_order(b: Blueprint, draw: Draw) -> Change | None:
+    """Change where the normalisation stands among convolution and activation."""
+    orders: dict[Order, str] = {
+        "act-norm": r"activation before|after (?:the )?activation",
+        "norm-first": r"before (?:the |each )?conv|norm\w* first",
+    }
+    order = draw.named(orders)
+    places = draw.blocks(
+        b, lambda x: x.order in ("post", "act-norm", "norm-first") and x.order != order and _ordered(x)
+    )
     if not places:
         return None
-    new = edit_blocks(b, places, lambda block: replace(block, order="act-norm"))
-    return Change(new, f"{where(b, places)}: convolution, activation, norm")
+    new = edit_blocks(b, places, lambda block: replace(block, order=order))
+    text = {"act-norm": "convolution, activation, norm", "norm-first": "norm, convolution, activation"}[order]
+    return Change(new, f"{where(b, places)}: {text}")
 
 
-@transformation("activation-before-addition", "fusion.operation-order")
-def act_add(b: Blueprint, draw: Draw) -> Change | None:
-    """Move the activation from behind the addition in front of it."""
-    places = draw.blocks(b, lambda x: x.order != "pre" and x.act != "none" and x.layers[-1].act == "none")
-    if not places:
-        return None
-
-    def edit(block: Block) -> Block:
-        last = replace(block.layers[-1], act=block.act)
-        return replace(block, layers=(*block.layers[:-1], last), act="none")
-
-    return Change(edit_blocks(b, places, edit), f"{where(b, places)}: activation before the addition")
+def _ordered(block: Block) -> bool:
+    """Whether a block has a norm and an activation to reorder."""
+    return any(layer.norm != "none" and layer.act != "none" for layer in block.layers)
 
 
 @transformation("layer-order", "fusion.operation-order")
@@ -97,12 +96,12 @@ def plain_sum(b: Blueprint, draw: Draw) -> Change | None:
 @inverse("usual-order", "fusion.operation-order")
 def usual_order(b: Blueprint, draw: Draw) -> Change | None:
     """Return to convolution, norm, activation, with an activation behind the addition."""
-    places = draw.blocks(b, lambda x: x.order == "act-norm" or (x.order == "post" and x.act == "none"))
+    places = draw.blocks(b, lambda x: x.order in ("act-norm", "norm-first"))
     if not places:
         return None
 
     def edit(block: Block) -> Block:
         last = replace(block.layers[-1], act="none")
-        return replace(block, order="post", layers=(*block.layers[:-1], last), act=activation(block))
+        return replace(block, order="post", layers=(*block.layers[:-1], last), act=block.activation)
 
     return Change(edit_blocks(b, places, edit), f"{where(b, places)}: usual order")

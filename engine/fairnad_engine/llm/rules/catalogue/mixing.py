@@ -18,7 +18,7 @@ def mixer(op: LayerOp, like: Layer, kernel: int = 3, heads: int = 2, window: int
     return Layer(op=op, kernel=kernel, norm=like.norm, act="none", heads=heads, window=window, ratio=ratio)
 
 
-def mix(b: Blueprint, places: Sequence[BlockPlace], layer: Layer, draw: Draw) -> Blueprint | None:
+def mix(b: Blueprint, places: Sequence[BlockPlace], layer: Layer, draw: Draw) -> Blueprint:
     """Return a copy whose blocks at ``places`` mix positions by ``layer``.
 
     It takes a spatial convolution's place where another layer can bring the block's width and stride, and stands
@@ -72,7 +72,7 @@ def self_attention(b: Blueprint, draw: Draw) -> Change | None:
         return None
     heads = draw.number("heads", (1, 2, 4, 8))
     new = mix(b, places, mixer("attention", Layer(), heads=heads), draw)
-    return new and Change(new, f"{where(b, places)}: self-attention, {heads} heads")
+    return Change(new, f"{where(b, places)}: self-attention, {heads} heads")
 
 
 @transformation("attention-beside-convolution", "mixing.self-attention")
@@ -106,7 +106,7 @@ def window_attention(b: Blueprint, draw: Draw) -> Change | None:
         return None
     heads = draw.number("heads", (1, 2, 4))
     new = mix(b, places, mixer("window", Layer(), heads=heads, window=window), draw)
-    return new and Change(new, f"{where(b, places)}: {window}x{window} window attention, {heads} heads")
+    return Change(new, f"{where(b, places)}: {window}x{window} window attention, {heads} heads")
 
 
 @transformation("pooling-mixer", "mixing.pooling-mixer")
@@ -117,7 +117,7 @@ def pooling_mixer(b: Blueprint, draw: Draw) -> Change | None:
         return None
     kernel = draw.number("kernel", (3, 5))
     new = mix(b, places, mixer("pool", Layer(), kernel=kernel), draw)
-    return new and Change(new, f"{where(b, places)}: {kernel}x{kernel} pooling mixer")
+    return Change(new, f"{where(b, places)}: {kernel}x{kernel} pooling mixer")
 
 
 @transformation("token-mlp", "mixing.mlp-mixer")
@@ -128,7 +128,7 @@ def token_mlp(b: Blueprint, draw: Draw) -> Change | None:
         return None
     ratio = draw.number("expansion", (0.5, 1.0, 2.0))
     new = mix(b, places, mixer("tokens", Layer(), ratio=ratio), draw)
-    return new and Change(new, f"{where(b, places)}: token MLP, hidden ratio {ratio:g}")
+    return Change(new, f"{where(b, places)}: token MLP, hidden ratio {ratio:g}")
 
 
 @inverse(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..blueprint import Block, Blueprint, ScaleKind, ShortcutKind
-from .draw import Change, Draw, activation, edit_blocks, where
+from .draw import Change, Draw, edit_blocks, where
 from .registry import hyperparameter, inverse, transformation
 
 _SHORTCUTS = {"pool-conv": r"pool", "conv3": r"3\s*[x×]\s*3", "conv": r"1\s*[x×]\s*1|linear|projection"}
@@ -27,7 +27,7 @@ def pre_activation(b: Blueprint, draw: Draw) -> Change | None:
         return None
 
     def edit(block: Block) -> Block:
-        act = activation(block)
+        act = block.activation
         layers = tuple(replace(x, act=act if x.op == "conv" else "none") for x in block.layers)
         branches = tuple(tuple(replace(x, act=act) if x.op == "conv" else x for x in path) for path in block.branches)
         return replace(block, order="pre", layers=layers, branches=branches, act="none")
@@ -44,7 +44,7 @@ def post_activation(b: Blueprint, draw: Draw) -> Change | None:
 
     def edit(block: Block) -> Block:
         last = replace(block.layers[-1], act="none")
-        return replace(block, order="post", layers=(*block.layers[:-1], last), act=activation(block))
+        return replace(block, order="post", layers=(*block.layers[:-1], last), act=block.activation)
 
     return Change(edit_blocks(b, places, edit), f"{where(b, places)}: post-activation")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..blueprint import Block, Blueprint, Gate, Layer, Stage
+from ..blueprint import Block, Blueprint, Layer, Stage
 from .channels import bottleneck_layers
-from .draw import Change, Draw, activation, edit_blocks, where
+from .draw import Change, Draw, edit_blocks, where
 from .registry import inverse, transformation
 from .schedule import final_size, striding
 
@@ -75,12 +75,13 @@ def width_ratio(b: Blueprint, draw: Draw) -> Change | None:
 @transformation("stage-count", "stages.stage-count")
 def stage_count(b: Blueprint, draw: Draw) -> Change | None:
     """Add a stage at the end, or merge two stages."""
-    merge = len(b.stages) > 2 and (len(b.stages) > 4 or draw.chance(0.4))
+    small = final_size(b, draw.input_shape) < 4
+    merge = len(b.stages) > 2 and (len(b.stages) > 4 or draw.chance(0.6 if small else 0.4))
     if merge or "fewer" in draw.words or "remove" in draw.words:
         return _merge(b, draw)
     last = b.stages[-1]
     block = replace(last.blocks[-1], split=False)
-    deep = final_size(b, draw.input_shape) >= 4
+    deep = final_size(b, draw.input_shape) >= 2
     first = striding(block) if deep else plain(block)
     channels = 4 * round(last.channels * (1.5 if deep else 1.25) / 4)
     stage = Stage(channels, (first, *[plain(last.blocks[-1])] * (draw.choice((1, 2)) - 1)))
@@ -88,14 +89,15 @@ def stage_count(b: Blueprint, draw: Draw) -> Change | None:
 
 
 def _merge(b: Blueprint, draw: Draw) -> Change | None:
-    """Give the blocks of stage ``s`` to the next one; links and levels that lose their end go."""
+    """Join two stages at the first one's resolution; links and levels that lose their end go."""
     if len(b.stages) < 2:
         return None
     s = draw.choice(range(len(b.stages) - 1))
     one, two = b.stages[s], b.stages[s + 1]
-    if two.transition is not None or two.blocks[0].split:
+    if two.transition is not None or two.blocks[0].split or (one.transition is None and one.blocks[0].split):
         return None
-    merged = Stage(two.channels, (*one.blocks, *two.blocks), one.transition)
+    blocks = (*one.blocks, *(replace(block, stride=1) for block in two.blocks))
+    merged = Stage(two.channels, blocks, one.transition)
     links = tuple(link for link in b.links if link.target < s and link.source < s)
     levels = tuple(level for level in b.tail.levels if level < s)
     new = replace(
@@ -106,8 +108,7 @@ def _merge(b: Blueprint, draw: Draw) -> Change | None:
 
 def _kinds(block: Block) -> dict[str, Block]:
     """Return blocks of other kinds that could stand in the place of ``block``."""
-    norm = next((x.norm for x in block.layers if x.norm != "none"), "batch")
-    act = activation(block)
+    act, norm = block.activation, block.normalisation
     pre = block.order == "pre"
     core = Layer(kernel=5, groups=0, norm=norm, act=act)
     last = Layer(kernel=1, norm=norm, act=act if pre else "none")
@@ -120,7 +121,7 @@ def _kinds(block: Block) -> dict[str, Block]:
             bare, layers=(Layer(op="attention", norm=norm, act="none"), replace(last, gates=block.layers[-1].gates))
         ),
         "pooling mixer": replace(bare, layers=(Layer(op="pool", norm=norm, act="none"), last)),
-        "gated": replace(bare, layers=(*block.layers[:-1], replace(block.layers[-1], gates=(Gate("squeeze"),)))),
+        "grouped": bottleneck_layers(bare, 1.0, Layer(kernel=3, groups=4)),
     }
 
 
@@ -130,7 +131,7 @@ _KIND_WORDS = {
     "depthwise 5x5": r"depth.?wise|convnext",
     "attention": r"attention|transformer|hybrid",
     "pooling mixer": r"pool",
-    "gated": r"squeeze|\bse\b|gat",
+    "grouped": r"group|resnext",
 }
 
 
@@ -162,6 +163,12 @@ def uniform(b: Blueprint, draw: Draw) -> Change | None:
         b, [(t, j) for t, j, _ in b.blocks()], lambda x: striding(replace(x, layers=layers), stride=x.stride)
     )
     return Change(new, f"every block like stage {s + 1} block {i + 1}")
+
+
+@inverse("fewer-stages", "stages.stage-count")
+def fewer_stages(b: Blueprint, draw: Draw) -> Change | None:
+    """Merge two stages."""
+    return _merge(b, draw)
 
 
 @inverse("even-stages", "stages.depth-ratio", "stages.width-ratio")

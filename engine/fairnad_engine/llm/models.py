@@ -1,0 +1,112 @@
+"""The choice of model: always explicit, never changed by the program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from fairnad_engine.errors import InputError
+
+if TYPE_CHECKING:
+    from fairnad_engine.knowledge.template import Template
+    from fairnad_engine.llm.protocol import Designer, Reader
+
+_FORMS = "give rules, or ollama:MODEL[@URL] such as ollama:qwen3:8b"
+
+
+@dataclass(frozen=True)
+class LlmSpec:
+    """What ``--llm`` names.
+
+    Attributes:
+        kind: Who designs and reads.
+        model: The model as its server names it; empty for ``rules``.
+        url: The server; empty for the default one.
+    """
+
+    kind: Literal["rules", "ollama"]
+    model: str = ""
+    url: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model, wherever it is served."""
+        return f"{self.kind}:{self.model}" if self.model else self.kind
+
+
+@dataclass(frozen=True)
+class Models:
+    """A reader and a designer, and what identifies them."""
+
+    reader: Reader
+    designer: Designer
+    name: str
+    digest: str
+
+
+def parse_llm(spec: str) -> LlmSpec:
+    """Read the value of ``--llm``.
+
+    Raises:
+        InputError: It is of no known form.
+    """
+    kind, _, rest = spec.strip().partition(":")
+    if kind == "rules" and not rest and ":" not in spec:
+        return LlmSpec("rules")
+    if kind == "openai":
+        raise InputError(f"--llm {spec}: openai: is not there yet; {_FORMS}")
+    model, at, url = rest.partition("@")
+    if kind != "ollama" or not model or any(character.isspace() for character in rest) or (at and not url):
+        raise InputError(f"--llm {spec!r}: not a model; {_FORMS}")
+    if "," in url:
+        raise InputError(f"--llm {spec}: more than one server; {_FORMS}")
+    if url:
+        from fairnad_engine.llm.ollama_server import server_url
+
+        server_url(url)
+    return LlmSpec("ollama", model, url)
+
+
+def check_llm(spec: str) -> LlmSpec:
+    """Make sure within seconds that a model is there, before anything else is begun.
+
+    Raises:
+        InputError: ``spec`` is of no known form.
+        ModelUnavailableError: The model or its server is missing.
+    """
+    parsed = parse_llm(spec)
+    if parsed.kind == "ollama":
+        from fairnad_engine.llm.ollama import OllamaModel
+
+        OllamaModel(parsed.model, parsed.url or None).check()
+    return parsed
+
+
+def make_models(spec: str, template: Template) -> Models:
+    """Return the reader and designer that ``--llm`` names.
+
+    Raises:
+        InputError: ``spec`` is of no known form.
+        ModelUnavailableError: The model or its server is missing.
+    """
+    parsed = parse_llm(spec)
+    return _rules() if parsed.kind == "rules" else _ollama(parsed, template)
+
+
+def _rules() -> Models:
+    from importlib.metadata import version
+
+    from fairnad_engine.knowledge.rules_reader import RulesReader
+    from fairnad_engine.llm.rules.designer import RulesDesigner
+
+    return Models(RulesReader(), RulesDesigner(), "rules", f"rules-{version('fairnad-tui')}")
+
+
+def _ollama(spec: LlmSpec, template: Template) -> Models:
+    from fairnad_engine.llm.chat_designer import ChatDesigner
+    from fairnad_engine.llm.chat_reader import ChatReader
+    from fairnad_engine.llm.ollama import OllamaModel
+
+    model = OllamaModel(spec.model, spec.url or None)
+    digest = model.check()
+    return Models(ChatReader(model), ChatDesigner(model, template), spec.name, digest)

@@ -1,0 +1,64 @@
+"""Fixtures that several folders of tests share."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def events(self, kind: str) -> list[dict]:
+        """JSON lines of one kind."""
+        return [e for e in map(json.loads, self.out.splitlines()) if e["event"] == kind]
+
+    def one_line(self) -> str:
+        """The error: exactly one line, no traceback."""
+        lines = self.err.strip().splitlines()
+        assert len(lines) == 1, self.err
+        assert "Traceback" not in self.err
+        return lines[0]
+
+
+def command_line(*arguments: object) -> list[str]:
+    """The command as a user calls it."""
+    return [sys.executable, "-m", "fairnad_tui", *map(str, arguments)]
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment, one thread for every library, no server or workspace of the user's own."""
+    base = {k: v for k, v in os.environ.items() if k not in ("FAIRNAD_DB", "OLLAMA_HOST")}
+    return {**base, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **changes}
+
+
+@pytest.fixture
+def fairnad(tmp_path):
+    """Call the program in an empty folder: ``fairnad("papers", "list")``."""
+
+    def call(*arguments: object, stdin: str | None = None, timeout: float = 280, **env: str) -> Ended:
+        done = subprocess.run(
+            command_line(*arguments),
+            cwd=tmp_path,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=environment(**env),
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    return call

@@ -1,0 +1,130 @@
+"""The ordinary path with a real model: official client, streaming, schema, true token counts.
+
+The model is far too small to have ideas; what is shown is that its replies arrive valid, bounded and accounted.
+"""
+
+import pytest
+from llm_server.small_model import NAME, gguf_file, small_model
+
+from fairnad_engine.knowledge.papers import read_papers
+from fairnad_engine.knowledge.template import Level, Template
+from fairnad_engine.llm.chat_designer import ChatDesigner
+from fairnad_engine.llm.chat_reader import ChatReader
+from fairnad_engine.llm.models import check_llm, make_models
+from fairnad_engine.llm.ollama import OllamaModel
+from fairnad_engine.llm.protocol import DesignRefusedError, DesignTask, IdeaBrief, Purpose
+from fairnad_engine.llm.replies import ScreenReply
+from fairnad_engine.llm.tokens import fewest_tokens, most_tokens
+
+pytestmark = [pytest.mark.live_llm, pytest.mark.slow, pytest.mark.timeout(280), pytest.mark.xdist_group("live_llm")]
+
+PAPER = """# Depthwise blocks
+
+## Abstract
+
+We replace the dense convolution of a residual block by a depthwise one.
+
+## Design
+
+Replace the dense 3x3 convolution by a depthwise 7x7 convolution.
+Use GELU instead of ReLU, and only one per block.
+"""
+PARENT = """import torch
+from torch import nn
+
+
+class Backbone(nn.Module):
+    def __init__(self, in_channels, num_classes, width=1.0):
+        super().__init__()
+        hidden = max(8, int(16 * width))
+        self.stem = nn.Conv2d(in_channels, hidden, 3, padding=1)
+        self.head = nn.Linear(hidden, num_classes)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.stem(x)).mean((2, 3)))
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    gguf_file()
+    with small_model() as state:
+        yield state
+
+
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    file = tmp_path_factory.mktemp("papers") / "paper.md"
+    file.write_text(PAPER)
+    (found,) = read_papers(str(file))
+    return found
+
+
+@pytest.fixture(scope="module")
+def two_categories():
+    """The template with two of its main categories, so that one core answers in time."""
+    whole = Template.load()
+    mains = (whole.main("conv"), whole.main("act"))
+    level = Level("operation", "Operation", "Operators.", mains)
+    return Template(whole.version, whole.references, (level,), whole.source, whole.digest)
+
+
+def test_choice_of_model(server):
+    spec = f"ollama:{NAME}@{server.url}"
+    assert check_llm(spec).name == f"ollama:{NAME}"
+    assert make_models(spec, Template.load()).digest.startswith("sha256:")
+
+
+def test_reply_streams_in_is_valid_and_counted(server):
+    heard = []
+    model = OllamaModel(NAME, server.url, on_token=heard.append)
+    user = "A paper on convolutions with 3x3 kernels: `conv(x) + x`. Can it inspire a better backbone?"
+    reply = model.chat("Answer in JSON.", user, ScreenReply, "screen", max_tokens=250)
+    assert isinstance(reply.parsed, ScreenReply)
+    assert "".join(heard) == reply.text
+    assert len(heard) > 1
+    assert reply.finished
+    # The bounds that tell a truncated prompt hold for a real tokenizer.
+    least, most = fewest_tokens("Answer in JSON.") + fewest_tokens(user), most_tokens("Answer in JSON." + user)
+    assert least <= reply.prompt_tokens <= most
+    assert 0 < reply.completion_tokens <= 250
+
+
+def test_paper_is_screened_and_extracted(server, paper, two_categories):
+    reader = ChatReader(OllamaModel(NAME, server.url))
+    screening = reader.screen(paper)
+    assert screening.reason
+    extraction = reader.extract(paper, two_categories)
+    assert extraction.failures == ()
+    calls = (*screening.calls, *extraction.calls)
+    assert [call.purpose for call in calls][:2] == ["screen", "extract"]
+    assert all(call.prompt_tokens > 50 and call.completion_tokens > 0 and call.reply for call in calls)
+    for idea in extraction.ideas:
+        assert idea.sub in {sub.id for sub in two_categories.subs_of(idea.main)}
+        assert 0 < len(idea.instruction) <= 400
+        assert idea.span is None or paper.text[slice(*idea.span)] == idea.quote
+
+
+def test_design_proposal_is_a_program_or_a_recorded_refusal(server):
+    task = DesignTask(
+        purpose=Purpose.IDEA,
+        parent_source=PARENT,
+        idea=IdeaBrief("i1", "act", "act.smooth", "Smooth", "Use GELU instead of ReLU."),
+        input_shape=(1, 8, 8),
+        num_classes=10,
+        max_params=100_000,
+        max_macs=10_000_000,
+        parent_params=330,
+        parent_macs=9_376,
+        entropy=(1, 2, 3),
+    )
+    try:
+        design = ChatDesigner(OllamaModel(NAME, server.url), max_tokens=300).design(task)
+        assert design.source.strip() != PARENT.strip()
+        calls = design.calls
+    except DesignRefusedError as refused:
+        # The schema makes every finished reply valid, so only these are left.
+        assert refused.kind == "truncated-reply" or str(refused) == "unchanged reply"
+        calls = refused.calls
+    assert 1 <= len(calls) <= 2
+    assert all(call.purpose == "idea" and call.prompt_tokens > 300 and call.completion_tokens > 0 for call in calls)

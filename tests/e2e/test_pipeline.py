@@ -1,0 +1,192 @@
+"""Papers in, Pareto front out: the whole program, as a user calls it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from fairnad_engine.store import Store
+from tests.conftest import command_line, environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
+
+
+def digest(path: Path) -> str:
+    with Store(path) as store:
+        return store.runs.newest().digest
+
+
+def wait_until(condition, seconds=240.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """One small search run to its end, and everything that it left."""
+    from tests.e2e.conftest import SMALL
+
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "small.toml").write_text(SMALL)
+    done = subprocess.run(
+        command_line("--no-ui", "--config", "small.toml"),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_a_run_ends_with_front_report_and_exact_budget(undisturbed):
+    folder, done = undisturbed
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = [e["event"] for e in events]
+    assert kinds[-2:] == ["front", "report"]
+    assert Path(folder / events[-1]["path"]).exists()
+    assert events[-2]["members"]
+    trained = [e for e in events if e["event"] == "candidate" and e["status"] == "trained"]
+    assert len(trained) == 8 + 1  # and the seed
+    with Store(folder / "fairnad.db") as store:
+        candidates = [c for c in store.runs.candidates("run-1") if c.status == "trained" and c.generation]
+        assert len({c.exact_hash for c in candidates}) == len(candidates) == 8
+        assert {c.stage for c in candidates} == {1, 2, 3}
+        counts = [c for c in store.sampling.counts("run-1").values() if c.kind == "main" and c.active]
+        assert max(c.effective for c in counts) - min(c.effective for c in counts) <= 1
+        assert sum(c.turns for c in counts) == 4
+        assert {i.status for i in store.ideas.all()} == {"approved"}
+        assert store.tests.of_run("run-1") == []
+
+
+def test_running_it_again_changes_nothing(undisturbed):
+    folder, _ = undisturbed
+    before = digest(folder / "fairnad.db")
+    done = subprocess.run(
+        command_line("--no-ui", "--config", "small.toml"),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    assert digest(folder / "fairnad.db") == before
+    with Store(folder / "fairnad.db") as store:
+        assert [r.id for r in store.runs.all()] == ["run-1"]
+
+
+def test_one_worker_and_two_give_the_same_digest(undisturbed, fairnad, small_config, tmp_path):
+    ended = fairnad("--no-ui", "--config", small_config, "--workers", 1)
+    assert ended.code == 0, ended.err
+    assert digest(tmp_path / "fairnad.db") == digest(undisturbed[0] / "fairnad.db")
+
+
+def test_another_seed_gives_another_digest(undisturbed, fairnad, small_config, tmp_path):
+    ended = fairnad("--no-ui", "--config", small_config, "--seed", 12, "--trained", 2)
+    assert ended.code == 0, ended.err
+    assert digest(tmp_path / "fairnad.db") != digest(undisturbed[0] / "fairnad.db")
+
+
+def test_killed_three_times_and_resumed_it_equals_the_undisturbed_run(undisturbed, fairnad, small_config, tmp_path):
+    db = tmp_path / "fairnad.db"
+    assert fairnad("papers", "add", "samples").code == 0
+    assert fairnad("structure", "--llm", "rules", "--policy", "grounded").code == 0
+    started = fairnad("run", "--config", small_config, "--detach")
+    assert started.code == 0, started.err
+    with Store(db) as store:
+        job = store.jobs.of_run("run-1")
+        for trained in (1, 3, 6):
+            wait_until(lambda n=trained: sum(c.status == "trained" for c in store.runs.candidates("run-1")) >= n)
+            os.killpg(os.getpgid(store.jobs.holder(job.id)[0].pid), signal.SIGKILL)
+            wait_until(lambda: not store.jobs.is_held(job.id))
+            assert json.loads(fairnad("status", "--json").out)["runs"][0]["state"] == "dead"
+            assert fairnad("run", "--resume", "run-1", "--detach").code == 0
+    ended = fairnad("attach", "run-1")
+    assert ended.code == 0, ended.err
+    assert digest(db) == digest(undisturbed[0] / "fairnad.db")
+
+
+def test_stop_keeps_what_is_done_and_says_how_to_resume(fairnad, small_config, tmp_path, undisturbed):
+    process = subprocess.Popen(
+        command_line("--no-ui", "--config", small_config),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    for line in process.stdout:
+        if json.loads(line)["event"] == "candidate":
+            process.send_signal(signal.SIGINT)
+            break
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 7
+    assert (
+        err.strip()
+        .splitlines()[-1]
+        .startswith("fairnad-tui: stopped; nothing is lost, resume with: fairnad-tui --no-ui")
+    )
+    with Store(tmp_path / "fairnad.db") as store:
+        assert not store.jobs.is_held("job-2")
+        assert store.jobs.get("job-2").state == "stopped"
+    ended = fairnad("--no-ui", "--config", small_config)
+    assert ended.code == 0, ended.err
+    assert digest(tmp_path / "fairnad.db") == digest(undisturbed[0] / "fairnad.db")
+
+
+def test_a_second_worker_is_refused_and_pause_resume_and_stop_now_work(fairnad, small_config, tmp_path):
+    assert fairnad("papers", "add", "samples").code == 0
+    assert fairnad("structure", "--llm", "rules", "--policy", "grounded").code == 0
+    assert fairnad("run", "--config", small_config, "--detach").code == 0
+    again = fairnad("run", "--resume", "run-1", "--detach")
+    assert again.code == 4
+    assert "already" in again.one_line()
+    with Store(tmp_path / "fairnad.db") as store:
+        for request, state in (("pause", "paused"), ("resume", "running")):
+            assert fairnad("control", request).code == 0
+            wait_until(lambda s=state: store.jobs.of_run("run-1").state == s)
+        assert fairnad("control", "stop-now").code == 0
+        wait_until(lambda: not store.jobs.is_held(store.jobs.of_run("run-1").id))
+        assert store.jobs.of_run("run-1").state == "stopped"
+    refused = fairnad("control", "pause")
+    assert refused.code == 2
+    assert "--resume run-1" in refused.one_line()
+
+
+def test_each_export_scores_exactly_as_recorded_and_stands_alone(undisturbed, fairnad):
+    from fairnad_engine.backbone.jail.client import Jail
+    from fairnad_engine.report.evaluate import check_standalone
+
+    folder, _ = undisturbed
+    exports = sorted((folder / "fairnad-reports" / "run-1" / "front").iterdir())
+    assert exports
+    with Jail() as jail:
+        for export in exports:
+            ended = fairnad("evaluate", export, "--json")
+            assert ended.code == 0, ended.err
+            found = json.loads(ended.out)
+            assert found["equal"]
+            assert found["validation_accuracy"] == found["recorded"]
+            assert check_standalone(export, jail) < 1e-4
+
+
+def test_finish_tests_once(undisturbed, fairnad):
+    folder, _ = undisturbed
+    for _ in range(2):
+        ended = fairnad("finish", "run-1", "--top", 1, "--db", folder / "fairnad.db")
+        assert ended.code == 0, ended.err
+        with Store(folder / "fairnad.db") as store:
+            rows = store.tests.of_run("run-1")
+            assert len(rows) == 3
+            assert len({r.seed for r in rows}) == 3
+            assert all(0 <= r.test_accuracy <= 100 for r in rows)
+    summary = json.loads(fairnad("report", "run-1", "--json", "--db", folder / "fairnad.db").out)
+    assert "test" in json.dumps(summary)

@@ -1,0 +1,1 @@
+"""A small server of the tests' own that speaks Ollama's protocol."""

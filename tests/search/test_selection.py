@@ -1,0 +1,95 @@
+"""Pareto selection and hypervolume."""
+
+import math
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from fairnad_engine.search.selection import (
+    best_accuracy,
+    hypervolume,
+    pareto_front,
+    rank_and_crowding,
+    top_by_accuracy,
+    tournament,
+    trained,
+)
+from fairnad_engine.store.records import CandidateRow
+
+
+def candidate(position, accuracy, params, macs, status="trained"):
+    values = {field.name: "" for field in fields(CandidateRow)}
+    values.update(
+        id=f"c{position}", position=position, accuracy=accuracy, params=params, macs=macs, status=status, generation=1
+    )
+    return CandidateRow(**values)
+
+
+def dominates(a, b):
+    better = (a.accuracy >= b.accuracy, a.params <= b.params, a.macs <= b.macs)
+    strictly = (a.accuracy > b.accuracy, a.params < b.params, a.macs < b.macs)
+    return all(better) and any(strictly)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_front_is_what_nothing_dominates(seed):
+    rng = np.random.default_rng(seed)
+    pool = [candidate(i, float(a), int(p), int(m)) for i, (a, p, m) in enumerate(rng.integers(1, 12, (40, 3)))]
+    front = {c.id for c in pareto_front(pool)}
+    seen = set()
+    for c in pool:
+        key = (c.accuracy, c.params, c.macs)
+        expected = not any(dominates(o, c) for o in pool) and key not in seen
+        seen.add(key)
+        assert (c.id in front) == expected
+
+
+def test_failed_and_nan_never_enter():
+    pool = [
+        candidate(0, 90.0, 10, 10),
+        candidate(1, math.nan, 1, 1),
+        candidate(2, None, 1, 1),
+        candidate(3, 99.0, 1, 1, "failed"),
+    ]
+    assert [c.id for c in trained(pool)] == ["c0"]
+    assert [c.id for c in pareto_front(pool)] == ["c0"]
+    assert best_accuracy(pool) == 90.0
+    assert pareto_front([]) == []
+    assert best_accuracy([]) is None
+
+
+def test_ranks_and_crowding():
+    pool = [candidate(0, 90, 10, 10), candidate(1, 80, 5, 5), candidate(2, 70, 20, 20), candidate(3, 85, 7, 7)]
+    found = rank_and_crowding(pool)
+    assert [rank for rank, _ in found] == [0, 0, 1, 0]
+    assert math.isinf(found[0][1])
+    assert math.isfinite(found[3][1])
+
+
+def test_the_tournament_prefers_the_better_rank():
+    pool = [candidate(0, 90, 10, 10), candidate(1, 70, 20, 20)]
+    assert {tournament(pool, np.random.default_rng(k)).id for k in range(20)} == {"c0"}
+    assert tournament(pool[:1], np.random.default_rng(0)).id == "c0"
+
+
+def test_hypervolume_is_the_method_s_definition():
+    # One point: the box between it and the worst corner.
+    one = candidate(0, 95.0, 1_000, 10_000)
+    accuracy = (95.0 - 85.0) / (100 - 85.0)
+    cost = [math.log(1.1 * b / c) / math.log(110) for b, c in ((60_000, 1_000), (3_000_000, 10_000))]
+    expected = accuracy * min(cost[0], 1) * min(cost[1], 1)
+    assert hypervolume([one], 90.0, 60_000, 3_000_000) == pytest.approx(expected, rel=1e-12)
+
+
+def test_hypervolume_grows_with_a_new_front_member_only():
+    base = [candidate(0, 95.0, 1_000, 10_000)]
+    dominated = [*base, candidate(1, 94.0, 2_000, 20_000)]
+    better = [*base, candidate(1, 97.0, 2_000, 20_000)]
+    volumes = [hypervolume(pool, 90.0, 60_000, 3_000_000) for pool in (base, dominated, better)]
+    assert volumes[0] == volumes[1] < volumes[2]
+
+
+def test_top_by_accuracy_breaks_ties_by_cost_then_age():
+    pool = [candidate(0, 90, 1, 20), candidate(1, 90, 1, 10), candidate(2, 90, 1, 10), candidate(3, 95, 1, 99)]
+    assert [c.id for c in top_by_accuracy(pool, 3)] == ["c3", "c1", "c2"]

@@ -1,0 +1,85 @@
+"""Imports point one way, and start-up pays for nothing it does not need."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT, environment
+
+HEAVY = (
+    "torch",
+    "torchvision",
+    "pymoo",
+    "textual",
+    "ollama",
+    "pydantic",
+    "sklearn",
+    "scipy",
+    "numpy",
+    "rich",
+    "sqlite_utils",
+)
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"import sys, json\n{statement}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), timeout=120)
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+def test_help_imports_nothing_heavy():
+    statement = "from fairnad_tui.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+    assert not loaded_after(statement) & set(HEAVY)
+
+
+@pytest.mark.parametrize("command", ["papers", "status", "ideas", "template"])
+def test_commands_of_the_library_import_no_torch(command):
+    statement = (
+        f"from fairnad_tui.cli import main\ntry:\n    main(['{command}', '--help'])\nexcept SystemExit:\n    pass"
+    )
+    assert not loaded_after(statement) & {"torch", "pymoo", "textual", "ollama", "sklearn"}
+
+
+def test_the_store_imports_no_torch():
+    assert not loaded_after("import fairnad_engine.store, fairnad_engine.workspace") & {"torch", "pymoo", "textual"}
+
+
+def test_the_trainer_never_loads_jail_store_or_models():
+    code = (
+        "import sys\nimport fairnad_engine.training.process, fairnad_engine.training.trainer\n"
+        "import fairnad_engine.backbone.rebuild\n"
+        "bad = [m for m in sys.modules if m.startswith(('fairnad_engine.store', 'fairnad_engine.llm', "
+        "'fairnad_engine.backbone.jail', 'fairnad_engine.backbone.export'))]\nprint(bad)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), timeout=120)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_import_contracts_hold():
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+
+def test_nothing_outside_the_jail_executes_a_candidate_s_source():
+    """``exec`` stands in two places: the jail's child, and the rebuild of text made from integers."""
+    hits = [
+        str(path.relative_to(ROOT))
+        for folder in ("engine", "screens", "fairnad_tui")
+        for path in (ROOT / folder).rglob("*.py")
+        if " exec(" in path.read_text() and "backbone/jail/" not in str(path)
+    ]
+    assert sorted(hits) == ["engine/fairnad_engine/backbone/export.py", "engine/fairnad_engine/backbone/rebuild.py"]
+    for path in (ROOT / "engine").rglob("*.py"):
+        text = path.read_text()
+        assert "pickle.load" not in text, path
+        assert "torch.load(" not in text, path
