@@ -167,7 +167,7 @@ class _Network:
         between = [
             step
             for step in self.flow
-            if self._is_norm(step) and activation(self.flow, self.flow[step.inputs[0]]) and self._meets_conv(step)
+            if self._is_norm(step) and self._is_inner(self.flow[step.inputs[0]]) and self._meets_conv(step)
         ]
         return len({step.index for step in (*begins, *between)})
 
@@ -179,6 +179,13 @@ class _Network:
 
     def _is_norm(self, step: Step) -> bool:
         return step.kind == "map" and norm(self.flow, step) not in (None, "response")
+
+    def _is_inner(self, step: Step) -> bool:
+        # An activation behind a layer, not behind a block's sum.
+        if activation(self.flow, step) is None:
+            return False
+        before = self.flow[step.inputs[0]]
+        return has_weights(self.flow, before) or self._is_norm(before)
 
     def _meets_conv(self, step: Step) -> bool:
         return any(conv(self.flow, self.flow[i]) is not None for i in self.flow.readers.get(step.index, ()))
