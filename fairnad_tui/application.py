@@ -1,16 +1,31 @@
-"""The terminal application."""
+"""The terminal application, opened on a terminal that can show it."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from fairnad_engine.errors import InputError
+from fairnad_tui.options import DEFAULT_DB
 
 
 def open_application(db: Path | None, llm: str | None) -> None:
-    """Open the screens.
+    """Open the screens on a workspace.
 
     Raises:
-        InputError: This version has none yet.
+        InputError: The terminal cannot show them, or the user's settings are not valid.
+        StoreError: The workspace cannot be opened.
     """
-    raise InputError("the terminal screens are not in this version yet; use --no-ui --demo, or a sub-command (--help)")
+    from fairnad_screens.memory import load_settings
+    from fairnad_screens.terminal import terminal_problem
+
+    problem = terminal_problem()
+    if problem:
+        raise InputError(problem)
+    settings = load_settings()
+    from fairnad_screens.shell import Shell
+
+    application = Shell(db or DEFAULT_DB, settings, llm=llm)
+    application.run()
+    if application.return_code:
+        sys.exit(application.return_code)

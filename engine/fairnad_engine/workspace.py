@@ -18,7 +18,7 @@ from pathlib import Path
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.resources import data_folder, template_file
-from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config import CurationSection, RunConfig, load_config
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow, RunRow
 
@@ -70,6 +70,18 @@ def paper_sources(config: RunConfig) -> list[str]:
 def create_structure_job(store: Store, config: RunConfig) -> JobRow:
     """Store a job that screens and structures the papers not yet structured."""
     return store.jobs.create("structure", config.model_dump(mode="json"), None)
+
+
+def prepare_demo(store: Store) -> JobRow:
+    """Add the sample papers and start structuring them with the built-in rules; decisions are left to the user."""
+    from fairnad_engine.knowledge.structuring import add_papers
+
+    demo = load_config(template_file("presets", "demo.toml"))
+    add_papers(store, paper_sources(demo))
+    settings = demo.model_copy(update={"curation": CurationSection(policy="none")})
+    job = create_structure_job(store, settings)
+    start_worker(store, job)
+    return job
 
 
 def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:

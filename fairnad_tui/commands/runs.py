@@ -134,7 +134,7 @@ def workspace_status(store: Store) -> dict[str, Any]:
         "workspace": str(store.path),
         "papers": store.papers.count(),
         "ideas": store.ideas.counts(),
-        "structuring": [{"job": j.id, "state": _state(store, j), "message": j.message} for j in jobs],
+        "structuring": [{"job": j.id, "state": store.jobs.living_state(j), "message": j.message} for j in jobs],
         "runs": [_run_status(store, one) for one in store.runs.all()],
     }
 
@@ -148,7 +148,7 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
     return {
         "run": run.id,
         "name": run.name,
-        "state": _state(store, job) if job else "unknown",
+        "state": store.jobs.living_state(job) if job else "unknown",
         "message": job.message if job else "",
         "trained": sum(c.status == "trained" and c.generation > 0 for c in candidates),
         "budget": run.config["budget"]["trained"],
@@ -159,12 +159,6 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
         "worker": f"{holder[0].host}:{holder[0].pid}" if holder else None,
         "heartbeat_seconds_ago": round(time.time() - holder[1], 1) if holder else None,
     }
-
-
-def _state(store: Store, job: JobRow) -> str:
-    """The job's state; one that says it runs while nobody works on it is dead."""
-    alive = job.state not in ("running", "paused", "stopping") or store.jobs.is_held(job.id)
-    return job.state if alive else "dead"
 
 
 def _run_and_job(store: Store, run_id: str | None) -> tuple[RunRow, JobRow]:

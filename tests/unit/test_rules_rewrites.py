@@ -102,7 +102,7 @@ def test_expressible_idea_is_written_into_the_source(sub):
 
 def test_rewrites_follow_each_other():
     source = SOURCE
-    for n, sub in enumerate(EXPRESSED):
+    for n, sub in enumerate(reversed(EXPRESSED)):
         try:
             source = RulesDesigner().design(task(sub=sub, parent_source=source, entropy=(7, n))).source
         except DesignRefusedError:

@@ -9,18 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fairnad_engine.backbone.features_flow import Flow, Step
-from fairnad_engine.backbone.features_layers import (
-    any_conv,
-    attention,
-    contraction,
-    conv,
-    gate,
-    linear,
-    pooling,
-    scale,
-    space_to_depth,
-    token_mlp,
-)
+from fairnad_engine.backbone.features_layers import any_conv, attention, contraction, conv, linear, token_mlp
+from fairnad_engine.backbone.features_moves import pooling, space_to_depth
+from fairnad_engine.backbone.features_units import gate, scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +192,6 @@ def mixes_space(flow: Flow, step: Step) -> bool:
     if pooling(flow, step) in ("avg", "max"):
         return flow[step.inputs[0]].positions == step.positions
     return attention(flow, step) or token_mlp(flow, step)
-
-
-def lowers_resolution(flow: Flow, step: Step) -> bool:
-    """Whether a step's value has fewer positions than what it reads."""
-    if step.kind != "map" or not step.inputs:
-        return False
-    return step.positions < max(flow[i].positions for i in step.inputs if flow[i].kind == "map")
 
 
 def _bends(flow: Flow, step: Step) -> bool:

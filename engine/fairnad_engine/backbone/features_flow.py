@@ -11,12 +11,26 @@ from fairnad_engine.backbone.features_axes import Axes, Shape
 from fairnad_engine.backbone.graph import Argument, BackboneGraph, NodeRef, TensorRef
 
 BATCH = 3  # odd, so that no halving of it looks like one of the map
-CONVS = frozenset("conv1d conv2d conv3d conv_transpose2d convolution".split())
-POOLS = frozenset("max_pool2d avg_pool2d lp_pool2d max_pool2d_with_indices max_pool1d avg_pool1d".split())
-SPLITS = frozenset("chunk split split_with_sizes unbind".split())
-CONTRACTIONS = frozenset("matmul mm bmm baddbmm".split())
+CONVS = frozenset(["conv1d", "conv2d", "conv3d", "conv_transpose2d", "convolution"])
+POOLS = frozenset(["max_pool2d", "avg_pool2d", "lp_pool2d", "max_pool2d_with_indices", "max_pool1d", "avg_pool1d"])
+SPLITS = frozenset(["chunk", "split", "split_with_sizes", "unbind"])
+CONTRACTIONS = frozenset(["matmul", "mm", "bmm", "baddbmm"])
 REDUCTIONS = frozenset(
-    "mean sum amax amin var std linalg_vector_norm norm frobenius_norm prod logsumexp max min".split()
+    [
+        "mean",
+        "sum",
+        "amax",
+        "amin",
+        "var",
+        "std",
+        "linalg_vector_norm",
+        "norm",
+        "frobenius_norm",
+        "prod",
+        "logsumexp",
+        "max",
+        "min",
+    ]
 )
 
 

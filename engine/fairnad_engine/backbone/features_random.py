@@ -8,8 +8,8 @@ from fairnad_engine.backbone.features_flow import Flow, Step
 from fairnad_engine.backbone.features_trace import trace
 from fairnad_engine.backbone.graph import BackboneGraph
 
-_DROPOUTS = frozenset("dropout feature_dropout alpha_dropout native_dropout".split())
-_DRAWS = frozenset("bernoulli rand rand_like".split())
+_DROPOUTS = frozenset(["dropout", "feature_dropout", "alpha_dropout", "native_dropout"])
+_DRAWS = frozenset(["bernoulli", "rand", "rand_like"])
 
 
 def random_features(graph: BackboneGraph) -> dict[str, float]:

@@ -19,12 +19,53 @@ if TYPE_CHECKING:
     import torch
 
 _KEEPING = frozenset(
-    """abs neg exp log log1p sqrt rsqrt square reciprocal sin cos tanh sigmoid relu relu6 gelu silu mish elu selu celu
-    leaky_relu prelu hardtanh hardswish hardsigmoid softplus erf log_sigmoid clamp_min clamp_max softmax batch_norm
-    layer_norm group_norm instance_norm rms_norm dropout feature_dropout sign floor round""".split()
+    [
+        "abs",
+        "neg",
+        "exp",
+        "log",
+        "log1p",
+        "sqrt",
+        "rsqrt",
+        "square",
+        "reciprocal",
+        "sin",
+        "cos",
+        "tanh",
+        "sigmoid",
+        "relu",
+        "relu6",
+        "gelu",
+        "silu",
+        "mish",
+        "elu",
+        "selu",
+        "celu",
+        "leaky_relu",
+        "prelu",
+        "hardtanh",
+        "hardswish",
+        "hardsigmoid",
+        "softplus",
+        "erf",
+        "log_sigmoid",
+        "clamp_min",
+        "clamp_max",
+        "softmax",
+        "batch_norm",
+        "layer_norm",
+        "group_norm",
+        "instance_norm",
+        "rms_norm",
+        "dropout",
+        "feature_dropout",
+        "sign",
+        "floor",
+        "round",
+    ]
 )
-_BINARY = frozenset("add sub mul div rsub".split())
-_MAPS = CONVS | POOLS | frozenset("pixel_shuffle upsample_nearest2d upsample_bilinear2d upsample_bicubic2d".split())
+_BINARY = frozenset(["add", "sub", "mul", "div", "rsub"])
+_MAPS = CONVS | POOLS | frozenset(["pixel_shuffle", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d"])
 
 
 def shapes(graph: BackboneGraph, steps: dict[int, Step]) -> Iterator[Shape]:
@@ -50,12 +91,12 @@ def shapes(graph: BackboneGraph, steps: dict[int, Step]) -> Iterator[Shape]:
     with torch.no_grad():
         for step in steps.values():
             if step.op == "image":
-                result = torch.empty(BATCH, *graph.input_shape, device="meta")
+                result: Any = torch.empty(BATCH, *graph.input_shape, device="meta")
             else:
                 result = _run(step, [value(a) for a in step.args], {k: value(v) for k, v in step.kwargs.items()})
             values[step.index] = result
-            shown = result if isinstance(result, torch.Tensor) or not step.args else value(step.args[0])
-            yield tuple(shown.shape) if isinstance(shown, torch.Tensor) and not isinstance(result, int) else ()
+            shown = value(step.args[0]) if isinstance(result, (list, tuple)) else result
+            yield tuple(shown.shape) if isinstance(shown, torch.Tensor) else ()
 
 
 def _run(step: Step, args: list[Any], named: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -160,7 +201,8 @@ def _moved(step: Step, row: Axes) -> Axes | None:
     if op in ("view", "reshape", "flatten", "unflatten", "view_as"):
         return ax.reshaped(row, step.shape)
     if op == "permute":
-        return tuple(row[d % rank] for d in step.args[1])  # type: ignore[union-attr, operator]
+        dims = step.args[1] if isinstance(step.args[1], tuple) else step.args[1:]
+        return tuple(row[d % rank] for d in dims if isinstance(d, int))
     if op in ("transpose", "swapaxes", "t", "mT", "adjoint", "numpy_T", "matrix_H"):
         a, b = (
             (step.argument(1, "dim0", -2), step.argument(2, "dim1", -1))

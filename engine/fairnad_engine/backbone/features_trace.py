@@ -14,8 +14,10 @@ from fairnad_engine.backbone.features_shapes import axes_of, shapes
 from fairnad_engine.backbone.graph import Argument, BackboneGraph, ImageRef, ModeGraph, Node, NodeRef
 from fairnad_engine.backbone.ops import FACTORY_OPS, INPLACE_OPS
 
-_PASSING = frozenset("contiguous clone alias detach lift_fresh_copy to float type_as _to_copy".split())
-_DROPOUTS = frozenset("dropout feature_dropout alpha_dropout native_dropout".split())
+_PASSING = frozenset(
+    ["contiguous", "clone", "alias", "detach", "lift_fresh_copy", "to", "float", "type_as", "_to_copy"]
+)
+_DROPOUTS = frozenset(["dropout", "feature_dropout", "alpha_dropout", "native_dropout"])
 
 
 def trace(graph: BackboneGraph, mode: ModeGraph) -> Flow:

@@ -16,7 +16,23 @@ from fairnad_engine.store.schema import migrations
 
 _BUSY_MILLISECONDS = 10_000
 # File systems on which SQLite's write-ahead log is not safe.
-_NETWORK_TYPES = frozenset("nfs nfs4 cifs smb3 smbfs lustre gpfs beegfs ceph 9p afs fuse.sshfs fuse.glusterfs".split())
+_NETWORK_TYPES = frozenset(
+    [
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "lustre",
+        "gpfs",
+        "beegfs",
+        "ceph",
+        "9p",
+        "afs",
+        "fuse.sshfs",
+        "fuse.glusterfs",
+    ]
+)
 
 
 def now() -> str:

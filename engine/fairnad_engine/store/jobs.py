@@ -131,6 +131,11 @@ class JobTable:
         identity = ProcessIdentity(row["host"], row["boot_id"], row["pid"], row["start_time"])
         return identity, row["heartbeat"]
 
+    def living_state(self, job: JobRow) -> str:
+        """The job's state, or ``dead`` where it says it runs while nobody works on it."""
+        claims = job.state in ("running", "paused", "stopping")
+        return "dead" if claims and not self.is_held(job.id) else job.state
+
     def is_held(self, job_id: str) -> bool:
         """Whether a live process works on the job."""
         holder = self.holder(job_id)

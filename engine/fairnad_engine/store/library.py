@@ -74,6 +74,10 @@ class PaperTable:
         """Number of papers."""
         return int(self._db.table("papers").count)
 
+    def count_unstructured(self) -> int:
+        """Number of papers that no model has structured yet."""
+        return int(self._db.table("papers").count_where("structured_by = ''"))
+
 
 class TemplateTable:
     """Versions of the attribute template."""

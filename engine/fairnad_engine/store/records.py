@@ -97,6 +97,16 @@ class RunRow:
 
 
 @dataclass(frozen=True)
+class RunProgress:
+    """How far a run is: models trained of its budget, the last generation, the best validation accuracy."""
+
+    trained: int
+    budget: int
+    generation: int
+    best_accuracy: float | None
+
+
+@dataclass(frozen=True)
 class GenerationRow:
     """One generation and the front as it stood at its end."""
 

@@ -19,6 +19,7 @@ from fairnad_engine.store.records import (
     EvaluationRow,
     GenerationRow,
     Row,
+    RunProgress,
     RunRow,
     SlotRow,
     decode,
@@ -68,6 +69,15 @@ class RunTable:
     def end(self, run_id: str, digest: str) -> None:
         """Record the digest of a run that reached its budget."""
         self._db.table("runs").update(run_id, {"digest": digest, "ended_at": now()})
+
+    def progress(self, run_id: str) -> RunProgress:
+        """How far a run is, without reading its candidates."""
+        query = """SELECT sum(generation > 0) trained, max(accuracy) best FROM candidates
+                   WHERE run_id = ? AND status = 'trained'"""
+        row = next(self._db.query(query, [run_id]))
+        last = next(self._db.query("SELECT max(number) number FROM generations WHERE run_id = ?", [run_id]))
+        budget = int(self.get(run_id).config["budget"]["trained"])
+        return RunProgress(row["trained"] or 0, budget, last["number"] or 0, row["best"])
 
     # -- events and generations ------------------------------------------------------------------------------
 

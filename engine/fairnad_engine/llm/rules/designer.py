@@ -105,8 +105,13 @@ def _options(sub: str, purpose: Purpose, rng: np.random.Generator) -> list[Trans
     """Return the transformations to try, best first."""
     if purpose is not Purpose.OPPOSITE:
         # Stage III may start from a parent whose idea is unknown: any idea is then as similar as another.
-        same = expressing(TRANSFORMATIONS, (sub,)) if sub else list(TRANSFORMATIONS.values())
-        return _shuffled(same, rng)
+        same = _shuffled(expressing(TRANSFORMATIONS, (sub,)) if sub else TRANSFORMATIONS.values(), rng)
+        if purpose is not Purpose.SIMILAR or not same:
+            return same
+        # A parent may hold all that its sub-category has to give: its siblings are the next most similar.
+        main = f"{sub.split('.')[0]}."
+        siblings = [t for t in TRANSFORMATIONS.values() if t not in same and any(s.startswith(main) for s in t.subs)]
+        return same + _shuffled(siblings, rng)
     antonyms = _shuffled(expressing(TRANSFORMATIONS, ANTONYMS.get(sub, ())), rng)
     inverses = _shuffled(expressing(INVERSES, (sub,)) if sub else INVERSES.values(), rng)
     contrasts = _shuffled(expressing(TRANSFORMATIONS, CONTRASTS.get(sub, ())), rng)

@@ -172,7 +172,7 @@ class _Writer:
         block = self.block
         if block.scale != "none":
             shape = f"({self.channels(1.0)}, 1, 1)" if block.scale == "channel" else "(1,)"
-            self.init.append(f"self.scale = nn.Parameter(torch.full({shape}, {block.scale_init:g}))")
+            self.init.append(f"self.scale = nn.Parameter(torch.full({shape}, {float(block.scale_init)!r}))")
             self.forward.append("y = self.scale * y")
         if self.spec.drops:
             self.init.append(f"self.drop_path = {self.uses('DropPath')}(drop_path)")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .blueprint import Blueprint, Stage
-from .catalogue.stages import deepen, depths, shorten, widths
+from .catalogue.stages import deepen, depths, plain, widths
 from .cost import count
 from .geometry import InvalidBlueprintError, layout, scaled
 
@@ -88,11 +88,13 @@ def shrink(b: Blueprint, budget: Budget, fill: float = 1.0, least: float = 0.5) 
 
 
 def _shorter(b: Blueprint) -> Blueprint | None:
-    """Return a copy without one block of the deepest stage that has one to give."""
+    """Return a copy without one block of the deepest stage that has one twice, so that no idea is lost."""
     for s in sorted(range(len(b.stages)), key=lambda s: -len(b.stages[s].blocks)):
-        less = shorten(b, s)
-        if less is not None:
-            return less
+        blocks = b.stages[s].blocks
+        kinds = [replace(plain(block), shortcut="pad", drop_path=0.0) for block in blocks]
+        spare = [i for i, kind in enumerate(kinds) if i and blocks[i].stride == 1 and kinds.count(kind) > 1]
+        if spare:
+            return b.with_stage(s, replace(b.stages[s], blocks=(*blocks[: spare[-1]], *blocks[spare[-1] + 1 :])))
     return None
 
 

@@ -82,8 +82,8 @@ def parallel_paths(b: Blueprint, draw: Draw) -> Change | None:
 
     def edit(block: Block) -> Block:
         act, norm = block.activation, block.normalisation
-        inner = Layer(kernel=1, width=0.25, norm=norm, act=act)
-        core = Layer(width=0.25, norm=norm, act=act)
+        inner = Layer(kernel=1, width=0.5, norm=norm, act=act)
+        core = Layer(width=0.5, norm=norm, act=act)
         path = (inner, core, Layer(kernel=1, norm=norm, act="none" if block.order == "post" else act))
         return replace(block, layers=path, branches=(path,) * (paths - 1))
 

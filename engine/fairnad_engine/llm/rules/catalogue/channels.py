@@ -76,7 +76,7 @@ def feed_forward(b: Blueprint, draw: Draw) -> Change | None:
     kind, ratio = draw.named(kinds), float(draw.number("expansion", (1, 2, 4)))
     act: ActKind = draw.choice(("gelu", "relu", "silu"))
     made = FeedForward(ratio=ratio, kind=kind, act="silu" if kind == "gated" else act)
-    places = draw.blocks(b, lambda block: block.feed_forward is None)
+    places = draw.blocks(b, lambda block: block.feed_forward != made)
     if not places:
         return None
     new = edit_blocks(b, places, lambda block: replace(block, feed_forward=made))

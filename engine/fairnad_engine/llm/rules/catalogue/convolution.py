@@ -22,11 +22,17 @@ def separable(block: Block, layer: Layer, kernel: int, *, pointwise_first: bool 
 @transformation("depthwise-separable", "conv.depthwise")
 def depthwise(b: Blueprint, draw: Draw) -> Change | None:
     """Split dense convolutions into a depthwise and a pointwise one."""
-    places = draw.layers(b, lambda _, layer: layer.spatial and layer.groups != 0)
+    kernel, turned = draw.number("kernel", (3, 5)), draw.chance(0.25)
+    places = draw.layers(b, lambda _, layer: layer.spatial and (layer.groups != 0 or layer.kernel != kernel))
     if not places:
         return None
-    kernel, turned = draw.number("kernel", (3, 5)), draw.chance(0.25)
-    new = edit_layers(b, places, lambda block, layer: separable(block, layer, kernel, pointwise_first=turned))
+
+    def split(block: Block, layer: Layer) -> Path:
+        if layer.groups == 0:
+            return (replace(layer, kernel=kernel, kernels=(), dilation=1, factorised=False),)
+        return separable(block, layer, kernel, pointwise_first=turned)
+
+    new = edit_layers(b, places, split)
     order = "pointwise + depthwise" if turned else "depthwise"
     return Change(new, f"{where(b, places)}: dense -> {order} {kernel}x{kernel}{'' if turned else ' + pointwise'}")
 
@@ -40,13 +46,14 @@ def group_options(b: Blueprint, places: list[tuple[int, int, int]]) -> list[int]
 @transformation("grouped-convolution", "conv.grouped")
 def grouped(b: Blueprint, draw: Draw) -> Change | None:
     """Split spatial convolutions into groups of channels."""
-    places = draw.layers(b, lambda _, layer: layer.spatial and layer.groups == 1)
+    places = draw.layers(b, lambda _, layer: layer.spatial and layer.groups != 0)
+    places = [p for p in places if all(x.op != "shuffle" for x in b.block(p[0], p[1]).layers)]
     options = group_options(b, places)
     if not options:
         return None
     groups = draw.number("groups", options)
     new = edit_layers(b, places, lambda _, layer: (replace(layer, groups=groups),))
-    return Change(new, f"{where(b, places)}: dense -> {groups} groups")
+    return Change(new, f"{where(b, places)}: {groups} groups")
 
 
 @transformation("dilated-convolution", "conv.dilated")
@@ -67,7 +74,7 @@ def dilated(b: Blueprint, draw: Draw) -> Change | None:
 def large_kernel(b: Blueprint, draw: Draw) -> Change | None:
     """Widen kernels to 5x5 and more; dense ones become depthwise + pointwise, so that the cost stays."""
     kernel = draw.number("kernel", (5, 7, 9))
-    places = draw.layers(b, lambda _, layer: layer.spatial and layer.kernel < kernel)
+    places = draw.layers(b, lambda _, layer: layer.spatial and layer.kernel != kernel)
     if not places:
         return None
     dense = len(places) == 1 and kernel == 5 and draw.chance(0.5)
@@ -85,10 +92,12 @@ def large_kernel(b: Blueprint, draw: Draw) -> Change | None:
 @transformation("factorised-convolution", "conv.factorised")
 def factorised(b: Blueprint, draw: Draw) -> Change | None:
     """Split k x k convolutions into k x 1 and 1 x k."""
-    places = draw.layers(b, lambda _, layer: layer.spatial and not layer.factorised and not layer.kernels)
+    kernel = draw.number("kernel", (3, 5, 7))
+    places = draw.layers(
+        b, lambda _, layer: layer.spatial and not layer.kernels and not (layer.factorised and layer.kernel == kernel)
+    )
     if not places:
         return None
-    kernel = draw.number("kernel", (3, 5, 7))
     new = edit_layers(b, places, lambda _, layer: (replace(layer, kernel=kernel, factorised=True, dilation=1),))
     return Change(new, f"{where(b, places)}: square -> {kernel}x1 + 1x{kernel}")
 

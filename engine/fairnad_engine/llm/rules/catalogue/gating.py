@@ -12,15 +12,16 @@ from .registry import Apply, hyperparameter, inverse, transformation
 
 
 def add_gate(b: Blueprint, draw: Draw, gate: Gate) -> Change | None:
-    """Put a gate behind the last layer of a share of the blocks, or behind the first."""
-    places = draw.blocks(b, lambda block: all(g.kind != gate.kind for x in block.layers for g in x.gates))
+    """Put a gate behind the last layer of a share of the blocks, or behind the first; a like one gives way."""
+    places = draw.blocks(b, lambda block: all(g != gate for x in block.layers for g in x.gates))
     if not places:
         return None
     early = draw.chance(0.3)
 
     def edit(block: Block) -> Block:
         at = 0 if early else len(block.layers) - 1
-        layers = tuple(replace(x, gates=(*x.gates, gate)) if n == at else x for n, x in enumerate(block.layers))
+        kept = [tuple(g for g in x.gates if g.kind != gate.kind) for x in block.layers]
+        layers = tuple(replace(x, gates=(*kept[n], gate) if n == at else kept[n]) for n, x in enumerate(block.layers))
         return replace(block, layers=layers)
 
     side = "first" if early else "last"

@@ -29,6 +29,12 @@ def mix(b: Blueprint, places: Sequence[BlockPlace], layer: Layer, draw: Draw) ->
     for s, i in places:
         block = b.block(s, i)
         fitted = replace(layer, grid=min(sizes[s, i]), norm=block.layers[0].norm)
+        like = [n for n, old in enumerate(block.layers) if old.op == layer.op]
+        if like:
+            n = like[0]
+            fitted = replace(fitted, norm=block.layers[n].norm, act=block.layers[n].act, gates=block.layers[n].gates)
+            b = b.with_block(s, i, replace(block, layers=(*block.layers[:n], fitted, *block.layers[n + 1 :])))
+            continue
         spatial = [n for n, old in enumerate(block.layers) if old.spatial]
         own = strided_layer(block.layers) if block.stride != 1 and block.down == "conv" else None
         free = [n for n in spatial if n != own]
@@ -52,14 +58,18 @@ def _first_valid(b: Blueprint, place: BlockPlace, options: Sequence[Block]) -> B
     return b
 
 
-def _places(b: Blueprint, draw: Draw, op: LayerOp, least: int, most: int) -> list[BlockPlace]:
-    """Return a share of the blocks without ``op`` whose maps have a number of positions in range."""
+def _places(b: Blueprint, draw: Draw, layer: Layer, least: int, most: int) -> list[BlockPlace]:
+    """Return a share of the blocks without such a layer whose maps have a number of positions in range."""
     shapes = draw.layout(b).blocks
+
+    def same(x: Layer) -> bool:
+        return replace(x, norm=layer.norm, act=layer.act, gates=(), response=False, grid=layer.grid) == layer
+
     return draw.scope(
         [
             (shape.stage, shape.index)
             for shape in shapes
-            if least <= shape.size[0] * shape.size[1] <= most and not any(x.op == op for x in shape.block.layers)
+            if least <= shape.size[0] * shape.size[1] <= most and not any(same(x) for x in shape.block.layers)
         ]
     )
 
@@ -67,11 +77,12 @@ def _places(b: Blueprint, draw: Draw, op: LayerOp, least: int, most: int) -> lis
 @transformation("self-attention", "mixing.self-attention")
 def self_attention(b: Blueprint, draw: Draw) -> Change | None:
     """Let all positions of a block attend to each other."""
-    places = _places(b, draw, "attention", 4, _MOST_TOKENS)
+    heads = draw.number("heads", (1, 2, 4, 8))
+    layer = mixer("attention", Layer(), heads=heads)
+    places = _places(b, draw, layer, 4, _MOST_TOKENS)
     if not places:
         return None
-    heads = draw.number("heads", (1, 2, 4, 8))
-    new = mix(b, places, mixer("attention", Layer(), heads=heads), draw)
+    new = mix(b, places, layer, draw)
     return Change(new, f"{where(b, places)}: self-attention, {heads} heads")
 
 
@@ -88,7 +99,7 @@ def attention_branch(b: Blueprint, draw: Draw) -> Change | None:
     )
     if not places:
         return None
-    heads = draw.number("heads", (1, 2, 4))
+    heads = draw.number("heads", (1, 2, 4, 8))
     for s, i in places:
         block = b.block(s, i)
         path = (Layer(kernel=1, norm=block.layers[0].norm), mixer("attention", block.layers[0], heads=heads))
@@ -101,33 +112,36 @@ def window_attention(b: Blueprint, draw: Draw) -> Change | None:
     """Let the positions inside non-overlapping windows attend to each other."""
     sizes = [min(shape.size) for shape in draw.layout(b).blocks]
     window = draw.number("window", [w for w in (2, 4, 7, 8) if w < max(sizes)] or [2])
-    places = _places(b, draw, "window", window * window + 1, 10**6)
+    heads = draw.number("heads", (1, 2, 4, 8))
+    layer = mixer("window", Layer(), heads=heads, window=window)
+    places = _places(b, draw, layer, window * window + 1, 10**6)
     if not places:
         return None
-    heads = draw.number("heads", (1, 2, 4))
-    new = mix(b, places, mixer("window", Layer(), heads=heads, window=window), draw)
+    new = mix(b, places, layer, draw)
     return Change(new, f"{where(b, places)}: {window}x{window} window attention, {heads} heads")
 
 
 @transformation("pooling-mixer", "mixing.pooling-mixer")
 def pooling_mixer(b: Blueprint, draw: Draw) -> Change | None:
     """Mix positions by average pooling, without weights."""
-    places = _places(b, draw, "pool", 4, 10**6)
+    kernel = draw.number("kernel", (3, 5))
+    layer = mixer("pool", Layer(), kernel=kernel)
+    places = _places(b, draw, layer, 4, 10**6)
     if not places:
         return None
-    kernel = draw.number("kernel", (3, 5))
-    new = mix(b, places, mixer("pool", Layer(), kernel=kernel), draw)
+    new = mix(b, places, layer, draw)
     return Change(new, f"{where(b, places)}: {kernel}x{kernel} pooling mixer")
 
 
 @transformation("token-mlp", "mixing.mlp-mixer")
 def token_mlp(b: Blueprint, draw: Draw) -> Change | None:
     """Mix positions by an MLP over the tokens that all channels share."""
-    places = _places(b, draw, "tokens", 4, _MOST_TOKENS)
+    ratio = draw.number("expansion", (0.5, 1.0, 2.0))
+    layer = mixer("tokens", Layer(), ratio=ratio)
+    places = _places(b, draw, layer, 4, _MOST_TOKENS)
     if not places:
         return None
-    ratio = draw.number("expansion", (0.5, 1.0, 2.0))
-    new = mix(b, places, mixer("tokens", Layer(), ratio=ratio), draw)
+    new = mix(b, places, layer, draw)
     return Change(new, f"{where(b, places)}: token MLP, hidden ratio {ratio:g}")
 
 

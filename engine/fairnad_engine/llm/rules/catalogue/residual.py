@@ -81,7 +81,7 @@ def scaling(b: Blueprint, draw: Draw) -> Change | None:
     """Multiply the residual by learnt factors that start small."""
     scales: dict[ScaleKind, str] = {"channel": _SCALES["channel"], "scalar": _SCALES["scalar"]}
     kind, start = draw.named(scales), draw.choice((0.1, 0.2, 0.5))
-    places = draw.blocks(b, lambda block: block.scale != kind)
+    places = draw.blocks(b, lambda block: (block.scale, block.scale_init) != (kind, start))
     if not places:
         return None
     new = edit_blocks(b, places, lambda block: replace(block, scale=kind, scale_init=start))

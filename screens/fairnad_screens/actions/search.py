@@ -1,0 +1,7 @@
+"""Actions of the search screen."""
+
+from __future__ import annotations
+
+from fairnad_screens.actions.action import Action
+
+ACTIONS: tuple[Action, ...] = ()

@@ -1,0 +1,198 @@
+"""The application: places, themes, keys, the one poller of the store, and what happens when something breaks."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from textual.app import App
+from textual.binding import Binding
+
+from fairnad_engine.text import sanitize
+from fairnad_screens.actions import SCOPES, Action, action, key_text
+from fairnad_screens.base import FairScreen
+from fairnad_screens.bindings import bindings
+from fairnad_screens.desk import Desk
+from fairnad_screens.memory import UserSettings, load_places, save_places
+from fairnad_screens.palette import ActionProvider
+from fairnad_screens.themes import DARK, LIGHT, THEMES
+
+POLL_SECONDS = 1.0
+# Where each place lives; a screen is imported when it is first opened.
+PLACES: dict[str, tuple[str, str]] = {
+    "home": ("fairnad_screens.home", "HomeScreen"),
+    "papers": ("fairnad_screens.papers", "PapersScreen"),
+    "template": ("fairnad_screens.template", "TemplateScreen"),
+    "ideas": ("fairnad_screens.ideas", "IdeasScreen"),
+    "launch": ("fairnad_screens.launch", "LaunchScreen"),
+    "search": ("fairnad_screens.search", "SearchScreen"),
+    "runs": ("fairnad_screens.runs", "RunsScreen"),
+}
+
+
+class Shell(App[None]):
+    """fairnad-tui on the screen."""
+
+    TITLE = "fairnad-tui"
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMANDS: ClassVar[set[Any]] = {ActionProvider}
+    BINDINGS: ClassVar[list[Any]] = [one for one in bindings("app") if one.id != "app.palette"] + [
+        Binding("ctrl+c", "do('app.quit')", "Leave", show=False, priority=True)
+    ]
+
+    def __init__(
+        self, path: Path, settings: UserSettings | None = None, *, llm: str | None = None, poll: float = POLL_SECONDS
+    ) -> None:
+        """Open the workspace.
+
+        Args:
+            path: The workspace file.
+            settings: The user's theme and keys.
+            llm: The model that the user named on the command line, if any.
+            poll: Seconds between looks at the store.
+
+        Raises:
+            StoreError: The workspace cannot be opened.
+        """
+        super().__init__()
+        self.settings = settings or UserSettings()
+        self.desk = Desk(path)
+        self.llm = llm
+        self.workspace = path
+        self._poll_seconds = poll
+        self._version = -1
+        self._places = load_places(path)
+        self._opened: dict[str, FairScreen[Any]] = {}
+        # What a screen hands to another one: the run to show, the category to filter by.
+        self.selected_run: str | None = None
+
+    def on_mount(self) -> None:
+        for theme in (DARK, LIGHT):
+            self.register_theme(theme)
+        self.theme = self.settings.theme
+        if self.settings.keys:
+            self.set_keymap(self.settings.keys)
+        last = self._places.get("place")
+        self.push_screen(self._screen("home"))
+        if last in PLACES and last != "home":
+            self.goto(cast(str, last))
+        self.set_interval(self._poll_seconds, self._poll)
+
+    # -- places -----------------------------------------------------------------------------------------------
+
+    def goto(self, place: str) -> FairScreen[Any]:
+        """Show a place."""
+        while isinstance(self.screen, FairScreen) and self.screen.STACKED:
+            self.pop_screen()
+        self._remember()
+        screen = self._screen(place)
+        if self.screen is not screen:
+            self.switch_screen(screen)
+        self._places["place"] = place
+        return screen
+
+    def _screen(self, place: str) -> FairScreen[Any]:
+        if place not in self._opened:
+            module, name = PLACES[place]
+            self._opened[place] = getattr(importlib.import_module(module), name)()
+            self.install_screen(self._opened[place], name=place)
+        return self._opened[place]
+
+    def place_of(self, scope: str) -> dict[str, Any]:
+        """Where a screen was left."""
+        found = self._places.get("screens", {})
+        place = found.get(scope, {}) if isinstance(found, dict) else {}
+        return place if isinstance(place, dict) else {}
+
+    def _remember(self) -> None:
+        screens = self._places.setdefault("screens", {})
+        for scope, screen in self._opened.items():
+            if screen.is_mounted:
+                screens[scope] = screen.remember()
+
+    # -- the store --------------------------------------------------------------------------------------------
+
+    async def _poll(self) -> None:
+        """Look whether another connection wrote, and tell the screen that is shown."""
+        screen = self.screen_below()
+        if screen is None:
+            return
+        version = await screen.tell(self.desk.read(lambda store: store.data_version()))
+        if version is not None and version != self._version:
+            self._version = version
+            screen.store_changed()
+        else:
+            screen.tick()
+
+    def screen_below(self) -> FairScreen[Any] | None:
+        """The topmost screen that is no dialog."""
+        return next((one for one in reversed(self.screen_stack) if isinstance(one, FairScreen)), None)
+
+    # -- actions ----------------------------------------------------------------------------------------------
+
+    def key_of(self, one: Action) -> str:
+        """The key of an action as people read it, the user's own where there is one."""
+        return key_text(self.settings.keys.get(one.id, one.key))
+
+    def action_do(self, action_id: str) -> None:
+        """Do what a key stands for."""
+        one = action(action_id)
+        if one.name in PLACES:
+            self.goto(one.name)
+        else:
+            getattr(self, f"do_{one.name}")()
+
+    def do_help(self) -> None:
+        """Show the keys of the screen."""
+        from fairnad_screens.help import HelpDialog
+
+        screen = self.screen_below()
+        if screen is not None:
+            keys = {a.id: self.key_of(a) for group in SCOPES.values() for a in group}
+            self.push_screen(HelpDialog(screen.SCOPE, keys))
+
+    def do_palette(self) -> None:
+        """Open the command palette."""
+        self.action_command_palette()
+
+    def do_back(self) -> None:
+        """Go back, or leave from home."""
+        screen = self.screen
+        if isinstance(screen, FairScreen) and screen.STACKED:
+            self.pop_screen()
+        elif isinstance(screen, FairScreen) and screen.SCOPE != "home":
+            self.goto("home")
+        else:
+            self.do_quit()
+
+    def do_quit(self) -> None:
+        """Leave; detached workers go on."""
+        self._remember()
+        save_places(self.workspace, self._places)
+        self.exit()
+
+    def do_theme(self) -> None:
+        """Change to the next theme."""
+        place = THEMES.index(self.theme) if self.theme in THEMES else -1
+        self.theme = THEMES[(place + 1) % len(THEMES)]
+
+    def on_unmount(self) -> None:
+        self.desk.close()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A defect ends the application with one line; the searches, which are other processes, go on."""
+        if self.is_headless:  # under test the error itself is wanted
+            super()._handle_exception(error)
+            return
+        with tempfile.NamedTemporaryFile("w", prefix="fairnad-tui-", suffix=".log", delete=False) as file:
+            traceback.print_exception(error, file=file)
+        text = sanitize(f"{type(error).__name__}: {error}")
+        save_places(self.workspace, self._places)
+        self.exit(
+            return_code=1,
+            message=f"fairnad-tui: a defect of the screens: {text}; searches go on; please report it with {file.name}",
+        )
