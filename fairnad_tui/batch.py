@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.preflight import check_before_start
 from fairnad_engine.resources import template_file
 from fairnad_engine.search.config import RunConfig, load_config, parse_config
 from fairnad_engine.store import Store
@@ -44,26 +45,6 @@ def run_batch(
         if job.state != "done":
             search(store, job, settings, resume)
         _report(store, run, display)
-
-
-def check_before_start(settings: RunConfig) -> None:
-    """Find out what is missing before anything is written.
-
-    Raises:
-        InputError: A setting names something that does not exist.
-        ModelUnavailableError: The model is not there.
-        JailError: The jail lacks a layer.
-    """
-    from fairnad_engine.llm.models import check_llm
-
-    from fairnad_engine.backbone.jail.probe import ensure_minimum
-    from fairnad_engine.training.protocol import load_protocol
-    from fairnad_engine.workspace import seed_backbone_source
-
-    check_llm(settings.model.llm)
-    load_protocol(settings.data.protocol)
-    seed_backbone_source(settings.search.seed_backbone)
-    ensure_minimum(settings.machine.accept_weak_jail)
 
 
 def search(store: Store, job: JobRow, settings: RunConfig, resume: str) -> JobRow:

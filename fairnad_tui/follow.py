@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 
 from fairnad_engine.errors import InterruptedRunError, JobFailedError, RunFailedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
-from fairnad_engine.workspace import end_worker, job_folder
+from fairnad_engine.workspace import end_worker, read_activity
 from fairnad_tui.displays import Display, Event
 from fairnad_tui.output import remark
 
@@ -68,14 +65,6 @@ def _judge(job: JobRow, resume: str) -> JobRow:
     if job.state == "failed":
         raise JobFailedError(f"{job.message}; then resume with: {resume}", job.exit_code or 1)
     return job
-
-
-def read_activity(store_path: Path, job_id: str) -> dict[str, str]:
-    """What the worker said each subject goes through now."""
-    with suppress(OSError, ValueError):
-        found = json.loads((job_folder(store_path, job_id) / "activity.json").read_text("utf-8"))
-        return {str(subject): str(doing) for subject, doing in found.items()}
-    return {}
 
 
 class _News:

@@ -21,7 +21,7 @@ from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
-from fairnad_engine.workspace import job_folder, template_of
+from fairnad_engine.workspace import job_folder, stream_folder, template_of
 
 _BEAT_SECONDS = 0.5
 _log = logging.getLogger("fairnad.worker")
@@ -119,15 +119,31 @@ async def _pulse(store: Store, job_id: str, control: Control, activity: Activity
 
 
 async def _structure(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
+    from fairnad_engine.knowledge.paper_streams import PaperStreams
     from fairnad_engine.knowledge.structuring import apply_policy, structure
     from fairnad_engine.llm.models import make_models
 
     config = RunConfig.model_validate(job.config)
     template, _ = template_of(store)
-    models = await asyncio.to_thread(make_models, config.model.llm, template)
-    papers, ideas = await structure(store, models.reader, template, job_id=job.id, control=control, activity=activity)
+    streams = PaperStreams(stream_folder(store.path, job.id))
+    models = await asyncio.to_thread(make_models, config.model.llm, template, on_text=streams.write)
+    done = await structure(
+        store,
+        models.reader,
+        template,
+        job_id=job.id,
+        control=control,
+        activity=activity,
+        lanes=config.model.lanes,
+        reread=config.papers.reread,
+        streams=streams,
+    )
     approved = apply_policy(store, config.curation.policy)
-    return f"{papers} papers structured, {ideas} new ideas, {approved} approved by policy {config.curation.policy}"
+    refused = f", {done.refused} without a usable reply of the model" if done.refused else ""
+    return (
+        f"{done.papers} papers structured{refused}, {done.ideas} new ideas, "
+        f"{approved} approved by policy {config.curation.policy}"
+    )
 
 
 async def _search(store: Store, job: JobRow, control: Control, activity: Activity) -> str:

@@ -7,15 +7,18 @@ write rows and look on.
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import platform
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from fairnad_engine.errors import InputError, StoreError
+from fairnad_engine.knowledge.paper_streams import stream_path
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.resources import data_folder, template_file
 from fairnad_engine.search.config import CurationSection, RunConfig, load_config
@@ -149,6 +152,28 @@ def create_finish_job(store: Store, run_id: str, *, top: int, workers: int) -> J
 def job_folder(store_path: Path, job_id: str) -> Path:
     """Where a job keeps its log and its current activity."""
     return store_path.with_name(f"{store_path.stem}-files") / "jobs" / job_id
+
+
+def read_activity(store_path: Path, job_id: str) -> dict[str, str]:
+    """What the worker said each subject goes through now."""
+    with suppress(OSError, ValueError):
+        found = json.loads((job_folder(store_path, job_id) / "activity.json").read_text("utf-8"))
+        return {str(subject): str(doing) for subject, doing in found.items()}
+    return {}
+
+
+def stream_folder(store_path: Path, job_id: str) -> Path:
+    """Where a structuring job writes what its model says, one file a paper."""
+    return job_folder(store_path, job_id) / "stream"
+
+
+def read_stream(store_path: Path, job_id: str, paper_id: str, limit: int = 6000) -> str:
+    """The end of what the model wrote about a paper, at most ``limit`` bytes; empty where it wrote nothing."""
+    with suppress(OSError), stream_path(stream_folder(store_path, job_id), paper_id).open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - limit))
+        # The cut may go through a character.
+        return file.read().decode("utf-8", "ignore")
+    return ""
 
 
 def start_worker(store: Store, job: JobRow) -> subprocess.Popen[bytes]:

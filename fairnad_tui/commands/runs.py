@@ -32,6 +32,7 @@ def run(config: Path | None, resume: str | None, detach: bool, db: Path | None, 
 
     The search is a process of its own; with --detach the command returns and `attach` follows it later.
     """
+    from fairnad_engine.preflight import check_before_start
     from fairnad_engine.search.config import RunConfig, load_config
     from fairnad_engine.workspace import create_run, start_worker
     from fairnad_tui import batch
@@ -48,11 +49,11 @@ def run(config: Path | None, resume: str | None, detach: bool, db: Path | None, 
                 workers=options["workers"],
                 accept_weak_jail=options["accept_weak_jail"],
             )
-            batch.check_before_start(settings)
+            check_before_start(settings)
             job = store.jobs.set_config(job.id, settings.model_dump(mode="json"))
         else:
             settings = batch.override(load_config(config) if config else RunConfig(), **options)
-            batch.check_before_start(settings)
+            check_before_start(settings)
             found, job = create_run(store, settings)
         if detach:
             start_worker(store, job)

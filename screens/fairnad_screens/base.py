@@ -11,12 +11,12 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from fairnad_engine.errors import FairnadError
-from fairnad_engine.store import Store
 from fairnad_screens.actions import Action, action, actions_of
 from fairnad_screens.desk import Desk
 from fairnad_screens.widgets.bars import KeyBar, TopBar
 
 if TYPE_CHECKING:
+    from fairnad_engine.store import Store
     from fairnad_screens.shell import Shell
 
 _Snapshot = TypeVar("_Snapshot")

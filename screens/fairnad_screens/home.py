@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from fairnad_engine.machine import accelerators
-from fairnad_engine.store import Store
 from fairnad_screens.actions import Action
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.text import GLYPHS, plain_line
+
+if TYPE_CHECKING:
+    from fairnad_engine.store import Store
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class HomeSnapshot:
 
 def read_home(store: Store) -> HomeSnapshot:
     """Read what home shows."""
+    from fairnad_engine.machine import accelerators
+
     runs = []
     for run in reversed(store.runs.all()):
         job = store.jobs.of_run(run.id)

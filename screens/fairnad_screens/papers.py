@@ -1,13 +1,289 @@
-"""The papers screen."""
+"""Papers: what is there and what became of it. Adding and structuring are in ``papers_work``."""
 
 from __future__ import annotations
 
-from fairnad_screens.base import FairScreen
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, ClassVar
+
+from textual import on
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from fairnad_engine.store import Store
+from fairnad_engine.store.filing import IdeaCount
+from fairnad_engine.store.records import PaperLine
+from fairnad_screens.actions import Action
 from fairnad_screens.bindings import bindings
+from fairnad_screens.data.papers import PaperDetail, PapersSnapshot, read_detail, read_job, read_papers, status_of
+from fairnad_screens.papers_work import PapersWork
+from fairnad_screens.text import GLYPHS, plain, plain_line
+from fairnad_screens.widgets.ideas_filter import FilterLine
+from fairnad_screens.widgets.papers_rows import detail, heads, row
+from fairnad_screens.widgets.rows import Rows
+from fairnad_screens.widgets.rows_keys import RowsKeys
+from fairnad_screens.widgets.text_dialog import TextDialog
+
+_NO_PAPERS = "No papers yet. a adds a file or a folder; type samples for those that ship."
+_NO_MATCH = "Nothing matches. Esc clears the filter."
+_STREAM_SECONDS = 0.5
 
 
-class PapersScreen(FairScreen[None]):
+class PapersScreen(RowsKeys, PapersWork):
     """The papers screen."""
 
-    SCOPE = "papers"
     BINDINGS = bindings("papers")
+    CSS_PATH = "papers.tcss"
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (110, "-wide")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_id: dict[str, PaperLine] = {}
+        self._detail: PaperDetail | None = None
+        self._filter = ""
+        self._go_to: str | None = None
+
+    def body(self) -> Iterable[Widget]:
+        """See :class:`FairScreen`."""
+        with Vertical(id="papers"):
+            yield FilterLine("/ filters: words of title, authors, year, status such as left out")
+            yield Static(id="heads")
+            with Container(id="desk"):
+                yield Rows()
+                with VerticalScroll(id="pane", can_focus=False):
+                    yield Static(id="detail")
+            yield Static(id="state")
+
+    def on_mount(self) -> None:
+        """Look at the model's text oftener than at the store."""
+        super().on_mount()
+        self.set_interval(_STREAM_SECONDS, self._look_on)
+
+    def restore(self, place: dict[str, Any]) -> None:
+        """See :class:`FairScreen`."""
+        text, cursor = place.get("filter"), place.get("cursor")
+        self._filter = text if isinstance(text, str) else ""
+        self._go_to = cursor if isinstance(cursor, str) else None
+        self.query_one(FilterLine).set_text(self._filter)
+
+    def remember(self) -> dict[str, Any]:
+        """See :class:`FairScreen`."""
+        cursor = self.query_one(Rows).selected if self.snapshot else self._go_to
+        return {"filter": self._filter, "cursor": cursor, "llm": self.shell.llm}
+
+    # -- showing ----------------------------------------------------------------------------------------------
+
+    def loader(self) -> Callable[[Store], PapersSnapshot]:
+        """See :class:`FairScreen`."""
+        return read_papers
+
+    def show(self, snapshot: PapersSnapshot) -> None:
+        """See :class:`FairScreen`."""
+        self.snapshot = snapshot
+        self._by_id = {one.id: one for one in snapshot.papers}
+        self._show_rows()
+        self._show_state()
+        self._read_detail()
+
+    def _show_rows(self) -> None:
+        assert self.snapshot is not None  # noqa: S101 - only shown with a snapshot
+        papers = self.snapshot.papers
+        words = self._filter.casefold().split()
+        shown = [one for one in papers if _matches(one, words)] if words else papers
+        rows = self.query_one(Rows)
+        rows.empty = _NO_MATCH if papers else _NO_PAPERS
+        rows.show_rows([one.id for one in shown], partial(self._paint, shown), self._go_to)
+        self._go_to = None
+        self.query_one(FilterLine).show_matches(
+            f"{len(shown):,} of {len(papers):,}" if words else f"{len(papers):,} papers"
+        )
+        self.call_after_refresh(self._show_heads)
+
+    def _show_heads(self) -> None:
+        # The list's width is known once it was laid out.
+        width = self.query_one(Rows).scrollable_content_region.width
+        self.query_one("#heads", Static).update(heads(max(10, width - 1)))
+
+    def _paint(self, papers: tuple[PaperLine, ...] | list[PaperLine], place: int, width: int) -> Content:
+        paper = papers[place]
+        return row(paper, self._ideas_of(paper.id), self._doing(paper.id), width)
+
+    def _ideas_of(self, paper_id: str) -> IdeaCount:
+        return self.snapshot.ideas.get(paper_id, IdeaCount()) if self.snapshot else IdeaCount()
+
+    def _doing(self, paper_id: str) -> str:
+        return self.job.doing.get(paper_id, "") if self.job else ""
+
+    def _show_state(self) -> None:
+        assert self.snapshot is not None  # noqa: S101 - only shown with a snapshot
+        width = max(20, self.size.width - 2)
+        papers = self.snapshot.papers
+        counts = [
+            f"{sum(one.relevant is True for one in papers):,} kept",
+            f"{sum(one.relevant is False for one in papers):,} left out",
+            f"{sum(one.relevant is None for one in papers):,} not screened",
+        ]
+        lines = [plain_line(f"{', '.join(counts) if papers else 'no papers'}; model {self.llm}", width)]
+        if self.busy:
+            lines.append(plain_line(f"{GLYPHS.running} {self.busy}", width, "$accent"))
+        lines += self._job_lines(width)
+        self.query_one("#state", Static).update(Content("\n").join(lines))
+
+    def _job_lines(self, width: int) -> list[Content]:
+        job = self.job
+        if job is None:
+            return []
+        sign = GLYPHS.of_state(job.state)
+        if not job.live:
+            ended = {"dead": "its process is gone; s structures what is left", "stopped": "s structures what is left"}
+            return [plain(f"{sign} {job.id} {job.state}: {ended.get(job.state, job.message)}")]
+        keys = {
+            "running": "p pauses, x stops",
+            "paused": "p resumes, x stops",
+            "stopping": "when the papers in hand are done; x stops at once",
+        }
+        papers = self.snapshot.papers if self.snapshot else ()
+        done = sum(bool(one.structured_by) for one in papers)
+        text = f"{sign} {job.id} {job.state} with {job.llm}: {done:,} of {len(papers):,} papers structured"
+        lines = [plain_line(text, width), plain_line(f"  {keys.get(job.state, 'starting')}", width, "dim")]
+        return lines + [plain_line(f"  {GLYPHS.running} {doing}", width) for doing in list(job.doing.values())[:2]]
+
+    # -- the paper under the cursor ---------------------------------------------------------------------------
+
+    def _read_detail(self) -> None:
+        selected = self.query_one(Rows).selected
+        if selected is None:
+            self._detail = None
+            self.query_one("#detail", Static).update(Content(""))
+            return
+        self.run_worker(self._fetch_detail(selected), group="detail", exclusive=True)
+
+    async def _fetch_detail(self, paper_id: str) -> None:
+        job = self.job.id if self.job else None
+        found = await self.tell(self.desk.read(partial(read_detail, paper_id=paper_id, job_id=job)))
+        if found is not None and self.is_attached and self.query_one(Rows).selected == paper_id:
+            self._show_detail(found)
+
+    def _show_detail(self, found: PaperDetail) -> None:
+        doing = self._doing(found.paper.id)
+        another = self._detail is None or self._detail.paper.id != found.paper.id
+        self._detail = found
+        self.query_one("#detail", Static).update(detail(found, self._ideas_of(found.paper.id), doing))
+        pane = self.query_one("#pane", VerticalScroll)
+        if another:
+            pane.scroll_home(animate=False)
+        elif doing and found.stream:
+            pane.scroll_end(animate=False)  # the model's newest words
+
+    def tick(self) -> None:
+        """Show what the job does, which the store does not hold."""
+        if self.job is not None and self.job.live:
+            self.run_worker(self._fetch_job(), group="job", exclusive=True)
+
+    async def _fetch_job(self) -> None:
+        job = await self.tell(self.desk.read(read_job))
+        if job is not None and job != self.job and self.snapshot is not None and self.is_attached:
+            self.job = job
+            self.query_one(Rows).refresh()
+            self._show_state()
+
+    def _look_on(self) -> None:
+        selected = self.query_one(Rows).selected
+        if self.is_current and selected is not None and self._doing(selected):
+            self._read_detail()
+
+    @on(Rows.Moved)
+    def _moved(self) -> None:
+        self._read_detail()
+        self.refresh_keys()
+
+    @on(Rows.Opened)
+    def _opened(self) -> None:
+        self.action_do("papers.open")
+
+    # -- actions ----------------------------------------------------------------------------------------------
+
+    @property
+    def selected(self) -> PaperLine | None:
+        """The paper under the cursor."""
+        key = self.query_one(Rows).selected
+        return self._by_id.get(key) if key else None
+
+    def why_not(self, one: Action) -> str | None:
+        """See :class:`FairScreen`."""
+        if one.name in ("override", "ideas", "open") and (self.snapshot is None or self.selected is None):
+            return (
+                "No paper is selected; a adds papers."
+                if not self._by_id
+                else "No paper matches; Esc clears the filter."
+            )
+        if one.name == "ideas" and not (self.selected and self._ideas_of(self.selected.id).all):
+            return "This paper has no ideas yet; s structures papers."
+        return self.why_no_work(one)
+
+    def do_override(self) -> None:
+        """Keep a paper that was left out, or leave it out."""
+        if self.selected is not None:
+            self.background(self._override(self.selected))
+
+    async def _override(self, paper: PaperLine) -> None:
+        keep = paper.relevant is not True
+        await self.desk.write(lambda store: store.papers.override(paper.id, keep))
+        read = "" if not keep or self._ideas_of(paper.id).all else "; s reads it"
+        self.say(f"{'Kept' if keep else 'Left out'}: {paper.title}{read}")
+        self.reload()
+
+    def do_open(self) -> None:
+        """Show everything about the paper."""
+        if self._detail is not None:
+            paper = self._detail.paper
+            text = detail(self._detail, self._ideas_of(paper.id), self._doing(paper.id), whole=True)
+            self.app.push_screen(TextDialog("Paper", text))
+
+    def do_ideas(self) -> None:
+        """Go to the ideas of this paper."""
+        if self.selected is not None:
+            title = self.selected.title.replace('"', " ")
+            self.show_ideas(f'paper:"{title}"')
+
+    def do_filter(self) -> None:
+        """Begin to type a filter."""
+        self.query_one(FilterLine).edit()
+
+    def do_clear(self) -> None:
+        """Leave the filter as it was before typing; else clear it."""
+        line = self.query_one(FilterLine)
+        if line.drafting:
+            line.restore()
+        elif self._filter:
+            line.set_text("")
+            self._filter_by("")
+
+    @on(FilterLine.Changed)
+    def _filter_changed(self, event: FilterLine.Changed) -> None:
+        self._filter_by(event.text)
+
+    @on(FilterLine.Closed)
+    def _filter_closed(self) -> None:
+        self.query_one(Rows).focus()
+
+    def _filter_by(self, text: str) -> None:
+        self._filter = text
+        if self.snapshot is not None:
+            self._show_rows()
+            self._read_detail()
+            self.refresh_keys()
+
+    def on_resize(self) -> None:
+        """Lay the lines out anew."""
+        if self.snapshot is not None:
+            self.call_after_refresh(self._show_heads)
+            self._show_state()
+
+
+def _matches(paper: PaperLine, words: list[str]) -> bool:
+    parts = (paper.title, *paper.authors, str(paper.year or ""), status_of(paper), paper.structured_by)
+    text = " ".join(parts).casefold()
+    return all(word in text for word in words)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from textual.app import App
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
+from fairnad_engine.errors import FairnadError
 from fairnad_engine.text import sanitize
 from fairnad_screens.actions import SCOPES, Action, action, key_text
 from fairnad_screens.base import FairScreen
@@ -40,8 +41,9 @@ class Shell(App[None]):
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     COMMANDS: ClassVar[set[Any]] = {ActionProvider}
-    BINDINGS: ClassVar[list[Any]] = [one for one in bindings("app") if one.id != "app.palette"] + [
-        Binding("ctrl+c", "do('app.quit')", "Leave", show=False, priority=True)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings("app"),
+        Binding("ctrl+c", "do('app.quit')", "Leave", show=False, priority=True),
     ]
 
     def __init__(
@@ -54,18 +56,17 @@ class Shell(App[None]):
             settings: The user's theme and keys.
             llm: The model that the user named on the command line, if any.
             poll: Seconds between looks at the store.
-
-        Raises:
-            StoreError: The workspace cannot be opened.
         """
         super().__init__()
         self.settings = settings or UserSettings()
         self.desk = Desk(path)
-        self.llm = llm
         self.workspace = path
         self._poll_seconds = poll
         self._version = -1
         self._places = load_places(path)
+        chosen = self.place_of("papers").get("llm")
+        # The model that reads papers and designs: from the command line, else as chosen last in this workspace.
+        self.llm = llm or (chosen if isinstance(chosen, str) else None)
         self._opened: dict[str, FairScreen[Any]] = {}
         # What a screen hands to another one: the run to show, the category to filter by.
         self.selected_run: str | None = None
@@ -81,14 +82,22 @@ class Shell(App[None]):
         if last in PLACES and last != "home":
             self.goto(cast(str, last))
         self.set_interval(self._poll_seconds, self._poll)
+        self.run_worker(self._open_workspace(), group="open")
+
+    async def _open_workspace(self) -> None:
+        """Leave with one line where the workspace cannot be opened."""
+        try:
+            await self.desk.opened()
+        except FairnadError as error:
+            self.exit(return_code=error.exit_code, message=f"fairnad-tui: {sanitize(str(error))}")
 
     # -- places -----------------------------------------------------------------------------------------------
 
     def goto(self, place: str) -> FairScreen[Any]:
         """Show a place."""
+        self._remember()
         while isinstance(self.screen, FairScreen) and self.screen.STACKED:
             self.pop_screen()
-        self._remember()
         screen = self._screen(place)
         if self.screen is not screen:
             self.switch_screen(screen)
@@ -110,7 +119,8 @@ class Shell(App[None]):
 
     def _remember(self) -> None:
         screens = self._places.setdefault("screens", {})
-        for scope, screen in self._opened.items():
+        stacked = {one.SCOPE: one for one in self.screen_stack if isinstance(one, FairScreen) and one.STACKED}
+        for scope, screen in {**self._opened, **stacked}.items():
             if screen.is_mounted:
                 screens[scope] = screen.remember()
 
@@ -163,6 +173,7 @@ class Shell(App[None]):
         """Go back, or leave from home."""
         screen = self.screen
         if isinstance(screen, FairScreen) and screen.STACKED:
+            self._remember()
             self.pop_screen()
         elif isinstance(screen, FairScreen) and screen.SCOPE != "home":
             self.goto("home")

@@ -104,8 +104,8 @@ def test_inexpressible_idea_is_refused_with_the_reason():
 
 
 def test_idea_that_finds_nothing_to_change_is_refused():
-    plain = parse(design(sub="links.multi-scale", entropy=(5,)).source)
-    full = render(replace(plain, tail=replace(plain.tail, pool="pyramid", levels=(0, 1))))
+    plain = parse(SOURCE)
+    full = render(replace(plain, tail=replace(plain.tail, levels=(0, 1))))
     with pytest.raises(DesignRefusedError):
         design(sub="links.multi-scale", parent_source=full)
 

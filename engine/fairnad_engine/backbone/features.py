@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from fairnad_engine.backbone.features_blocks import has_weights
 from fairnad_engine.backbone.features_flow import CONTRACTIONS, Flow, Step
 from fairnad_engine.backbone.features_layers import (
+    ELEMENTWISE,
     attention,
     conv,
     feeds_contraction,
@@ -30,6 +31,7 @@ from fairnad_engine.backbone.features_trace import trace
 from fairnad_engine.backbone.features_units import activation, gate, norm, scale
 from fairnad_engine.backbone.graph import BackboneGraph
 
+_POINTWISE_OPS = ELEMENTWISE | {"pow"}
 _LAYOUT_OPS = frozenset({"permute", "transpose", "view", "reshape", "flatten"})
 
 
@@ -117,11 +119,10 @@ def _layers(network: Network) -> dict[str, float]:
 
 
 def _preactivated(network: Network) -> int:
-    """Blocks' ways that begin with a norm or activation, and norms between an activation and a convolution."""
+    """Blocks' ways that begin with a norm or activation, and norms behind an activation, so before the next layer."""
     begins = [
         step
-        for one in network.structure.blocks
-        if one not in network.links
+        for one in network.blocks
         for way in one.branches
         if way.spatial
         for step in _first_steps(network, one.fork, way.steps)
@@ -130,9 +131,7 @@ def _preactivated(network: Network) -> int:
     between = [
         step
         for step in network.flow
-        if _is_norm(network.flow, step)
-        and _is_inner(network.flow, network.flow[step.inputs[0]])
-        and _meets_conv(network.flow, step)
+        if _is_norm(network.flow, step) and _is_inner(network.flow, network.flow[step.inputs[0]])
     ]
     return len({step.index for step in (*begins, *between)})
 
@@ -156,10 +155,6 @@ def _is_inner(flow: Flow, step: Step) -> bool:
     return has_weights(flow, before) or _is_norm(flow, before)
 
 
-def _meets_conv(flow: Flow, step: Step) -> bool:
-    return any(conv(flow, flow[i]) is not None for i in flow.readers.get(step.index, ()))
-
-
 def _merges(network: Network) -> dict[str, float]:
     flow = network.flow
     # Sums inside a hand-written gate or norm are no merges of features.
@@ -167,7 +162,9 @@ def _merges(network: Network) -> dict[str, float]:
     return {
         "add": sum(flow[i].op == "add" for i in sums),
         "concat": sum(flow[i].op == "cat" for i in sums),
-        "parallel": sum(max(0, len(one.branches) - 1) for one in network.structure.branchings),
+        "parallel": sum(
+            max(0, len(one.branches) - 1) for one in network.structure.branchings if one not in network.links
+        ),
         "links.cross": len(network.links) + sum(_levels(flow, step) for step in flow),
     }
 
@@ -191,14 +188,14 @@ def _multiplies(flow: Flow, step: Step) -> int:
 
 
 def _levels(flow: Flow, step: Step) -> int:
-    """How many further resolutions join in a concatenation or sum of pooled features."""
-    if step.op not in ("cat", "add") or not any(flow[i].kind == "pooled" for i in step.inputs) or len(step.inputs) < 2:
+    """How many further maps join in a concatenation or sum of pooled features; whole and in parts are two."""
+    inputs = [flow[i] for i in step.inputs if flow[i].kind != "param"]
+    if step.op not in ("cat", "add") or len(inputs) < 2 or all(one.kind != "pooled" for one in inputs):
         return 0
-    sizes = set()
-    for index in step.inputs:
-        one = flow[index]
+    sources = set()
+    for one in inputs:
         in_parts = one.kind == "map"
-        while one.kind == "pooled" and one.inputs:
-            one = max((flow[i] for i in one.inputs), key=lambda source: source.positions)
-        sizes.add((one.positions, in_parts))
-    return len(sizes) - 1
+        while one.kind == "pooled" or one.op in _POINTWISE_OPS:
+            one = max((flow[i] for i in one.inputs if flow[i].kind != "param"), key=lambda source: source.positions)
+        sources.add((one.index, in_parts))
+    return len(sources) - 1

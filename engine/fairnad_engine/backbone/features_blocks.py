@@ -6,6 +6,7 @@ inputs come through. A merge of some inputs that fork later than the others is a
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from fairnad_engine.backbone.features_flow import Flow, Step
@@ -19,7 +20,7 @@ class Branch:
     """One way from a fork to its merge.
 
     Attributes:
-        steps: Indices of the steps on the way.
+        steps: Indices of the steps on this way alone.
         weights: Its layers with weights that act on a map.
         spatial: Whether positions exchange information on the way.
         nonlinear: Whether something on the way is no linear map, normalisation aside.
@@ -153,7 +154,10 @@ class Structure:
         return found
 
     def _branching(self, fork: int, merge: int, members: list[tuple[int, ...]]) -> Branching:
-        ways = [self._branch(fork, member) for member in members]
+        # What two ways share, such as the blocks before a link's source, tells nothing about either.
+        taken = [self._way(fork, member) for member in members]
+        shared = Counter(index for steps in taken for index in steps)
+        ways = [self._branch(frozenset(i for i in steps if shared[i] == 1)) for steps in taken]
         shortcuts = [way for way in ways if not way.works]
         working = [way for way in ways if way.works]
         if not shortcuts and self._flow[merge].op == "add" and any(way.nonlinear for way in working):
@@ -162,17 +166,21 @@ class Structure:
             working = [way for way in working if way not in shortcuts]
         return Branching(fork, merge, tuple(shortcuts), tuple(working))
 
-    def _branch(self, fork: int, ends: tuple[int, ...]) -> Branch:
-        flow, steps = self._flow, set()
+    def _way(self, fork: int, ends: tuple[int, ...]) -> set[int]:
+        flow, steps = self._flow, set[int]()
         waiting = [end for end in ends if end != fork]
         while waiting:
             index = waiting.pop()
             if index not in steps:
                 steps.add(index)
                 waiting += [i for i in flow[index].inputs if i != fork and flow[i].kind != "param"]
+        return steps
+
+    def _branch(self, steps: frozenset[int]) -> Branch:
+        flow = self._flow
         own = [flow[i] for i in steps]
         return Branch(
-            frozenset(steps),
+            steps,
             sum(has_weights(flow, step) for step in own),
             any(mixes_space(flow, step) for step in own),
             any(_bends(flow, step) for step in own),

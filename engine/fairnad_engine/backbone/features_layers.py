@@ -9,7 +9,8 @@ from fairnad_engine.backbone.features_flow import CONTRACTIONS, CONVS, Flow, Ste
 
 SHAPE_OPS = frozenset(
     {"view", "reshape", "flatten", "unflatten", "permute", "transpose", "t", "unsqueeze", "squeeze", "expand",
-     "expand_as", "select", "getitem", "chunk", "split", "split_with_sizes", "unbind", "slice", "movedim", "repeat", "roll", "pad"}
+     "expand_as", "select", "getitem", "chunk", "split", "split_with_sizes", "unbind", "slice", "movedim",
+     "repeat", "roll", "pad"}
 )  # fmt: skip
 SMOOTH = frozenset({"gelu", "silu", "mish", "elu", "selu", "celu", "softplus", "log_sigmoid", "tanh"})
 HARD = frozenset({"relu6", "hardtanh", "hardswish", "leaky_relu", "prelu"})
@@ -77,7 +78,8 @@ def any_conv(flow: Flow, step: Step) -> Conv | None:
         groups = step.argument(6, "groups", 1)
     dilation = step.argument(7 if step.op == "conv_transpose2d" else 5, "dilation", 1)
     kernel = (shape[2], shape[3]) if len(shape) > 3 else (shape[2], shape[2])
-    stride = largest(step.argument(3, "stride", 1))
+    raises = step.op == "conv_transpose2d"
+    stride = 1 if raises else largest(step.argument(3, "stride", 1))  # one that raises the resolution is no stride here
     return Conv(kernel, stride, largest(dilation), int(groups), shape[1] * int(groups), shape[0])
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 
 from fairnad_engine.backbone import features_axes as ax
 from fairnad_engine.backbone.features_blocks import Branching, Structure, has_weights, kernel_of
-from fairnad_engine.backbone.features_flow import REDUCTIONS, Flow, Step
+from fairnad_engine.backbone.features_flow import REDUCTIONS, SPLITS, Flow, Step
 from fairnad_engine.backbone.features_layers import conv
-from fairnad_engine.backbone.features_moves import space_to_depth
+from fairnad_engine.backbone.features_moves import space_to_depth, split
 
 _POOL_KINDS = {"mean": 1, "adaptive_avg_pool2d": 1, "avg_pool2d": 1, "amax": 2, "max": 2, "adaptive_max_pool2d": 2}
 
@@ -22,6 +22,7 @@ class Network:
         structure: Its forks and merges.
         fork: The step behind the stem, where the first block begins.
         end: Index of the last merge; what follows is the tail.
+        blocks: Residual blocks that links do not span.
         links: Branchings whose shortcut leads past whole blocks.
         outside: Layers of the stem, the links and the tail.
         body: All other steps.
@@ -41,15 +42,30 @@ class Network:
         merges = [one.merge for one in self.structure.branchings]
         self.end = max(merges, default=max(weights, default=0))
         tail = {step.index for step in flow if step.index > self.end and has_weights(flow, step)}
-        self.links = [one for one in self.structure.branchings if self._crossed(one)]
+        self.links = [one for one in self.structure.branchings if self._crosses(one)]
+        self.blocks = [one for one in self.structure.blocks if one not in self.links and not self._is_inner(one)]
         linking = {i for one in self.links for way in one.shortcuts for i in way.steps}
         self.outside = self._stem | tail | linking
         self.body = [step for step in flow if step.index not in self.outside]
 
-    def _crossed(self, one: Branching) -> bool:
+    def _crosses(self, one: Branching) -> bool:
         # A shortcut past whole blocks is a link between stages, or a dense one.
-        within = frozenset().union(*(way.steps for way in one.branches))
-        return bool(one.shortcuts) and any(block.merge in within for block in self.structure.blocks)
+        return bool(one.shortcuts) and not self._splits(one) and self._holds_block(one)
+
+    def _splits(self, one: Branching) -> bool:
+        """Whether a shortcut carries a part of the channels, the branch the rest."""
+        if self.flow[one.fork].op in SPLITS:
+            return True
+        return any(split(self.flow, self.flow[i]) for way in one.shortcuts for i in way.steps)
+
+    def _holds_block(self, one: Branching) -> bool:
+        return any(block.merge in way.steps for way in one.branches for block in self.structure.blocks)
+
+    def _is_inner(self, one: Branching) -> bool:
+        """Whether a block works on a part of the channels of another."""
+        return any(
+            one.merge in other.inside and self._splits(other) for other in self.structure.blocks if other is not one
+        )
 
     def stem(self) -> dict[str, float]:
         """Features of the stem."""
@@ -68,25 +84,21 @@ class Network:
         }
 
     def layout(self) -> dict[str, float]:
-        """Features of the stages and of where the resolution drops."""
-        blocks: Counter[int] = Counter()
-        widths: dict[int, list[int]] = defaultdict(list)
-        for step in self._units():
-            blocks[step.positions] += 1
-            widths[step.positions].append(ax.channels(step.axes))
-        wide = {size: max(found) for size, found in widths.items()}
-        total = sum(blocks.values()) or 1
+        """Features of the stages, where a stage is what has one resolution and one width."""
+        units = self._units()
+        stages = Counter((step.positions, ax.channels(step.axes)) for step in units)
+        sides = [math.sqrt(step.positions) for step in units]
         return {
-            "resolutions": len(blocks),
-            "blocks.shares": _code(blocks),
-            "width.shares": _code(wide),
-            "resolution.mean": sum(math.sqrt(size) * count for size, count in blocks.items()) / total,
+            "resolutions": len({positions for positions, _ in stages}),
+            "blocks.shares": _code(list(stages.values())),
+            "width.shares": _code([width for _, width in stages]),
+            "resolution.mean": sum(sides) / max(1, len(sides)),
             "downsample.separate": self._separate(),
         }
 
     def _units(self) -> list[Step]:
         """What a stage consists of: residual blocks, or spatial convolutions where there are none."""
-        blocks = [self.flow[one.merge] for one in self.structure.blocks if one not in self.links]
+        blocks = [self.flow[one.merge] for one in self.blocks]
         if blocks:
             return blocks
         return [step for step in self.body if (one := conv(self.flow, step)) is not None and not one.pointwise]
@@ -95,7 +107,7 @@ class Network:
         """How often the resolution drops between two blocks, with a layer of its own that has weights."""
         merges = {one.merge for one in self.structure.branchings}
         count = 0
-        for fork in sorted({one.fork for one in self.structure.blocks if one not in self.links}):
+        for fork in sorted({one.fork for one in self.blocks}):
             between = [fork]
             while between[-1] not in merges and between[-1] > self.fork.index:
                 between.append(self.structure.above(between[-1]))
@@ -125,8 +137,7 @@ def pools_globally(flow: Flow, step: Step) -> bool:
     return reduces and step.kind == "pooled" and any(flow[i].kind in ("map", "flat") for i in step.inputs)
 
 
-def _code(counts: dict[int, int] | Counter[int]) -> float:
-    """A number that differs where shares differ, resolutions counted from the highest."""
-    total = sum(counts.values()) or 1
-    ordered = sorted(counts.items(), reverse=True)
-    return round(sum(count / total * math.sqrt(2 + 3 * n) ** (n + 1) for n, (_, count) in enumerate(ordered)), 6)
+def _code(counts: list[int]) -> float:
+    """A number that differs where the shares of stages, in their order, differ."""
+    total = sum(counts) or 1
+    return round(sum(count / total * math.sqrt(2 + 3 * n) ** (n + 1) for n, count in enumerate(counts)), 6)

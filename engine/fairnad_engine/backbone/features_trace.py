@@ -6,6 +6,7 @@ code.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from fairnad_engine.backbone import features_axes as ax
@@ -91,6 +92,7 @@ def _pools_all(step: Step, most: int) -> bool:
 def _functional(mode: ModeGraph) -> tuple[dict[int, Step], int]:
     # Where a name points now: an in-place operation moves it, a passing one shares its input's.
     current: dict[int, int] = {}
+    names: defaultdict[int, list[int]] = defaultdict(list)
 
     def moved(argument: Argument) -> Argument:
         if isinstance(argument, NodeRef):
@@ -107,11 +109,13 @@ def _functional(mode: ModeGraph) -> tuple[dict[int, Step], int]:
         first = args[0] if args else None
         if isinstance(first, NodeRef) and (op in _PASSING or (op in _DROPOUTS and node.args[2:3] == (False,))):
             current[number] = first.index
+            names[first.index].append(number)
             continue
         index = number + 1
-        current[number] = index
-        if node.op in INPLACE_OPS and isinstance(node.args[0], NodeRef) and isinstance(first, NodeRef):
-            current.update({name: index for name, at in current.items() if at == first.index})
+        names[index] = [number]
+        if node.op in INPLACE_OPS and isinstance(first, NodeRef):
+            names[index] += names.pop(first.index, [])
+        current.update(dict.fromkeys(names[index], index))
         kwargs = {name: moved(value) for name, value in node.kwargs}
         steps[index] = Step(index, _bare(node), node.op, args, kwargs)
     return steps, current[mode.output.index]

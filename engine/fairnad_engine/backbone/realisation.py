@@ -25,9 +25,14 @@ def judge_realised(parent: BackboneGraph, child: BackboneGraph, sub: Sub) -> Ver
         sub: The idea's sub-category; its signature is a list of alternatives, each a list of conditions.
 
     Returns:
-        ``yes`` where one alternative holds, ``no`` where none does, ``unknown`` without a usable signature.
+        ``yes`` where one alternative holds, ``no`` where none does, ``unknown`` without a usable signature, or where
+            a graph cannot be followed.
     """
-    return judge_features(graph_features(parent), graph_features(child), sub)
+    try:
+        before, after = graph_features(parent), graph_features(child)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
+        return "unknown"  # a stranger's graph may hold what nobody thought of; a search goes on without the verdict
+    return judge_features(before, after, sub)
 
 
 def judge_features(parent: Mapping[str, float], child: Mapping[str, float], sub: Sub) -> Verdict:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TypeVar
 
+from fairnad_engine.knowledge.paper_streams import PaperStreams
 from fairnad_engine.knowledge.papers import PaperText, ReadProblem, Section, read_papers
 from fairnad_engine.knowledge.template import Template
-from fairnad_engine.llm.protocol import Reader
+from fairnad_engine.llm.protocol import Extraction, Reader
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import IdeaRow, PaperRow
+
+_Result = TypeVar("_Result")
+_log = logging.getLogger("fairnad.structuring")
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,15 @@ def add_papers(store: Store, sources: Iterable[str]) -> Reading:
     return Reading(added, known, tuple(problems))
 
 
+@dataclass
+class Structured:
+    """What a structuring job did: papers read, new ideas, and papers about which the model said nothing usable."""
+
+    papers: int = 0
+    ideas: int = 0
+    refused: int = 0
+
+
 async def structure(
     store: Store,
     reader: Reader,
@@ -46,36 +64,120 @@ async def structure(
     job_id: str,
     control: Control,
     activity: Callable[[str, str], None],
-) -> tuple[int, int]:
-    """Screen and extract every paper not yet structured by this model and template; return papers and new ideas.
+    lanes: int = 1,
+    reread: bool = True,
+    streams: PaperStreams | None = None,
+) -> Structured:
+    """Screen and extract every paper not yet structured by this model and template, several at a time.
 
-    Each paper's result is committed before the next begins, so a stop loses at most the paper in hand.
+    Each paper's result is committed as soon as it is there, so an end loses at most the papers in hand; a stop waits
+    for those. What is stored does not depend on the number of lanes.
+
+    Args:
+        store: The workspace.
+        reader: The model; it is called on threads of its own, one a lane.
+        template: Under what ideas are filed.
+        job_id: For the accounts.
+        control: What the user asks for; every paper passes its gate.
+        activity: Told what each paper goes through; empty text ends it.
+        lanes: Papers at a time.
+        reread: Whether papers that another model or template structured are read again.
+        streams: Where the model's text goes while it is written.
+
+    Raises:
+        StopRequestedError: The user asked to stop.
+        ModelUnavailableError: The model's server is gone.
     """
-    stamp = f"{reader.name}/{template.digest}"
-    papers = ideas = 0
-    for paper in store.papers.all():
-        if paper.structured_by == stamp:
-            continue
-        await control.gate()
-        text = paper_text(paper)
-        activity(paper.id, f"screening: {paper.title}")
-        if paper.screened_by != "person":
-            screening = await asyncio.to_thread(reader.screen, text)
-            with store.transaction():
-                store.papers.set_screening(paper.id, screening.relevant, screening.reason, reader.name)
-                store.calls.record(f"{job_id}/{paper.id}/screen", screening.calls, job_id=job_id, run_id=None)
-        if store.papers.get(paper.id).relevant:
-            activity(paper.id, f"extracting: {paper.title}")
-            extraction = await asyncio.to_thread(reader.extract, text, template)
-            drafts, calls = extraction.ideas, extraction.calls
-        else:
-            drafts, calls = (), ()
-        with store.transaction():
-            ideas += store.ideas.file_extracted(paper.id, drafts, template, stamp)
-            store.calls.record(f"{job_id}/{paper.id}/extract", calls, job_id=job_id, run_id=None)
-        activity(paper.id, "")
-        papers += 1
-    return papers, ideas
+    with ThreadPoolExecutor(max_workers=lanes, thread_name_prefix="reader") as threads:
+        work = _Structuring(store, reader, template, job_id, control, activity, streams, threads)
+        pending = iter(_pending(store, work.stamp, reread))
+        results = await asyncio.gather(*(work.lane(pending) for _ in range(lanes)), return_exceptions=True)
+    for error in (one for one in results if isinstance(one, BaseException)):
+        raise error
+    return work.done
+
+
+def _pending(store: Store, stamp: str, reread: bool) -> list[str]:
+    papers = store.papers.listing()
+    return [one.id for one in papers if one.structured_by != stamp and (reread or not one.structured_by)]
+
+
+@dataclass
+class _Structuring:
+    store: Store
+    reader: Reader
+    template: Template
+    job_id: str
+    control: Control
+    activity: Callable[[str, str], None]
+    streams: PaperStreams | None
+    threads: ThreadPoolExecutor
+    done: Structured = field(default_factory=Structured)
+    broken: bool = False
+
+    @property
+    def stamp(self) -> str:
+        return f"{self.reader.name}/{self.template.digest}"
+
+    async def lane(self, pending: Iterator[str]) -> None:
+        for paper_id in pending:
+            await self.control.gate()
+            # What ends one lane ends the job: no other one begins a further paper.
+            if self.broken:
+                return
+            try:
+                await self._paper(paper_id)
+            except BaseException:
+                self.broken = True
+                raise
+            finally:
+                self.activity(paper_id, "")
+
+    async def _paper(self, paper_id: str) -> None:
+        from fairnad_engine.llm.chat_reader import ReadRefusedError
+
+        paper = self.store.papers.get(paper_id)
+        try:
+            if paper.screened_by != "person":
+                await self._screen(paper)
+            await self._extract(paper)
+        except ReadRefusedError as refused:
+            self.done.refused += 1
+            step = "extract" if self.store.papers.get(paper_id).screened_by else "screen"
+            _log.warning("%s: %s: %s", paper_id, step, refused)
+            self.store.calls.record(f"{self.job_id}/{paper_id}/{step}", refused.calls, job_id=self.job_id, run_id=None)
+            if step == "screen":
+                self.store.papers.note_refusal(paper_id, f"the model gave no usable reply: {refused.kind}")
+
+    async def _screen(self, paper: PaperRow) -> None:
+        self.activity(paper.id, f"screening: {paper.title}")
+        screening = await self._ask(paper, self.reader.screen, paper_text(paper))
+        with self.store.transaction():
+            # A person may have decided while the model was reading.
+            if self.store.papers.get(paper.id).screened_by != "person":
+                self.store.papers.set_screening(paper.id, screening.relevant, screening.reason, self.reader.name)
+            key = f"{self.job_id}/{paper.id}/screen"
+            self.store.calls.record(key, screening.calls, job_id=self.job_id, run_id=None)
+
+    async def _extract(self, paper: PaperRow) -> None:
+        extraction = Extraction(())
+        if self.store.papers.get(paper.id).relevant:
+            self.activity(paper.id, f"extracting: {paper.title}")
+            extraction = await self._ask(paper, self.reader.extract, paper_text(paper), self.template)
+            for failure in getattr(extraction, "failures", ()):
+                _log.warning("%s: %s: %s", paper.id, failure.kind, failure.message)
+        with self.store.transaction():
+            self.done.ideas += self.store.ideas.file_extracted(paper.id, extraction.ideas, self.template, self.stamp)
+            key = f"{self.job_id}/{paper.id}/extract"
+            self.store.calls.record(key, extraction.calls, job_id=self.job_id, run_id=None)
+        self.done.papers += 1
+
+    async def _ask(self, paper: PaperRow, function: Callable[..., _Result], *arguments: object) -> _Result:
+        with self.streams.of(paper.id) if self.streams else nullcontext():
+            # The stream is a context variable, which the thread takes over.
+            context = contextvars.copy_context()
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.threads, lambda: context.run(function, *arguments))
 
 
 def apply_policy(store: Store, policy: str) -> int:

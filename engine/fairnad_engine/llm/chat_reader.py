@@ -60,9 +60,19 @@ class ChatExtraction(Extraction):
 class ChatReader:
     """Reads papers with a chat model."""
 
-    def __init__(self, model: ChatModel, max_chunks: int = MAX_CHUNKS) -> None:
+    def __init__(
+        self, model: ChatModel, max_chunks: int = MAX_CHUNKS, *, on_text: Callable[[str], None] | None = None
+    ) -> None:
+        """Read with a model.
+
+        Args:
+            model: Who is asked.
+            max_chunks: Pieces of a paper that are read.
+            on_text: Told, in words, what is asked next; whoever streams the replies shows it between them.
+        """
         self._model = model
         self._max_chunks = max_chunks
+        self._on_text = on_text or (lambda _: None)
 
     @property
     def name(self) -> str:
@@ -79,6 +89,7 @@ class ChatReader:
         prompt = render(
             "screen", title=as_data(paper.title, _MAX_TITLE), abstract=as_data(paper.abstract, _MAX_ABSTRACT)
         )
+        self._on_text("\n[screening]\n")
         try:
             answer = ask(self._model, prompt, ScreenReply, "screen", max_tokens=_SCREEN_TOKENS)
         except ReplyRefusedError as refused:
@@ -101,6 +112,7 @@ class ChatReader:
         usable = 0
         for number, piece in enumerate(pieces[: self._max_chunks], 1):
             for main in template.mains:
+                self._on_text(f"\n[piece {number} of {min(len(pieces), self._max_chunks)}: {main.name}]\n")
                 try:
                     reply, took = self._ask(paper, piece, main)
                     usable += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -82,15 +83,20 @@ def check_llm(spec: str) -> LlmSpec:
     return parsed
 
 
-def make_models(spec: str, template: Template) -> Models:
+def make_models(spec: str, template: Template, *, on_text: Callable[[str], None] | None = None) -> Models:
     """Return the reader and designer that ``--llm`` names.
+
+    Args:
+        spec: What the user named.
+        template: Under what ideas are filed.
+        on_text: Called, on the thread that asks, with each piece of a reply as it arrives.
 
     Raises:
         InputError: ``spec`` is of no known form.
         ModelUnavailableError: The model or its server is missing.
     """
     parsed = parse_llm(spec)
-    return _rules() if parsed.kind == "rules" else _ollama(parsed, template)
+    return _rules() if parsed.kind == "rules" else _ollama(parsed, template, on_text)
 
 
 def _rules() -> Models:
@@ -102,11 +108,11 @@ def _rules() -> Models:
     return Models(RulesReader(), RulesDesigner(), "rules", f"rules-{version('fairnad-tui')}")
 
 
-def _ollama(spec: LlmSpec, template: Template) -> Models:
+def _ollama(spec: LlmSpec, template: Template, on_text: Callable[[str], None] | None) -> Models:
     from fairnad_engine.llm.chat_designer import ChatDesigner
     from fairnad_engine.llm.chat_reader import ChatReader
     from fairnad_engine.llm.ollama import OllamaModel
 
-    model = OllamaModel(spec.model, spec.url or None)
+    model = OllamaModel(spec.model, spec.url or None, on_token=on_text)
     digest = model.check()
-    return Models(ChatReader(model), ChatDesigner(model, template), spec.name, digest)
+    return Models(ChatReader(model, on_text=on_text), ChatDesigner(model, template), spec.name, digest)

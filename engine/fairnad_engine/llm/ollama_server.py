@@ -7,8 +7,10 @@ import os
 import shlex
 import shutil
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from fairnad_engine.errors import InputError, ModelUnavailableError
@@ -17,6 +19,7 @@ from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 if TYPE_CHECKING:
     import ollama
 
+_Answer = TypeVar("_Answer")
 DEFAULT_URL = "http://127.0.0.1:11434"
 
 
@@ -89,6 +92,17 @@ def connect(url: str, timeouts: Timeouts, silence: float) -> ollama.Client:
     return ollama.Client(host=url, timeout=patience, trust_env=not _is_local(url))
 
 
+def served_models(address: str | None = None, timeouts: Timeouts | None = None) -> tuple[str, ...]:
+    """Return the names of the models that a server has, ``address`` as :func:`server_url` takes it.
+
+    Raises:
+        InputError: ``address`` is no address.
+        ModelUnavailableError: Nothing answers in time, or it is not Ollama.
+    """
+    url, patience = server_url(address), timeouts or Timeouts()
+    return _in_time(lambda: _names(url, patience), url, patience)
+
+
 def look_up(model: str, url: str, timeouts: Timeouts) -> ServedModel:
     """Return what the server says about a model, or say how to mend it.
 
@@ -96,53 +110,70 @@ def look_up(model: str, url: str, timeouts: Timeouts) -> ServedModel:
         ModelUnavailableError: Nothing answers in time, it is not Ollama, or it lacks the model; one line with the
             command that mends it.
     """
+    return _in_time(lambda: _look_up(model, url, timeouts), url, timeouts)
+
+
+def _in_time(question: Callable[[], _Answer], url: str, timeouts: Timeouts) -> _Answer:
+    """Ask a server something, and give up after the time for a check."""
     # Imported before the clock starts: on a cold disk that alone can take seconds.
     import httpx  # noqa: F401
     import ollama  # noqa: F401
 
-    found: list[ServedModel | ModelUnavailableError] = []
+    found: list[_Answer] = []
+    failed: list[ModelUnavailableError] = []
 
     def ask() -> None:
         try:
-            found.append(_look_up(model, url, timeouts))
+            found.append(question())
         except ModelUnavailableError as error:
-            found.append(error)
+            failed.append(error)
 
     # Name resolution, and a server that sends a byte now and then, escape a client's own time limits.
     asking = threading.Thread(target=ask, name="ollama-check", daemon=True)
     asking.start()
     asking.join(timeouts.check)
-    outcome = found[0] if found else not_answering(url)
-    if isinstance(outcome, ModelUnavailableError):
-        raise outcome
-    return outcome
+    if found:
+        return found[0]
+    raise failed[0] if failed else not_answering(url)
 
 
 def _look_up(model: str, url: str, timeouts: Timeouts) -> ServedModel:
-    import httpx
-    import ollama
-
-    client = connect(url, timeouts, timeouts.check)
-    try:
+    with _problems_of(url):
+        client = connect(url, timeouts, timeouts.check)
         wanted = {model.lower(), f"{model}:latest".lower()} if ":" not in model.split("/")[-1] else {model.lower()}
         listed = [one for one in client.list().models if (one.model or "").lower() in wanted]
         if not listed:
-            return _raise(no_model(model, url))
+            raise no_model(model, url)
         shown = client.show(model)
+        facts = shown.modelinfo or {}
+        contexts = [value for key, value in facts.items() if key.endswith(".context_length") and isinstance(value, int)]
+        thinks = "thinking" in (shown.capabilities or [])
+        return ServedModel(listed[0].digest or "", thinks, min(contexts, default=LARGEST_CONTEXT))
+
+
+def _names(url: str, timeouts: Timeouts) -> tuple[str, ...]:
+    with _problems_of(url):
+        return tuple(one.model for one in connect(url, timeouts, timeouts.check).list().models if one.model)
+
+
+@contextmanager
+def _problems_of(url: str) -> Iterator[None]:
+    """Turn whatever a server does wrong into the line that mends it."""
+    import httpx
+    import ollama
+
+    try:
+        yield
     except ollama.ResponseError as error:
         if error.status_code == 404:
-            return _raise(not_ollama(url, "HTTP 404"))
-        return _raise(failing(url, str(error)))
+            raise not_ollama(url, "HTTP 404") from None
+        raise failing(url, str(error)) from None
     except httpx.RemoteProtocolError as error:
-        return _raise(not_ollama(url, str(error)))
+        raise not_ollama(url, str(error)) from None
     except (ConnectionError, httpx.TransportError):
-        return _raise(not_answering(url))
+        raise not_answering(url) from None
     except (ValueError, TypeError, AttributeError, httpx.HTTPError):
-        return _raise(not_ollama(url, "its answer is of another form"))
-    facts = shown.modelinfo or {}
-    contexts = [value for key, value in facts.items() if key.endswith(".context_length") and isinstance(value, int)]
-    thinks = "thinking" in (shown.capabilities or [])
-    return ServedModel(listed[0].digest or "", thinks, min(contexts, default=LARGEST_CONTEXT))
+        raise not_ollama(url, "its answer is of another form") from None
 
 
 def not_answering(url: str) -> ModelUnavailableError:
@@ -177,10 +208,6 @@ def failing(url: str, reason: str) -> ModelUnavailableError:
     return ModelUnavailableError(
         f"Ollama at {url} fails ({_short(reason)}); see its log, or start it again with: {start}"
     )
-
-
-def _raise(error: ModelUnavailableError) -> ServedModel:
-    raise error from None
 
 
 def _environment(url: str) -> str:

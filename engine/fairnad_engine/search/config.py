@@ -26,9 +26,11 @@ class PapersSection(_Section):
 
     Attributes:
         sources: Files or folders; ``samples`` names the digests that ship with the program.
+        reread: Whether papers that another model or an earlier template structured are read again.
     """
 
     sources: tuple[str, ...] = ()
+    reread: bool = True
 
 
 class CurationSection(_Section):
@@ -140,10 +142,26 @@ def parse_config(document: dict[str, Any], source: str) -> RunConfig:
     try:
         return RunConfig.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "file"
-        reason = "there is no such setting" if first["type"] == "extra_forbidden" else first["msg"]
+        place, reason = next(iter(_problems(error).items()))
         raise InputError(f"{source}: {place}: {reason}") from error
+
+
+def config_problems(document: dict[str, Any]) -> dict[str, str]:
+    """Everything that is wrong with settings: the place, such as ``budget.trained``, and what it should be."""
+    try:
+        RunConfig.model_validate(document)
+    except ValidationError as error:
+        return _problems(error)
+    return {}
+
+
+def _problems(error: ValidationError) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    for one in error.errors():
+        place = ".".join(str(part) for part in one["loc"]) or "file"
+        reason = "there is no such setting" if one["type"] == "extra_forbidden" else one["msg"]
+        problems.setdefault(place, reason)
+    return problems
 
 
 def load_config(path: Path) -> RunConfig:

@@ -71,10 +71,9 @@ class Search:
         await self._seed()
         done = {g.number for g in self._store.runs.generations(self._run.id) if g.state == "done"}
         number, barren = len(done) + 1, 0
-        while (remaining := self._remaining()) > 0:
-            before = remaining
+        while (remaining := self._remaining(number)) > 0:
             await self._generation(number, remaining)
-            barren = barren + 1 if self._remaining() == before else 0
+            barren = barren + 1 if self._remaining(number + 1) == remaining else 0
             if barren == _MAX_BARREN:
                 raise RunFailedError(
                     f"{self._run.id}: {_MAX_BARREN} generations in a row trained no model; "
@@ -85,8 +84,9 @@ class Search:
         self._store.runs.end(self._run.id, digest)
         return digest
 
-    def _remaining(self) -> int:
-        models = trained(self._store.runs.candidates(self._run.id))
+    def _remaining(self, number: int) -> int:
+        """Models that the budget allowed when generation ``number`` began: what it trained itself does not count."""
+        models = trained(self._store.runs.candidates(self._run.id, number - 1))
         return self._config.budget.trained - sum(c.generation > 0 for c in models)
 
     async def _seed(self) -> None:
@@ -182,9 +182,7 @@ class Search:
         with self._store.transaction():
             stored = self._store.runs.slots(run_id, number)
             if not stored:
-                levels = {
-                    main.id: level.id for level in self._template.levels for main in self._template.mains_of(level.id)
-                }
+                levels = {sub.id: self._template.level_of(sub.id) for sub in self._template.subs}
                 ideas = approved_ideas(self._store, run_id, number, levels)
                 sampler = FairSampler(
                     ideas,

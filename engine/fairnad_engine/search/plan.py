@@ -60,6 +60,8 @@ def plan_generation(number: int, config: RunConfig, snapshot: Snapshot, sampler:
 def approved_ideas(store: Store, run_id: str, generation: int, levels: dict[str, str]) -> list[FairIdea]:
     """The approved ideas a generation draws from.
 
+    A run keeps the template that it began with: ideas filed since under a sub-category which that lacks are left out.
+
     Curation is taken in here and only here: where the approved set differs from the last one recorded, the new set
     is recorded as an event of this generation.
     """
@@ -70,7 +72,7 @@ def approved_ideas(store: Store, run_id: str, generation: int, levels: dict[str,
         found = [list(idea) for idea in store.ideas.approved()]
         if before is None or before[1] != found:
             store.runs.record_event(run_id, generation, "ideas", found)
-    return [FairIdea(id=one, level=levels[main], main=main, sub=sub) for one, main, sub in found]
+    return [FairIdea(id=one, level=levels[sub], main=main, sub=sub) for one, main, sub in found if sub in levels]
 
 
 def _plain_slot(slot: int, stage: int, purpose: Purpose, parent: CandidateRow) -> Row:

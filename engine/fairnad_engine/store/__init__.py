@@ -12,8 +12,13 @@ from sqlite_utils import Database
 from fairnad_engine.artifacts import ArtifactFolder
 from fairnad_engine.store.calls import CallTable
 from fairnad_engine.store.connection import open_database, transaction
+from fairnad_engine.store.curation import CurationTable
+from fairnad_engine.store.deletion import RunDeletion
+from fairnad_engine.store.filing import FilingTable
 from fairnad_engine.store.jobs import JobTable
+from fairnad_engine.store.journal import IdeaJournal
 from fairnad_engine.store.library import IdeaTable, PaperTable, TemplateTable
+from fairnad_engine.store.live import LiveTable
 from fairnad_engine.store.runs import RunTable
 from fairnad_engine.store.sampling import SamplingTable
 from fairnad_engine.store.test_scores import TestTable
@@ -36,11 +41,16 @@ class Store:
         self.papers = PaperTable(self._db)
         self.templates = TemplateTable(self._db)
         self.ideas = IdeaTable(self._db)
+        self.journal = IdeaJournal(self._db)
+        self.curation = CurationTable(self._db)
         self.jobs = JobTable(self._db)
         self.runs = RunTable(self._db)
         self.sampling = SamplingTable(self._db)
         self.calls = CallTable(self._db)
         self.tests = TestTable(self._db)
+        self.live = LiveTable(self._db)
+        self.filing = FilingTable(self._db)
+        self.deletion = RunDeletion(self._db, self.runs, self.jobs, self.files)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

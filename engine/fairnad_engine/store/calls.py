@@ -24,6 +24,19 @@ class CallTotals:
     seconds: float
 
 
+@dataclass(frozen=True)
+class CallRow:
+    """One call as it was kept, with the model's raw reply."""
+
+    key: str
+    purpose: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    reply: str
+
+
 class CallTable:
     """Model calls."""
 
@@ -59,3 +72,11 @@ class CallTable:
                     sum(completion_tokens) completion_tokens, sum(seconds) seconds
                     FROM model_calls {where} GROUP BY 1, 2 ORDER BY 1, 2"""  # noqa: S608
         return [CallTotals(**dict(row)) for row in self._db.query(query, arguments)]
+
+    def of_step(self, key: str) -> list[CallRow]:
+        """The calls of one step and of the steps below it, in order; ``key`` as it was given to :meth:`record`."""
+        query = """SELECT key, purpose, model, prompt_tokens, completion_tokens, seconds, reply
+                   FROM model_calls WHERE key >= ? AND key < ? ORDER BY id"""
+        # "0" follows "/": the range holds every key that goes on after a slash.
+        rows = self._db.query(query, [f"{key}/", f"{key}0"])
+        return [CallRow(**{**dict(row), "reply": zlib.decompress(row["reply"]).decode()}) for row in rows]

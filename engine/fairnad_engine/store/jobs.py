@@ -10,6 +10,7 @@ from sqlite_utils import Database
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.processes import ProcessIdentity, current_identity
 from fairnad_engine.store.connection import now, transaction
+from fairnad_engine.store.deletion import next_number
 from fairnad_engine.store.records import JobRow, Row, decode
 
 STALE_SECONDS = 60.0  # a lease of another host is dead after this long without a heartbeat
@@ -25,8 +26,7 @@ class JobTable:
     def create(self, kind: str, config: Row, run_id: str | None) -> JobRow:
         """Store a new job in state ``queued``."""
         with transaction(self._db):
-            number = self._db.table("jobs").count + 1
-            job_id = f"job-{number}"
+            job_id = f"job-{next_number(self._db, 'jobs', 'job')}"
             at = now()
             self._db.table("jobs").insert(
                 {

@@ -14,10 +14,10 @@ from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.protocol import IdeaDraft
 from fairnad_engine.store.connection import now, transaction
-from fairnad_engine.store.records import IdeaRow, PaperRow, decode
+from fairnad_engine.store.journal import IdeaJournal
+from fairnad_engine.store.records import IdeaRow, PaperLine, PaperRow, Row, decode
 
 STATUSES = ("proposed", "approved", "rejected", "imported")
-_EDITABLE = ("name", "instruction", "main", "sub", "level")
 
 
 class PaperTable:
@@ -66,6 +66,24 @@ class PaperTable:
             raise InputError(f"paper {paper_id!r}: {'several' if rows else 'no'} papers have this id; see: papers list")
         return _paper(rows[0])
 
+    def listing(self) -> list[PaperLine]:
+        """Every paper without its text, by year and title."""
+        columns = "id, title, authors_json, year, relevant, reason, screened_by, structured_by"
+        rows = self._db.query(f"SELECT {columns} FROM papers ORDER BY year, title, id")  # noqa: S608
+        return [PaperLine(**_screened(decode(row))) for row in rows]
+
+    def override(self, paper_id: str, relevant: bool) -> None:
+        """Let a person's word about a paper stand over any model's; one that is kept after all is read again."""
+        with transaction(self._db):
+            changes: dict[str, object] = {"relevant": int(relevant), "reason": "", "screened_by": "person"}
+            if relevant and not self._db.table("ideas").count_where("paper_id = ?", [paper_id]):
+                changes["structured_by"] = ""
+            self._db.table("papers").update(paper_id, changes)
+
+    def note_refusal(self, paper_id: str, reason: str) -> None:
+        """Say why a paper could not be screened; it stays unscreened."""
+        self._db.table("papers").update(paper_id, {"reason": reason})
+
     def set_screening(self, paper_id: str, relevant: bool, reason: str, by: str) -> None:
         """Record whether a paper is kept, and why."""
         self._db.table("papers").update(paper_id, {"relevant": int(relevant), "reason": reason, "screened_by": by})
@@ -85,8 +103,15 @@ class TemplateTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def save(self, template: Template, source: str, note: str) -> int:
-        """Store a template unless the newest version is the same; return its version."""
+    def save(self, template: Template, source: str, note: str, *, restores: int | None = None) -> int:
+        """Store a template unless the newest version is the same; return its version.
+
+        Args:
+            template: The template.
+            source: Its YAML text.
+            note: What was changed, in one line.
+            restores: The version that it goes back to, where it undoes a change.
+        """
         with transaction(self._db):
             newest = self.newest()
             if newest is not None and newest[1] == template.digest:
@@ -99,6 +124,7 @@ class TemplateTable:
                     "note": note,
                     "created_at": now(),
                     "source": source,
+                    "restores": restores,
                 }
             )
             self._db.table("template_nodes").insert_all(_nodes(template, version))
@@ -113,12 +139,22 @@ class TemplateTable:
         """The YAML text of a version."""
         return str(self._db.table("template_versions").get(version)["source"])
 
+    def note(self, version: int) -> str:
+        """What a version changed, in one line."""
+        return str(self._db.table("template_versions").get(version)["note"])
+
+    def stands_for(self, version: int) -> int:
+        """The version that first had this one's template: an undo stands for what it restores."""
+        restored = self._db.table("template_versions").get(version)["restores"]
+        return version if restored is None else self.stands_for(restored)
+
 
 class IdeaTable:
     """The idea library with its decisions and edits."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._journal = IdeaJournal(database)
 
     def file_extracted(self, paper_id: str, drafts: Sequence[IdeaDraft], template: Template, structured_by: str) -> int:
         """Store a paper's ideas and mark it structured, in one transaction; return how many were new."""
@@ -128,6 +164,10 @@ class IdeaTable:
         return added
 
     def _add_draft(self, paper_id: str, draft: IdeaDraft, template: Template) -> bool:
+        # An edited template refiles ideas, whose ids stay: the same idea read again has another id and is known still.
+        known = "paper_id = ? AND sub = ? AND instruction = ?"
+        if self._db.table("ideas").count_where(known, [paper_id, draft.sub, draft.instruction]):
+            return False
         return self._insert(
             idea_id("extracted", paper_id, draft.sub, draft.instruction),
             paper_id=paper_id,
@@ -172,7 +212,7 @@ class IdeaTable:
                 status="proposed" if status == "approved" else status,
             )
             if added and status == "approved":
-                self.decide([new_id], "approved", "person")
+                self._journal.approve_added(new_id, origin, "person")
         return new_id
 
     def _insert(self, new_id: str, **values: object) -> bool:
@@ -183,41 +223,18 @@ class IdeaTable:
         return True
 
     def decide(self, ids: Iterable[str], status: str, by: str) -> int:
-        """Set the status of ideas, with a history entry each; return how many changed."""
-        changed = 0
-        with transaction(self._db):
-            for one in ids:
-                old = self.get(one)
-                if old.status == status:
-                    continue
-                at = now()
-                self._db.table("ideas").update(old.id, {"status": status, "decided_by": by, "decided_at": at})
-                self._db.table("idea_decisions").insert(
-                    {"idea_id": old.id, "old_status": old.status, "new_status": status, "decided_by": by, "at": at}
-                )
-                changed += 1
-        return changed
+        """Set the status of ideas, with a history entry each; return how many changed.
+
+        Raises:
+            InputError: There is no such idea.
+        """
+        return self._journal.decide(ids, status, by)
 
     def edit(self, one: str, changes: dict[str, str], by: str) -> IdeaRow:
         """Change fields of an idea, keeping the old values."""
-        with transaction(self._db):
-            old = self.get(one)
-            for field, new in changes.items():
-                if field not in _EDITABLE:
-                    raise InputError(f"idea {one}: {field!r} cannot be edited; editable: {', '.join(_EDITABLE)}")
-                if getattr(old, field) != new:
-                    self._db.table("idea_edits").insert(
-                        {
-                            "idea_id": old.id,
-                            "field": field,
-                            "old": getattr(old, field),
-                            "new": new,
-                            "edited_by": by,
-                            "at": now(),
-                        }
-                    )
-            self._db.table("ideas").update(old.id, dict(changes))
-        return self.get(old.id)
+        found = self.get(one).id
+        self._journal.edit(found, changes, by)
+        return self.get(found)
 
     def get(self, one: str) -> IdeaRow:
         """One idea by id or by a unique beginning of it.
@@ -283,11 +300,15 @@ def _node(
 
 
 def _paper(row: object) -> PaperRow:
-    values = decode(row)
-    values["authors"] = tuple(values["authors"])
+    values = _screened(decode(row))
     values["sections"] = tuple((title, start, end) for title, start, end in values["sections"])
-    values["relevant"] = None if values["relevant"] is None else bool(values["relevant"])
     return PaperRow(**values)
+
+
+def _screened(values: Row) -> Row:
+    values["authors"] = tuple(values["authors"])
+    values["relevant"] = None if values["relevant"] is None else bool(values["relevant"])
+    return values
 
 
 def _idea(row: object) -> IdeaRow:

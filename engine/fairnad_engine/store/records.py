@@ -31,6 +31,20 @@ class PaperRow:
 
 
 @dataclass(frozen=True)
+class PaperLine:
+    """A paper as a list shows it, without its text."""
+
+    id: str
+    title: str
+    authors: tuple[str, ...]
+    year: int | None
+    relevant: bool | None
+    reason: str
+    screened_by: str
+    structured_by: str
+
+
+@dataclass(frozen=True)
 class IdeaRow:
     """An idea of the library.
 

@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.store.connection import now, transaction
+from fairnad_engine.store.deletion import next_number
 from fairnad_engine.store.records import (
     AttemptRow,
     CandidateRow,
@@ -38,7 +39,7 @@ class RunTable:
     def create(self, name: str, frozen: Row) -> RunRow:
         """Store a new run with everything it is started with."""
         with transaction(self._db):
-            run_id = f"run-{self._db.table('runs').count + 1}"
+            run_id = f"run-{next_number(self._db, 'runs', 'run')}"
             row = encode(frozen, ("config", "environment"))
             self._db.table("runs").insert(
                 {"id": run_id, "name": name, **row, "digest": None, "created_at": now(), "ended_at": None}
@@ -187,6 +188,11 @@ class RunTable:
         query = f"SELECT * FROM attempts WHERE run_id = ? {where} ORDER BY generation, slot, step, attempt"  # noqa: S608
         return [_attempt(row) for row in self._db.query(query, arguments)]
 
+    def attempts_of_slot(self, run_id: str, generation: int, slot: int) -> list[AttemptRow]:
+        """Every attempt of one slot, in order."""
+        query = "SELECT * FROM attempts WHERE run_id = ? AND generation = ? AND slot = ? ORDER BY step, attempt"
+        return [_attempt(row) for row in self._db.query(query, [run_id, generation, slot])]
+
     # -- candidates and evaluations ---------------------------------------------------------------------------
 
     def save_candidate(self, run_id: str, candidate_id: str, values: Row) -> None:
@@ -204,6 +210,11 @@ class RunTable:
         where, arguments = ("AND generation <= ?", [run_id, through]) if through is not None else ("", [run_id])
         query = f"SELECT * FROM candidates WHERE run_id = ? {where} ORDER BY position"  # noqa: S608
         return [CandidateRow(**decode(row)) for row in self._db.query(query, arguments)]
+
+    def children(self, run_id: str, candidate_id: str) -> list[CandidateRow]:
+        """Candidates that were made from one, in order."""
+        query = "SELECT * FROM candidates WHERE run_id = ? AND parent_id = ? ORDER BY position"
+        return [CandidateRow(**decode(row)) for row in self._db.query(query, [run_id, candidate_id])]
 
     def start_training(self, run_id: str, candidate_id: str) -> None:
         """Mark a candidate as being trained."""
@@ -239,6 +250,11 @@ class RunTable:
         """Every evaluation of a purpose (``search`` or ``finish``)."""
         query = "SELECT * FROM evaluations WHERE run_id = ? AND purpose = ? ORDER BY candidate_id, seed"
         return [EvaluationRow(**decode(row)) for row in self._db.query(query, [run_id, purpose])]
+
+    def evaluations_of(self, run_id: str, candidate_id: str) -> list[EvaluationRow]:
+        """Every evaluation of one candidate."""
+        query = "SELECT * FROM evaluations WHERE run_id = ? AND candidate_id = ? ORDER BY purpose DESC, seed"
+        return [EvaluationRow(**decode(row)) for row in self._db.query(query, [run_id, candidate_id])]
 
     def epochs(self, run_id: str, candidate_id: str, purpose: str = "search") -> list[Row]:
         """The epochs of a candidate's training."""

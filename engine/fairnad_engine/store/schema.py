@@ -316,3 +316,46 @@ def m003_search(db: Database) -> None:
     )
     db.table("model_calls").create_index(["key"], unique=True)
     db.table("model_calls").create_index(["run_id"])
+
+
+@migrations()
+def m004_deleted(db: Database) -> None:
+    """Ids of deleted runs and their jobs, which are never given again."""
+    db.table("deleted").create({"id": str, "name": str, "at": str}, pk="id", not_null={"at"})
+
+
+@migrations()
+def m004_ideas(db: Database) -> None:
+    """Curation: what was done to ideas, as operations that can be undone; sources of merged ideas; a change feed.
+
+    The feed is kept by triggers, so that no writer can forget it: one row an idea, whose number grows with each change.
+    """
+    db.table("idea_operations").create(
+        {"id": int, "kind": str, "detail": str, "ideas": int, "done_by": str, "at": str, "undone_at": str},
+        pk="id",
+        not_null={"kind", "ideas", "done_by", "at"},
+    )
+    db.table("idea_decisions").add_column("operation", int)
+    db.table("idea_decisions").add_column("old_by", str)
+    db.table("idea_decisions").add_column("old_at", str)
+    db.table("idea_edits").add_column("operation", int)
+    for table in ("idea_decisions", "idea_edits"):
+        db.table(table).create_index(["idea_id"])
+        db.table(table).create_index(["operation", "idea_id"])
+    db.table("idea_sources").create(
+        {"idea_id": str, "source_id": str, "operation": int},
+        pk=("idea_id", "source_id"),
+        foreign_keys=[("idea_id", "ideas", "id"), ("source_id", "ideas", "id")],
+    )
+    db.execute("CREATE TABLE idea_changes (seq INTEGER PRIMARY KEY AUTOINCREMENT, idea_id TEXT NOT NULL UNIQUE)")
+    for event, row in (("INSERT", "new"), ("UPDATE", "new"), ("DELETE", "old")):
+        db.execute(
+            f"""CREATE TRIGGER idea_changes_{event.lower()} AFTER {event} ON ideas
+                BEGIN INSERT OR REPLACE INTO idea_changes (idea_id) VALUES ({row}.id); END"""  # noqa: S608
+        )
+
+
+@migrations()
+def m004_template(db: Database) -> None:
+    """Template versions that are an undo: which version they go back to."""
+    db.table("template_versions").add_column("restores", int)

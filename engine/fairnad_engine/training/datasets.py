@@ -1,6 +1,7 @@
 """Image data sets with fixed splits, held as uint8 tensors.
 
 A trainer asks for the splits it needs by name; the search never asks for ``test`` (method, section 5, honesty rule).
+Naming and describing data sets imports neither torch nor numpy, so that a form can offer them at once.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from fairnad_engine.errors import InputError
 
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
 Split = Literal["train", "validation", "test"]
-Arrays = dict[Split, tuple[NDArray[np.uint8], NDArray[np.int64]]]
+Arrays: TypeAlias = "dict[Split, tuple[NDArray[np.uint8], NDArray[np.int64]]]"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ _DIGITS = DatasetInfo(
 
 def _load_digits() -> Arrays:
     """Scikit-learn's 1,797 handwritten digits, stratified into 997 / 400 / 400."""
+    import numpy as np
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -103,6 +106,8 @@ def _arrays(name: str) -> Arrays:
 
 def load_split(name: str, split: Split) -> LabelledImages:
     """Load one split of a data set."""
+    import torch
+
     images, labels = _arrays(name)[split]
     return LabelledImages(torch.from_numpy(images.copy()), torch.from_numpy(labels.copy()))
 

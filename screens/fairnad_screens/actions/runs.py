@@ -4,4 +4,21 @@ from __future__ import annotations
 
 from fairnad_screens.actions.action import Action
 
-ACTIONS: tuple[Action, ...] = ()
+ACTIONS: tuple[Action, ...] = (
+    Action("runs.open", "enter", "Open", "Open the selected run's search desk.", footer=True),
+    Action("runs.mark", "space", "Mark", "Mark the selected run, or take the mark back.", footer=True),
+    Action("runs.compare", "c", "Compare", "Compare the marked runs: fronts overlaid, settings that differ.", footer=True),
+    Action("runs.again", "n", "Again", "Open the launch form with the selected run's settings, to change some."),
+    Action("runs.export", "e", "Export", "Write the report as a folder: Markdown, JSON, CSV, SVG, exports.", footer=True),
+    Action("runs.view", "v", "View report", "Read the report of the selected run as it stands."),
+    Action("runs.finish", "f", "Finish", "Retrain the front's best with fresh weights and test each once."),
+    Action("runs.delete", "D", "Delete", "Delete the selected run, after saying what goes with it."),
+    Action("runs.axis", "a", "Axis", "Compare over parameters or over MACs."),
+    Action("runs.unmark", "escape", "Unmark", "Leave the comparison; in the list, take all marks back."),
+    Action("runs.down", "j,down", "Down", "Go down.", hidden=True),
+    Action("runs.up", "k,up", "Up", "Go up.", hidden=True),
+    Action("runs.top", "g,home", "Top", "Go to the first.", hidden=True),
+    Action("runs.bottom", "G,end", "Bottom", "Go to the last.", hidden=True),
+    Action("runs.page_down", "pagedown", "Page down", "Scroll the details down.", hidden=True),
+    Action("runs.page_up", "pageup", "Page up", "Scroll the details up.", hidden=True),
+)  # fmt: skip

@@ -53,6 +53,7 @@ class KeyBar(Static):
     def __init__(self, scope: str) -> None:
         super().__init__()
         self._scope = scope
+        self._shown = Content("")
 
     def on_mount(self) -> None:
         self.refresh_keys()
@@ -67,7 +68,11 @@ class KeyBar(Static):
         own = [one for one in actions_of(self._scope) if one.footer]
         everywhere = [one for one in actions_of("app") if one.footer]
         shown = [*own[: MAX_FOOTER_KEYS - len(everywhere)], *everywhere]
-        self.update(Content.assemble(*(part for one in shown for part in self._parts(one, screen))))
+        text = Content.assemble(*(part for one in shown for part in self._parts(one, screen)))
+        # This is called after every snapshot, and an update lays the whole screen out anew.
+        if not text.is_same(self._shown):
+            self._shown = text
+            self.update(text, layout=False)
 
     def _parts(self, one: Action, screen: FairScreen[object]) -> tuple[Content, ...]:
         possible = one.scope == "app" or screen.why_not(one) is None

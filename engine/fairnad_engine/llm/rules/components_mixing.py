@@ -82,9 +82,11 @@ class AttentionPool(nn.Module):
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
-        self.score = nn.Conv2d(channels, heads, 1, bias=False)
+        self.score = nn.Linear(channels, heads, bias=False)
+        nn.init.zeros_(self.score.weight)  # training starts from plain averages
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        weights = torch.softmax(self.score(x).flatten(2), dim=-1)
-        return (weights @ x.flatten(2).transpose(1, 2)).flatten(1)
+        tokens = x.flatten(2).transpose(1, 2)
+        weights = torch.softmax(self.score(tokens).transpose(1, 2), dim=-1)
+        return (weights @ tokens).flatten(1)
 '''

@@ -57,14 +57,7 @@ def multi_scale(b: Blueprint, draw: Draw) -> Change | None:
     return Change(new, f"classifier also sees stage {', '.join(str(s + 1) for s in chosen)}")
 
 
-@transformation("pyramid-pooling", "links.multi-scale")
-def pyramid(b: Blueprint, draw: Draw) -> Change | None:
-    """Pool the last feature map at two scales."""
-    return Change(replace(b, tail=replace(b.tail, pool="pyramid")), "last features pooled whole and by quarters")
-
-
 @inverse("no-links", "links.skip", "links.dense", "links.multi-scale")
 def no_links(b: Blueprint, draw: Draw) -> Change | None:
     """Take cross-stage links and levels out."""
-    pool = "avg" if b.tail.pool == "pyramid" else b.tail.pool
-    return Change(replace(b, links=(), tail=replace(b.tail, levels=(), pool=pool)), "no cross-stage links")
+    return Change(replace(b, links=(), tail=replace(b.tail, levels=())), "no cross-stage links")

@@ -83,7 +83,7 @@ def self_attention(b: Blueprint, draw: Draw) -> Change | None:
     if not places:
         return None
     new = mix(b, places, layer, draw)
-    return Change(new, f"{where(b, places)}: self-attention, {heads} heads")
+    return Change(new, f"{where(b, places)}: self-attention, {heads} head{'s' if heads > 1 else ''}")
 
 
 @transformation("attention-beside-convolution", "mixing.self-attention")
@@ -104,7 +104,9 @@ def attention_branch(b: Blueprint, draw: Draw) -> Change | None:
         block = b.block(s, i)
         path = (Layer(kernel=1, norm=block.layers[0].norm), mixer("attention", block.layers[0], heads=heads))
         b = b.with_block(s, i, replace(block, branches=(path,)))
-    return Change(b, f"{where(b, places)}: self-attention ({heads} heads) beside the convolutions")
+    return Change(
+        b, f"{where(b, places)}: self-attention ({heads} head{'s' if heads > 1 else ''}) beside the convolutions"
+    )
 
 
 @transformation("window-attention", "mixing.window-attention")
@@ -118,7 +120,9 @@ def window_attention(b: Blueprint, draw: Draw) -> Change | None:
     if not places:
         return None
     new = mix(b, places, layer, draw)
-    return Change(new, f"{where(b, places)}: {window}x{window} window attention, {heads} heads")
+    return Change(
+        new, f"{where(b, places)}: {window}x{window} window attention, {heads} head{'s' if heads > 1 else ''}"
+    )
 
 
 @transformation("pooling-mixer", "mixing.pooling-mixer")

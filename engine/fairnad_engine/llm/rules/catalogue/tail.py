@@ -12,8 +12,14 @@ _POOLS: dict[PoolKind, str] = {
     "gem": r"generali[sz]ed|gem\b|power",
     "mixed": r"mix|learn|combin|both",
     "max": r"max",
+    "pyramid": r"pyramid|scale|grid",
 }
-_POOL_NAMES = {"gem": "generalised mean", "mixed": "mean and maximum mixed", "max": "maximum"}
+_POOL_NAMES = {
+    "gem": "generalised mean",
+    "mixed": "mean and maximum mixed",
+    "max": "maximum",
+    "pyramid": "whole and by quarters",
+}
 
 
 @transformation("generalised-pooling", "tail.generalised-pooling")

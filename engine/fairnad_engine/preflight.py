@@ -1,0 +1,100 @@
+"""What must be there before a search can start, found out before anything is written.
+
+The command stops at the first thing that is missing; the launch form lists them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fairnad_engine.errors import FairnadError
+from fairnad_engine.search.config import RunConfig
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a search needs.
+
+    Attributes:
+        name: What is needed, in one or two words.
+        problem: What is wrong and how to mend it; empty where it is there.
+        detail: What was found, where there is something to say.
+    """
+
+    name: str
+    problem: str = ""
+    detail: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is there."""
+        return not self.problem
+
+
+def check_before_start(settings: RunConfig) -> None:
+    """Find out what is missing before anything is written.
+
+    Raises:
+        InputError: A setting names something that does not exist.
+        ModelUnavailableError: The model is not there.
+        JailError: The jail lacks a layer.
+    """
+    for _, look in _CHECKS:
+        look(settings)
+
+
+def checks(settings: RunConfig) -> tuple[Check, ...]:
+    """Try everything a search needs; takes seconds where a model server is asked or the jail is tried first."""
+    return tuple(_try(name, look, settings) for name, look in _CHECKS)
+
+
+def _try(name: str, look: Callable[[RunConfig], str], settings: RunConfig) -> Check:
+    try:
+        return Check(name, detail=look(settings))
+    except FairnadError as error:
+        return Check(name, problem=str(error))
+
+
+def _model(settings: RunConfig) -> str:
+    from fairnad_engine.llm.models import check_llm
+
+    return check_llm(settings.model.llm).name
+
+
+def _data(settings: RunConfig) -> str:
+    from fairnad_engine.training.datasets import dataset_info
+
+    info = dataset_info(settings.data.dataset)
+    shape = "x".join(map(str, info.image_shape))
+    return f"{info.name}: {shape}, {info.num_classes} classes, {info.split_label}"
+
+
+def _protocol(settings: RunConfig) -> str:
+    from fairnad_engine.training.protocol import load_protocol
+
+    protocol = load_protocol(settings.data.protocol)
+    return f"{protocol.name}: {protocol.epochs} epochs, batch {protocol.batch_size}"
+
+
+def _seed_backbone(settings: RunConfig) -> str:
+    from fairnad_engine.workspace import seed_backbone_source
+
+    seed_backbone_source(settings.search.seed_backbone)
+    return settings.search.seed_backbone
+
+
+def _jail(settings: RunConfig) -> str:
+    from fairnad_engine.backbone.jail.probe import ensure_minimum
+
+    ensure_minimum(settings.machine.accept_weak_jail)
+    return "weak jail accepted" if settings.machine.accept_weak_jail else "every layer that it needs is live"
+
+
+_CHECKS: tuple[tuple[str, Callable[[RunConfig], str]], ...] = (
+    ("model", _model),
+    ("data set", _data),
+    ("protocol", _protocol),
+    ("seed backbone", _seed_backbone),
+    ("jail", _jail),
+)

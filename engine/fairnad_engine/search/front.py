@@ -1,0 +1,65 @@
+"""The Pareto front without numpy or pymoo, for programs that only look on.
+
+It agrees with :func:`fairnad_engine.search.selection.pareto_front`, which the search itself uses; a test holds both
+together.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+
+class Scored(Protocol):
+    """What is compared: accuracy in percent (up), parameters and MACs (down)."""
+
+    @property
+    def status(self) -> str:
+        """``trained`` where there is a score."""
+
+    @property
+    def accuracy(self) -> float | None:
+        """Validation accuracy in percent."""
+
+    @property
+    def params(self) -> int:
+        """Number of parameters."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+
+    @property
+    def position(self) -> int:
+        """Place in the order of the run."""
+
+
+_Candidate = TypeVar("_Candidate", bound=Scored)
+
+
+def front_of(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """The non-dominated candidates, best accuracy first; of equals the earliest stays.
+
+    In order of falling accuracy a candidate is dominated exactly when one before it costs no more on both other
+    axes; the cheapest costs so far form a staircase, so that each candidate takes one binary search.
+    """
+    pool = [c for c in candidates if c.status == "trained" and c.accuracy is not None and math.isfinite(c.accuracy)]
+    # The sort is stable: of equals the one that stands first in the sequence is met first and dominates the others.
+    pool.sort(key=lambda c: (-(c.accuracy or 0.0), c.params, c.macs))
+    params: list[int] = []  # rising
+    macs: list[int] = []  # falling along with it
+    front = []
+    for one in pool:
+        place = bisect_right(params, one.params)
+        if place and macs[place - 1] <= one.macs:
+            continue
+        front.append(one)
+        end = place
+        while end < len(macs) and macs[end] >= one.macs:
+            end += 1
+        start = place - 1 if place and params[place - 1] == one.params else place
+        params[start:end] = [one.params]
+        macs[start:end] = [one.macs]
+    return sorted(front, key=lambda c: (-(c.accuracy or 0.0), c.params, c.position))

@@ -1,0 +1,166 @@
+"""The ideas in memory: what matches the filter, where the cursor is, what is marked. No widget and no store here."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from fairnad_engine.store.curation import PaperName
+from fairnad_screens.data.ideas import DeskLine
+from fairnad_screens.data.ideas_filter import IdeaFilter
+
+
+class IdeaBook:
+    """Up to tens of thousands of ideas; ``shown`` are positions in ``lines`` that match the filter, in order."""
+
+    def __init__(self) -> None:
+        self.lines: list[DeskLine] = []
+        self.shown: list[int] = []
+        self.cursor = 0
+        self.marks: set[str] = set()
+        self.anchor: str | None = None
+        self.statuses: Counter[str] = Counter()
+        self.filter = IdeaFilter()
+        self._place: dict[str, int] = {}
+        self._titles: dict[str, str] = {}
+
+    # -- content ----------------------------------------------------------------------------------------------
+
+    def load(self, lines: Sequence[DeskLine]) -> None:
+        """Take all ideas; the cursor stays on its idea."""
+        self.lines = list(lines)
+        self._index()
+
+    def set_papers(self, papers: Iterable[PaperName]) -> None:
+        """Take the papers' titles for the filter."""
+        self._titles = {paper.id: paper.title.casefold() for paper in papers}
+
+    def merge(self, lines: Sequence[DeskLine]) -> bool:
+        """Take changed and new ideas; return whether anything is different.
+
+        A changed idea keeps its place, also where it was moved, so that nothing jumps under the cursor; with a new
+        one all are put in order.
+        """
+        different, new = False, []
+        for line in lines:
+            place = self._place.get(line.id)
+            if place is None:
+                new.append(line)
+            elif self.lines[place] != line:
+                self._put(place, line)
+                different = True
+        if new:
+            self.lines = sorted([*self.lines, *new], key=lambda line: line.order)
+            self._index()
+        elif different:
+            self.refilter()
+        return different or bool(new)
+
+    def put(self, line: DeskLine) -> None:
+        """Take another state of an idea that is here; it leaves the shown ones where the filter says so."""
+        place = self._place[line.id]
+        self._put(place, line)
+        at = bisect_left(self.shown, place)
+        here = at < len(self.shown) and self.shown[at] == place
+        if here and not self.filter.accepts(line, self._titles):
+            del self.shown[at]
+            self.cursor -= at < self.cursor
+        elif not here and self.filter.accepts(line, self._titles):
+            self.shown.insert(at, place)
+            self.cursor += at <= self.cursor and len(self.shown) > 1
+        self._clamp()
+
+    def _put(self, place: int, line: DeskLine) -> None:
+        self.statuses[self.lines[place].status] -= 1
+        self.statuses[line.status] += 1
+        self.lines[place] = line
+
+    def _index(self) -> None:
+        here = self.current
+        self._place = {line.id: place for place, line in enumerate(self.lines)}
+        self.statuses = Counter(line.status for line in self.lines)
+        self.marks &= self._place.keys()
+        if self.anchor not in self._place:
+            self.anchor = None
+        self.refilter(here.id if here else None)
+
+    def get(self, idea: str) -> DeskLine | None:
+        """An idea by id."""
+        place = self._place.get(idea)
+        return None if place is None else self.lines[place]
+
+    @property
+    def decided(self) -> int:
+        """How many ideas are decided about."""
+        return self.statuses["approved"] + self.statuses["rejected"]
+
+    # -- filter -----------------------------------------------------------------------------------------------
+
+    def refilter(self, stay_on: str | None = None) -> None:
+        """Find anew what matches; the cursor stays on its idea, or near it where that is gone."""
+        place = self._place.get(stay_on) if stay_on else self.shown[self.cursor] if self.shown else None
+        self.shown = self.filter.matches(self.lines, self._titles)
+        if place is not None:
+            self.cursor = bisect_left(self.shown, place)
+        self._clamp()
+
+    # -- cursor -----------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> DeskLine | None:
+        """The idea under the cursor."""
+        if not self.shown or self.cursor >= len(self.shown) or self.shown[self.cursor] >= len(self.lines):
+            return None
+        return self.lines[self.shown[self.cursor]]
+
+    def move_to(self, row: int) -> None:
+        """Put the cursor on a row of the shown ones, or on the nearest there is."""
+        self.cursor = row
+        self._clamp()
+
+    def go(self, idea: str) -> bool:
+        """Put the cursor on an idea, where it is shown."""
+        place = self._place.get(idea, -1)
+        at = bisect_left(self.shown, place)
+        if at < len(self.shown) and self.shown[at] == place:
+            self.cursor = at
+            return True
+        return False
+
+    def undecided(self, step: int, start: int | None = None, *, around: bool = False) -> int | None:
+        """The next row (``step`` 1) or the one before (-1) that is undecided, seen from the cursor."""
+        first = self.cursor + step if start is None else start
+        rows = [range(first, len(self.shown)) if step > 0 else range(min(first, len(self.shown) - 1), -1, -1)]
+        if around:
+            rows.append(range(max(0, min(first, len(self.shown)))))
+        return next((row for part in rows for row in part if self.lines[self.shown[row]].undecided), None)
+
+    def _clamp(self) -> None:
+        self.cursor = max(0, min(self.cursor, len(self.shown) - 1))
+
+    # -- marks ------------------------------------------------------------------------------------------------
+
+    def ranged(self) -> range:
+        """Rows of the range that is being chosen."""
+        if self.anchor is None:
+            return range(0)
+        at = bisect_left(self.shown, self._place[self.anchor])
+        return range(min(at, self.cursor), min(max(at, self.cursor) + 1, len(self.shown)))
+
+    def end_range(self) -> None:
+        """Mark the range."""
+        self.marks |= {self.lines[self.shown[row]].id for row in self.ranged()}
+        self.anchor = None
+
+    def mark_shown(self) -> None:
+        """Mark everything that matches."""
+        self.marks |= {self.lines[place].id for place in self.shown}
+
+    def marked(self) -> list[str]:
+        """Ids of the marked ideas, in library order."""
+        return sorted(self.marks, key=self._place.__getitem__)
+
+    def hidden_marks(self) -> int:
+        """How many marked ideas the filter hides."""
+        return len(self.marks) - sum(self.lines[place].id in self.marks for place in self.shown)

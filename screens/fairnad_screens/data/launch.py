@@ -1,0 +1,91 @@
+"""What the launch form asks of the workspace and this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairnad_engine.artifacts import write_atomically
+from fairnad_engine.errors import InputError
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.store import Store
+
+
+@dataclass(frozen=True)
+class LaunchSnapshot:
+    """What there is to search with.
+
+    Attributes:
+        approved: Approved ideas.
+        proposed: Ideas nobody has decided about.
+        papers: Papers of the workspace.
+    """
+
+    approved: int
+    proposed: int
+    papers: int
+
+
+def read_launch(store: Store) -> LaunchSnapshot:
+    """Read what the form shows of the workspace."""
+    counts = store.ideas.counts()
+    return LaunchSnapshot(counts["approved"], counts["proposed"], store.papers.count())
+
+
+def ideas_problem(snapshot: LaunchSnapshot, stage_one: int) -> str:
+    """What is missing among the ideas, and the key that mends it; empty where nothing is."""
+    if snapshot.approved or not stage_one:
+        return ""
+    if snapshot.proposed:
+        return f"none is approved of {snapshot.proposed:,} proposed; I opens the curation desk"
+    if snapshot.papers:
+        return "none yet; P opens the papers, structure them first"
+    return "no papers yet; P opens the papers, add some first"
+
+
+def create(store: Store, config: RunConfig) -> tuple[str, str]:
+    """Store a run and its job; returns their ids.
+
+    Raises:
+        FairnadError: Something that the settings name is missing.
+    """
+    from fairnad_engine.workspace import create_run
+
+    run, job = create_run(store, config)
+    return run.id, job.id
+
+
+def start(store: Store, job_id: str) -> None:
+    """Start the detached worker of a job and wait until it holds it.
+
+    Raises:
+        StoreError: It does not start.
+    """
+    from fairnad_engine.workspace import start_worker
+
+    start_worker(store, store.jobs.get(job_id))
+
+
+def save_toml(path: Path, config: RunConfig) -> Path:
+    """Write settings as the file that ``--no-ui --config`` takes.
+
+    Raises:
+        InputError: The place cannot be written.
+    """
+    target = path.expanduser()
+    try:
+        write_atomically(target, config.to_toml().encode())
+    except OSError as error:
+        raise InputError(f"{target}: {error.strerror}; name another place") from error
+    return target
+
+
+def served_models() -> tuple[str, ...]:
+    """The models of the Ollama server that this machine is set up for, as ``--llm`` names them.
+
+    Raises:
+        ModelUnavailableError: The server does not answer.
+    """
+    from fairnad_engine.llm.ollama_server import served_models as listed
+
+    return tuple(f"ollama:{name}" for name in listed())

@@ -1,0 +1,201 @@
+"""The launch form: its fields, how texts become settings, and what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, get_args
+
+from fairnad_engine.errors import InputError
+
+Kind = Literal["text", "count", "number", "stages", "switch"]
+Values = dict[str, str]
+
+
+def _nothing() -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting of the form.
+
+    Attributes:
+        place: Where it stands in the settings, for example ``budget.trained``.
+        label: What people call it.
+        hint: What it means; stands beside the field while nothing is wrong.
+        kind: How its text is read.
+        options: What there is to choose from.
+        closed: Whether nothing else than an option is possible.
+    """
+
+    place: str
+    label: str
+    hint: str = ""
+    kind: Kind = "text"
+    options: Callable[[], tuple[str, ...]] = _nothing
+    closed: bool = False
+
+
+def _datasets() -> tuple[str, ...]:
+    from fairnad_engine.training.datasets import dataset_names
+
+    return tuple(dataset_names())
+
+
+def _protocols() -> tuple[str, ...]:
+    from fairnad_engine.training.protocol import protocol_names
+
+    return tuple(protocol_names())
+
+
+def _seeds() -> tuple[str, ...]:
+    from fairnad_engine.resources import template_file
+
+    return tuple(sorted(path.stem for path in template_file("backbones").glob("*.py")))
+
+
+def _fairness() -> tuple[str, ...]:
+    from fairnad_engine.search.config import Fairness
+
+    return get_args(Fairness)
+
+
+SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
+    (
+        "Run",
+        (
+            Field("name", "Name", "tells runs apart"),
+            Field("model.llm", "Model", "m lists what is there"),
+            Field("model.lanes", "Lanes", "proposals at a time", "count"),
+        ),
+    ),
+    (
+        "Data",
+        (
+            Field("data.dataset", "Data set", "what backbones are trained on", options=_datasets, closed=True),
+            Field("data.protocol", "Protocol", "a name or a .toml file", options=_protocols),
+            Field("search.seed_backbone", "Seed backbone", "the start; a name or a .py", options=_seeds),
+        ),
+    ),
+    (
+        "Budgets",
+        (
+            Field("budget.trained", "Trained models", "the run ends at this many", "count"),
+            Field("budget.max_params", "Max. parameters", "60k, 1.5M are understood", "count"),
+            Field("budget.max_macs", "Max. MACs", "for one image", "count"),
+        ),
+    ),
+    (
+        "Search",
+        (
+            Field("search.stages", "Stage mix", "slots: ideas, scaling, chains", "stages"),
+            Field("search.fairness", "Fairness", "where turns are kept equal", options=_fairness, closed=True),
+            Field("search.parent_floor", "Parent floor", "points under the seed", "number"),
+            Field("search.fit", "Over budget", "narrow by program or model", options=lambda: ("down", "llm"), closed=True),
+            Field("search.seed", "Random seed", "equal seeds, equal searches", "count"),
+        ),
+    ),
+    (
+        "Machine",
+        (
+            Field("machine.workers", "Trainings at once", "changes no outcome", "count"),
+            Field("machine.training_deadline", "Training deadline", "seconds for one training", "number"),
+            Field("machine.accept_weak_jail", "Accept weak jail", "run code without every layer", "switch", lambda: ("no", "yes"), closed=True),
+        ),
+    ),
+)  # fmt: skip
+FIELDS: tuple[Field, ...] = tuple(field for _, fields in SECTIONS for field in fields)
+_SIZES = {"k": 10**3, "m": 10**6, "g": 10**9}
+_REASONS = {
+    "stages": "three whole numbers, 1 to 400 together",
+    "count": "a whole number",
+    "number": "a number",
+}
+
+
+def values_of(document: Mapping[str, Any]) -> Values:
+    """The fields' texts for settings."""
+    return {field.place: _text(field, _value(document, field.place)) for field in FIELDS}
+
+
+def document_of(base: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """Settings from texts; what the form has no field for stays as in ``base``."""
+    document = deepcopy(dict(base))
+    for field in FIELDS:
+        section, _, name = field.place.rpartition(".")
+        target = document.setdefault(section, {}) if section else document
+        target[name] = _read(field, values[field.place])
+    return document
+
+
+def problems_of(document: dict[str, Any]) -> dict[str, str]:
+    """What is wrong, by the place of the field."""
+    from fairnad_engine.llm.models import parse_llm
+    from fairnad_engine.search.config import config_problems
+
+    found: dict[str, str] = {}
+    for place, reason in config_problems(document).items():
+        field = next((f for f in FIELDS if f"{place}.".startswith(f"{f.place}.")), None)
+        if field is None:
+            # A rule over a whole section: the one there is concerns the stages.
+            field = next(f for f in FIELDS if f.place == "search.stages") if place == "search" else FIELDS[0]
+        told = _REASONS.get(field.kind) if "valid" in reason or field.kind == "stages" else None
+        found.setdefault(field.place, told or reason.removeprefix("Value error, ").replace("Input", "it"))
+    try:
+        parse_llm(str(document.get("model", {}).get("llm", "")))
+    except InputError as error:
+        found.setdefault("model.llm", str(error))
+    return found
+
+
+def reading_of(field: Field, text: str) -> str:
+    """How a number was understood, where that is not plain from its text."""
+    value = _read(field, text)
+    if field.kind != "count" or not isinstance(value, int) or value < 10_000:
+        return ""
+    return f"{value:,}"
+
+
+def _read(field: Field, text: str) -> object:
+    text = text.strip()
+    match field.kind:
+        case "count":
+            found = re.fullmatch(r"(-?[\d_,]*\d(?:\.\d+)?)\s*([kKmMgG]?)", text)
+            if found is None:
+                return text
+            number = Decimal(found[1].replace(",", "").replace("_", "")) * _SIZES.get(found[2].lower(), 1)
+            return int(number) if number == int(number) else text
+        case "stages":
+            return [int(one) if one.isdigit() else one for one in re.split(r"[\s,/]+", text) if one]
+        case "switch":
+            return text == "yes"
+        case "number":
+            try:
+                return float(text)
+            except ValueError:
+                return text
+        case _:
+            return text
+
+
+def _text(field: Field, value: object) -> str:
+    match field.kind:
+        case "switch":
+            return "yes" if value else "no"
+        case "stages" if isinstance(value, (list, tuple)):
+            return " ".join(map(str, value))
+        case "number" if isinstance(value, (int, float)):
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def _value(document: Mapping[str, Any], place: str) -> object:
+    found: Any = document
+    for name in place.split("."):
+        found = found[name]
+    return found

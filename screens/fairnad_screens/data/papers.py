@@ -1,0 +1,86 @@
+"""What the papers screen shows: the papers as lines, one paper whole, and the structuring job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fairnad_engine.llm.models import parse_llm
+from fairnad_engine.store import Store
+from fairnad_engine.store.filing import IdeaCount
+from fairnad_engine.store.records import PaperLine, PaperRow
+from fairnad_engine.workspace import read_activity, read_stream
+
+
+@dataclass(frozen=True)
+class StructureJob:
+    """The newest structuring job; ``state`` is ``dead`` where its process is gone. ``doing`` is by paper."""
+
+    id: str
+    state: str
+    message: str
+    llm: str
+    doing: dict[str, str]
+
+    @property
+    def live(self) -> bool:
+        """Whether a process works on it."""
+        return self.state in ("queued", "running", "paused", "stopping")
+
+
+@dataclass(frozen=True)
+class PapersSnapshot:
+    """The papers screen."""
+
+    papers: tuple[PaperLine, ...]
+    ideas: dict[str, IdeaCount]
+    job: StructureJob | None
+    template_digest: str
+
+
+@dataclass(frozen=True)
+class PaperDetail:
+    """One paper whole, and the end of what the model wrote about it in the newest job."""
+
+    paper: PaperRow
+    stream: str
+
+
+def read_papers(store: Store) -> PapersSnapshot:
+    """Read what the papers screen shows."""
+    newest = store.templates.newest()
+    return PapersSnapshot(
+        papers=tuple(store.papers.listing()),
+        ideas=store.filing.per_paper(),
+        job=read_job(store),
+        template_digest=newest[1] if newest else "",
+    )
+
+
+def read_job(store: Store) -> StructureJob | None:
+    """The newest structuring job."""
+    job = next((one for one in store.jobs.all() if one.kind == "structure"), None)
+    if job is None:
+        return None
+    state = store.jobs.living_state(job)
+    live = state in ("running", "paused", "stopping")
+    llm = str(job.config.get("model", {}).get("llm", ""))
+    return StructureJob(job.id, state, job.message, llm, read_activity(store.path, job.id) if live else {})
+
+
+def read_detail(store: Store, paper_id: str, job_id: str | None) -> PaperDetail:
+    """Read one paper."""
+    stream = read_stream(store.path, job_id, paper_id) if job_id else ""
+    return PaperDetail(store.papers.get(paper_id), stream)
+
+
+def status_of(paper: PaperLine) -> str:
+    """A paper's screening in words."""
+    return {None: "not screened", True: "kept", False: "left out"}[paper.relevant]
+
+
+def to_structure(snapshot: PapersSnapshot, llm: str) -> tuple[list[PaperLine], list[PaperLine]]:
+    """Papers that no model structured yet, and those that another model or an earlier template structured."""
+    stamp = f"{parse_llm(llm).name}/{snapshot.template_digest}"
+    new = [one for one in snapshot.papers if not one.structured_by]
+    other = [one for one in snapshot.papers if one.structured_by and one.structured_by != stamp]
+    return new, other

@@ -1,0 +1,141 @@
+"""What the live desk shows: one immutable snapshot of a run, live or as it stood after a generation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fairnad_engine.store.live import CandidateLine
+
+STAGES = {1: "I ideas", 2: "II Pareto", 3: "III chains"}
+# A run in one of these states has, or claims to have, a worker.
+CLAIMS_WORK = ("running", "paused", "stopping", "queued")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """The process that holds the lease of a run's job; ``heartbeat`` in seconds since the epoch."""
+
+    host: str
+    pid: int
+    heartbeat: float
+    age: float
+
+
+@dataclass(frozen=True)
+class RunHead:
+    """A run and the state of its search."""
+
+    id: str
+    name: str
+    model: str
+    job: str
+    state: str
+    message: str
+    worker: Worker | None
+    held: bool
+    trained: int
+    budget: int
+    best: float | None
+
+
+@dataclass(frozen=True)
+class StageStrip:
+    """The slots of one stage of a generation, by state."""
+
+    stage: int
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What the language model was asked for; ``rate`` in tokens a second over the last minute."""
+
+    calls: int
+    prompt: int
+    completion: int
+    rate: float
+
+
+@dataclass(frozen=True)
+class Category:
+    """Turns of a category; ``turns`` as fairness compares them. Idle ones have no approved idea."""
+
+    id: str
+    name: str
+    turns: int
+    active: bool
+    subs: tuple[Category, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Idea sampling; ``difference`` between most and least turned main, None where it is not known."""
+
+    mains: tuple[Category, ...]
+    difference: int | None
+
+
+@dataclass(frozen=True)
+class GenerationLine:
+    """How a generation ended."""
+
+    number: int
+    trained: int
+    best: float | None
+    hypervolume: float
+
+
+@dataclass(frozen=True)
+class Front:
+    """Trained candidates and the front among them.
+
+    Attributes:
+        points: Every trained candidate.
+        front: Ids on the front of accuracy, parameters and MACs, best accuracy first.
+        fresh: Those of them that were not on it a generation before.
+        trails: Fronts of up to three generations before, the oldest first.
+    """
+
+    points: tuple[CandidateLine, ...] = ()
+    front: tuple[str, ...] = ()
+    fresh: frozenset[str] = frozenset()
+    trails: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Proposals, and classes of failure of proposals and of trainings with their number, most first."""
+
+    proposals: int
+    rejected: tuple[tuple[str, int], ...]
+    trainings: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class SearchSnapshot:
+    """Everything the desk shows.
+
+    Attributes:
+        runs: (id, name) of every run.
+        head: The run that is shown; None in a workspace without one.
+        generation: The generation the strips belong to; 0 before the first.
+        closed: The last generation that ended.
+        as_of: The generation that is shown, or None where the desk follows the run.
+    """
+
+    runs: tuple[tuple[str, str], ...]
+    head: RunHead | None = None
+    generation: int = 0
+    closed: int = 0
+    as_of: int | None = None
+    strips: tuple[StageStrip, ...] = ()
+    activity: tuple[tuple[str, str], ...] = ()
+    tokens: Tokens = Tokens(0, 0, 0, 0.0)
+    counts: Counts = Counts((), None)
+    generations: tuple[GenerationLine, ...] = ()
+    candidates: tuple[CandidateLine, ...] = ()
+    ideas: Mapping[str, str] | None = None
+    front: Front = Front()
+    failures: Failures = Failures(0, (), ())
+    log: tuple[str, ...] = ()

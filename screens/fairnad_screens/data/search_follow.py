@@ -1,0 +1,65 @@
+"""What grows beside a run: its worker's log and the model calls."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from datetime import datetime
+from pathlib import Path
+
+from fairnad_engine.store import Store
+from fairnad_engine.workspace import job_folder
+from fairnad_screens.data.search import Tokens
+
+_TAIL_BYTES = 32_768
+_TAIL_LINES = 200
+_WINDOW_SECONDS = 60.0
+
+
+class LogTail:
+    """The last lines of a job's log, read again only when the file has changed."""
+
+    def __init__(self, store_path: Path, job_id: str) -> None:
+        self._path = job_folder(store_path, job_id) / "log.txt"
+        self._seen: tuple[int, int] | None = None
+        self._lines: tuple[str, ...] = ()
+
+    def read(self) -> tuple[str, ...]:
+        """The last lines, oldest first; none where there is no log."""
+        try:
+            status = self._path.stat()
+            if self._seen != (status.st_size, status.st_mtime_ns):
+                with self._path.open("rb") as file:
+                    file.seek(max(0, status.st_size - _TAIL_BYTES))
+                    lines = file.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()
+                self._lines = tuple(lines[1 if status.st_size > _TAIL_BYTES else 0 :][-_TAIL_LINES:])
+                self._seen = (status.st_size, status.st_mtime_ns)
+        except OSError:
+            self._lines = ()
+        return self._lines
+
+
+class TokenCount:
+    """Sums over a run's model calls, and how many tokens came in the last minute."""
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._last = 0
+        self._sums = [0, 0, 0]
+        self._recent: deque[tuple[float, int]] = deque()
+
+    def read(self, store: Store) -> Tokens:
+        """Add what is new."""
+        for call in store.live.calls(self._run_id, self._last):
+            self._last = call.id
+            self._sums = [
+                self._sums[0] + 1,
+                self._sums[1] + call.prompt_tokens,
+                self._sums[2] + call.completion_tokens,
+            ]
+            self._recent.append((datetime.fromisoformat(call.at).timestamp(), call.completion_tokens))
+        begin = time.time() - _WINDOW_SECONDS
+        while self._recent and self._recent[0][0] < begin:
+            self._recent.popleft()
+        calls, prompt, completion = self._sums
+        return Tokens(calls, prompt, completion, sum(tokens for _, tokens in self._recent) / _WINDOW_SECONDS)

@@ -1,0 +1,301 @@
+"""The papers screen's work: adding papers, choosing the model, and the structuring job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any, ClassVar
+
+from fairnad_engine.errors import FairnadError, InputError, ModelUnavailableError
+from fairnad_engine.llm.models import check_llm, parse_llm
+from fairnad_engine.store import Store
+from fairnad_screens.actions import Action
+from fairnad_screens.base import FairScreen
+from fairnad_screens.data.papers import PapersSnapshot, StructureJob, to_structure
+from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog, LineDialog
+from fairnad_screens.text import plain
+from fairnad_screens.widgets.papers_path import SAMPLES, PathSuggester
+from fairnad_screens.widgets.text_dialog import TextDialog
+
+DEFAULT_LLM = "ollama:qwen3:8b"
+_OTHER = "another …"
+_RETRY, _CHOOSE = "retry", "choose"
+
+
+class PapersWork(FairScreen[PapersSnapshot]):
+    """What takes a dialog or a process; the screen itself is in ``papers``."""
+
+    SCOPE: ClassVar[str] = "papers"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.snapshot: PapersSnapshot | None = None
+        self.busy = ""
+        self._flowing = False
+
+    @property
+    def llm(self) -> str:
+        """The model that reads papers; never another one than was chosen."""
+        return self.shell.llm or DEFAULT_LLM
+
+    @property
+    def job(self) -> StructureJob | None:
+        """The newest structuring job."""
+        return self.snapshot.job if self.snapshot else None
+
+    @job.setter
+    def job(self, job: StructureJob) -> None:
+        if self.snapshot is not None:
+            self.snapshot = PapersSnapshot(
+                self.snapshot.papers, self.snapshot.ideas, job, self.snapshot.template_digest
+            )
+
+    def why_no_work(self, one: Action) -> str | None:
+        """Why an action that this class knows cannot be done now."""
+        job = self.job
+        live = job is not None and job.live
+        if one.name in ("pause", "stop") and not live:
+            return "No structuring is running; s starts one."
+        if one.name == "pause" and job is not None and job.state == "stopping":
+            return "It is stopping; wait for the papers in hand, or stop it at once with x."
+        if one.name == "structure":
+            if self.snapshot is None or not self.snapshot.papers:
+                return "There are no papers yet; a adds some."
+            if live and job is not None:
+                return f"{job.id} is structuring already; p pauses it, x stops it."
+        return None
+
+    def _flow(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that asks the user; one thing at a time."""
+        if self._flowing:
+            work.close()
+            return
+        self._flowing = True
+
+        async def run() -> None:
+            try:
+                await work
+            finally:
+                self._flowing = False
+
+        self.background(run())
+
+    # -- adding -----------------------------------------------------------------------------------------------
+
+    def do_add(self) -> None:
+        """Add papers."""
+        self._flow(self._add())
+
+    async def _add(self) -> None:
+        hint = "A .md, .txt or .jsonl file, or a folder; samples stands for the papers that ship."
+        typed = await self.app.push_screen_wait(LineDialog("Add papers", hint=hint, suggester=PathSuggester()))
+        source = (typed or "").strip()
+        if not source:
+            return
+        if source == "-":
+            raise InputError("- is standard input, which the screens use; give a file or a folder")
+        self._set_busy(f"reading {source}")
+        try:
+            reading = await self.desk.apart(partial(_add_papers, source=source))
+        finally:
+            self._set_busy("")
+        self.reload()
+        known = f", {reading.known:,} were there already" if reading.known else ""
+        self.say(f"{reading.added:,} papers added{known}.{' s structures them.' if reading.added else ''}")
+        if reading.problems:
+            lines = "\n".join(str(problem) for problem in reading.problems)
+            title = f"{len(reading.problems):,} could not be read; the rest was added"
+            await self.app.push_screen_wait(TextDialog(title, plain(lines)))
+
+    def _set_busy(self, text: str) -> None:
+        self.busy = text
+        if self.snapshot is not None and self.is_attached:
+            self.show(self.snapshot)
+
+    # -- the model --------------------------------------------------------------------------------------------
+
+    def do_model(self) -> None:
+        """Choose the model."""
+        self._flow(self._choose_model())
+
+    async def _choose_model(self) -> None:
+        chosen = await self._ask_model()
+        if chosen is not None:
+            self.say(f"Papers are read by {chosen}.")
+
+    async def _ask_model(self) -> str | None:
+        """Ask for a model and keep it for the workspace; None where it stays as it is."""
+        self._set_busy("asking Ollama which models it has")
+        try:
+            served, problem = await asyncio.to_thread(_served)
+        finally:
+            self._set_busy("")
+        choices = [Choice(self.llm, f"{self.llm}   (as now)")]
+        choices += [Choice(f"ollama:{name}", f"ollama:{name}   (on this machine)") for name in served]
+        choices.append(Choice("rules", "rules   (built in: no model, finds phrases of the template)"))
+        choices.append(Choice(_OTHER, "another: type ollama:MODEL or ollama:MODEL@URL"))
+        unique = list({one.value: one for one in reversed(choices)}.values())[::-1]
+        title = "Which model reads papers?" + (f"\n{problem}" if problem else "")
+        chosen = await self.app.push_screen_wait(ChoiceDialog(title, unique))
+        if chosen == _OTHER:
+            chosen = await self._type_model()
+        if chosen is None:
+            return None
+        parse_llm(chosen)
+        self.shell.llm = chosen
+        self._set_busy("")
+        return chosen
+
+    async def _type_model(self) -> str | None:
+        hint = "for example ollama:qwen3:8b, or ollama:qwen3:8b@http://gpu-server:11434"
+        typed = self.llm
+        while True:
+            answer = await self.app.push_screen_wait(LineDialog("The model", typed, hint=hint))
+            if answer is None or not answer.strip():
+                return None
+            typed = answer.strip()
+            try:
+                parse_llm(typed)
+            except FairnadError as error:
+                hint = str(error)
+            else:
+                return typed
+
+    # -- structuring ------------------------------------------------------------------------------------------
+
+    def do_structure(self) -> None:
+        """Screen papers and extract their ideas."""
+        self._flow(self._structure())
+
+    async def _structure(self) -> None:
+        while await self._there_is_work():
+            self._set_busy(f"asking for {self.llm}")
+            try:
+                await asyncio.to_thread(check_llm, self.llm)
+            except ModelUnavailableError as error:
+                self._set_busy("")
+                if not await self._mend_model(error):
+                    return
+            else:
+                await self._start(await self._reread())
+                return
+            finally:
+                self._set_busy("")
+
+    async def _there_is_work(self) -> bool:
+        assert self.snapshot is not None  # noqa: S101 - why_not has looked
+        new, other = to_structure(self.snapshot, self.llm)
+        if not new and not other:
+            self.say(f"Every paper is structured by {self.llm} already. a adds papers, M chooses another model.")
+        return bool(new or other)
+
+    async def _mend_model(self, error: ModelUnavailableError) -> bool:
+        """Say what to run; nothing falls back to another model by itself. False where the user gives up."""
+        choices = [
+            Choice(_RETRY, "Try again, once that is done"),
+            Choice(_CHOOSE, "Choose another model"),
+        ]
+        answer = await self.app.push_screen_wait(ChoiceDialog(str(error), choices))
+        if answer == _CHOOSE:
+            return await self._ask_model() is not None
+        return answer == _RETRY
+
+    async def _reread(self) -> bool | None:
+        """Whether papers that were structured otherwise are read again; None where the user takes the key back."""
+        assert self.snapshot is not None  # noqa: S101 - why_not has looked
+        new, other = to_structure(self.snapshot, self.llm)
+        if not other:
+            return False
+        before = f"{len(other):,} papers were structured by another model or with an earlier template"
+        if not new:
+            question = f"{before}. Read them again with {self.llm}? Ideas that are there stay."
+            return True if await self.app.push_screen_wait(ConfirmDialog(question)) else None
+        choices = [
+            Choice("new", f"Only the {len(new):,} that nothing has structured yet"),
+            Choice("all", f"All {len(new) + len(other):,}; ideas that are there stay"),
+        ]
+        answer = await self.app.push_screen_wait(
+            ChoiceDialog(f"{before}. Which papers shall {self.llm} read?", choices)
+        )
+        return None if answer is None else answer == "all"
+
+    async def _start(self, reread: bool | None) -> None:
+        if reread is None:
+            return
+        self._set_busy(f"starting to structure with {self.llm}")
+        try:
+            await self.desk.apart(partial(_start_job, llm=self.llm, reread=reread))
+        finally:
+            self._set_busy("")
+        self.reload()
+
+    def do_pause(self) -> None:
+        """Pause or resume."""
+        if self.job is not None:
+            self._ask_job(self.job, "resume" if self.job.state == "paused" else "pause")
+
+    def do_stop(self) -> None:
+        """Stop after the papers in hand; the second time at once."""
+        if self.job is not None and self.job.state == "stopping":
+            self._flow(self._stop_now(self.job))
+        elif self.job is not None:
+            self._ask_job(self.job, "stop")
+
+    async def _stop_now(self, job: StructureJob) -> None:
+        question = f"Stop {job.id} at once? The {len(job.doing)} papers in hand are begun anew next time."
+        if await self.app.push_screen_wait(ConfirmDialog(question)):
+            self._ask_job(job, "stop-now")
+
+    def _ask_job(self, job: StructureJob, what: str) -> None:
+        done = {
+            "pause": "pauses after the papers in hand",
+            "resume": "goes on",
+            "stop": "stops after the papers in hand",
+        }
+
+        async def ask() -> None:
+            await self.desk.write(lambda store: store.jobs.request(job.id, what))
+            self.say(f"{job.id} {done.get(what, 'stops at once')}.")
+
+        self.background(ask())
+
+
+def _add_papers(store: Store, source: str) -> Any:  # noqa: ANN401
+    from fairnad_engine.knowledge.structuring import add_papers
+    from fairnad_engine.resources import data_folder
+
+    return add_papers(store, [str(data_folder("sample_papers")) if source == SAMPLES else _expanded(source)])
+
+
+def _expanded(source: str) -> str:
+    from pathlib import Path
+
+    try:
+        return str(Path(source).expanduser())
+    except RuntimeError as error:  # ~ of somebody who does not exist
+        raise InputError(f"{source}: {error}; give a path") from error
+
+
+def _served() -> tuple[tuple[str, ...], str]:
+    """Models of the Ollama server, and what is wrong with it otherwise."""
+    from fairnad_engine.llm.ollama_server import served_models
+
+    try:
+        return served_models(), ""
+    except FairnadError as error:
+        return (), str(error)
+
+
+def _start_job(store: Store, llm: str, reread: bool) -> None:
+    from fairnad_engine.search.config import CurationSection, ModelSection, PapersSection, RunConfig
+    from fairnad_engine.workspace import create_structure_job, start_worker, template_of
+
+    # Decisions are made at the desk, not by a policy.
+    config = RunConfig(
+        papers=PapersSection(reread=reread),
+        model=ModelSection(llm=llm),
+        curation=CurationSection(policy="none"),
+    )
+    template_of(store)
+    start_worker(store, create_structure_job(store, config))

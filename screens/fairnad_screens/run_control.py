@@ -1,0 +1,63 @@
+"""What a user may ask of a run: pause, go on, stop, resume; and why not, where not."""
+
+from __future__ import annotations
+
+from fairnad_engine.errors import InputError
+from fairnad_engine.store import Store
+from fairnad_screens.data.search import RunHead
+
+# Request, as the store calls it, and what it does.
+REQUESTS = {
+    "pause": "Pause: nothing new is proposed or trained; trainings in flight go on",
+    "resume": "Go on with the paused search",
+    "stop": "Stop when the trainings in flight are done",
+    "stop-now": "Stop at once; trainings in flight are lost and made again on resume",
+    "start": "Resume: start a new worker where the run stands",
+}
+
+
+def why_not(request: str, head: RunHead | None) -> str | None:
+    """Why a request cannot be made of a run; None where it can."""
+    if head is None:
+        return "There is no run yet; L launches one."
+    if not head.job:
+        return f"{head.id} has no job to control."
+    if request == "start":
+        if head.state == "done":
+            return f"{head.id} is done; R shows its report, L launches another search."
+        return f"{head.id} is being worked on already." if head.held else None
+    if not head.held:
+        return f"{head.id} is {head.state}; nobody works on it." + ("" if head.state == "done" else " r resumes it.")
+    if request == "pause" and head.state != "running":
+        return f"{head.id} is {head.state} already."
+    if request == "resume" and head.state != "paused":
+        return f"{head.id} is {head.state}, not paused."
+    if request == "stop" and head.state == "stopping":
+        return f"{head.id} stops when the trainings in flight are done; c offers to stop at once."
+    return None
+
+
+def ask(store: Store, head: RunHead, request: str) -> str:
+    """Make a request of the worker; return what to tell the user."""
+    store.jobs.request(head.job, request)
+    told = {"pause": "pause", "resume": "go on", "stop": "stop", "stop-now": "stop at once"}[request]
+    return f"Asked {head.id} to {told}; it answers at its next safe point."
+
+
+def resume(store: Store, head: RunHead) -> str:
+    """Start a new worker with the settings the job has; takes as long as it takes to start.
+
+    Raises:
+        InputError: The run is done.
+        StoreError: It is being worked on, or the worker does not start.
+    """
+    from fairnad_engine.workspace import start_worker
+
+    job = store.jobs.get(head.job)
+    if job.state == "done":
+        raise InputError(f"{head.id} is done; launch another search with L")
+    if not store.jobs.is_held(job.id):
+        # Queued, it counts as started only when the new worker has taken it.
+        job = store.jobs.set_config(job.id, job.config)
+    start_worker(store, job)
+    return f"{head.id} goes on in the background."

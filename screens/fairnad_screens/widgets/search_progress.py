@@ -1,0 +1,133 @@
+"""Pane 1: state of the run, trained of budget, slots by stage, what each worker does now, tokens, machine."""
+
+from __future__ import annotations
+
+import time
+
+from textual.content import Content
+
+from fairnad_engine.machine import MachineLoad
+from fairnad_screens.data.search import STAGES, RunHead, SearchSnapshot, StageStrip, Tokens
+from fairnad_screens.figures import ago, compact
+from fairnad_screens.text import GLYPHS, plain_line, unicode_works
+from fairnad_screens.widgets.search_pane import LinePane
+
+_CUT = "–" if unicode_works() else "-"
+# Sign, style and word of each state of a slot.
+SLOT_STATES = {
+    "trained": (GLYPHS.done, "$success", "trained"),
+    "training": (GLYPHS.running, "bold $accent", "training"),
+    "designing": (GLYPHS.paused, "$accent", "designed"),
+    "verified": (GLYPHS.mark, "", "verified"),
+    "waiting": (GLYPHS.idle, "dim", "waiting"),
+    "failed": (GLYPHS.failed, "$error", "failed"),
+    "cut": (_CUT, "dim", "cut"),
+}
+# A heartbeat comes twice a second; one this old is worth telling.
+_LATE_SECONDS = 5.0
+
+
+class ProgressPane(LinePane):
+    """How far the run is."""
+
+    def __init__(self) -> None:
+        super().__init__(1, "Progress")
+        self._snapshot: SearchSnapshot | None = None
+        self._machine: MachineLoad | None = None
+        self._lines: list[Content] = []
+
+    def show(self, snapshot: SearchSnapshot, machine: MachineLoad | None) -> None:
+        """Show a snapshot."""
+        self._snapshot, self._machine = snapshot, machine
+        self.paint()
+
+    def paint(self) -> None:
+        """Make the lines for the present size, then see :class:`LinePane`."""
+        if self._snapshot is not None and self._snapshot.head is not None and self.display and self.size:
+            self._lines = _lines(self._snapshot, self._snapshot.head, self._machine, self.size.width)
+        super().paint()
+
+    def count(self) -> int:
+        """See :class:`LinePane`."""
+        return len(self._lines)
+
+    def line(self, index: int, width: int) -> Content:
+        """See :class:`LinePane`."""
+        return self._lines[index]
+
+
+def _lines(snapshot: SearchSnapshot, head: RunHead, machine: MachineLoad | None, width: int) -> list[Content]:
+    lines = [*_state(head, width), _bar(head, width)]
+    if snapshot.generation:
+        lines += [Content(f"Generation {snapshot.generation}"), *(_strip(strip) for strip in snapshot.strips)]
+    else:
+        lines.append(Content("Training the seed backbone" if head.held else "No generation has begun"))
+    lines += [
+        Content.assemble(
+            Content.styled(f"{GLYPHS.running} ", "$accent"), plain_line(f"{subject}  {doing}", max(8, width - 2))
+        )
+        for subject, doing in snapshot.activity
+    ]
+    lines.append(_tokens(head.model, snapshot.tokens, width))
+    if machine is not None:
+        lines += _machine(machine, width)
+    lines += _legend(snapshot.strips)
+    return lines
+
+
+def _state(head: RunHead, width: int) -> list[Content]:
+    sign = f"{GLYPHS.of_state(head.state)} "
+    worker = head.worker
+    if head.state == "dead":
+        lines = [Content.styled(f"{sign}the worker died; r resumes", "bold $error")]
+        if worker is not None:
+            clock = time.strftime("%d %b %H:%M:%S", time.localtime(worker.heartbeat))
+            lines.append(plain_line(f"  {worker.host}:{worker.pid}, last heartbeat {clock}", width))
+            lines.append(plain_line(f"  {ago(worker.age)} ago", width))
+        return lines
+    late = ""
+    if worker is not None:
+        late = f" on {worker.host}:{worker.pid}"
+        if worker.age > _LATE_SECONDS:
+            late += f", heartbeat {ago(worker.age)} ago"
+    lines = [Content.assemble(sign, Content.styled(head.state, "bold"), plain_line(late, max(8, width - 10)))]
+    if head.message:
+        lines.append(plain_line(f"  {head.message}", width, "dim"))
+    return lines
+
+
+def _bar(head: RunHead, width: int) -> Content:
+    told = f" {head.trained}/{head.budget}"
+    best = f" best {head.best:.2f} %" if head.best is not None else ""
+    room = max(4, width - len("Trained ") - len(told) - len(best))
+    filled = min(room, room * head.trained // max(1, head.budget))
+    bar = Content.styled(GLYPHS.bar * filled, "$success")
+    return Content.assemble("Trained ", bar, Content.styled(GLYPHS.bar_rest * (room - filled), "dim"), told, best)
+
+
+def _strip(strip: StageStrip) -> Content:
+    signs = [Content.styled(SLOT_STATES[s][0], SLOT_STATES[s][1]) for s in strip.states if s in SLOT_STATES]
+    over = sum(state in ("trained", "failed", "cut") for state in strip.states)
+    return Content.assemble(f"{STAGES.get(strip.stage, str(strip.stage)):<11}", *signs, f"  {over}/{len(strip.states)}")
+
+
+def _legend(strips: tuple[StageStrip, ...]) -> list[Content]:
+    seen = {state for strip in strips for state in strip.states}
+    words = [f"{sign} {word}" for state, (sign, _, word) in SLOT_STATES.items() if state in seen]
+    return [Content.styled("  ".join(words), "dim")] if words else []
+
+
+def _tokens(model: str, tokens: Tokens, width: int) -> Content:
+    if not tokens.completion:
+        return plain_line(f"Model {model}: no tokens asked for", width)
+    told = f"Model {tokens.rate:.0f} tokens/s, {compact(tokens.completion)} in {compact(tokens.calls)} calls, {model}"
+    return plain_line(told, width)
+
+
+def _machine(machine: MachineLoad, width: int) -> list[Content]:
+    used, total = machine.used / 2**30, machine.total / 2**30
+    lines = [f"Memory {used:.1f}/{total:.1f} GiB" + ("" if machine.gpus else ", no GPU")]
+    for number, gpu in enumerate(machine.gpus):
+        busy = "" if gpu.busy is None else f" {gpu.busy} %,"
+        lines.append(f"GPU {number}{busy} {gpu.used / 1024:.1f}/{gpu.total / 1024:.1f} GiB {gpu.name}")
+    return [plain_line(line, width) for line in lines]
