@@ -94,9 +94,8 @@ def override(
 
 
 def _structure(store: Store, settings: RunConfig, display: Display, resume: str) -> None:
-    from fairnad_engine.llm.models import check_llm
-
     from fairnad_engine.knowledge.structuring import add_papers, apply_policy
+    from fairnad_engine.llm.models import check_llm
 
     template, _ = template_of(store)
     reading = add_papers(store, paper_sources(settings))

@@ -39,6 +39,7 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
         super().__init__()
         self._loading = False
         self._stale = False
+        self._restored = False
         self.frozen = False
 
     # -- for subclasses ---------------------------------------------------------------------------------------
@@ -84,6 +85,7 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
 
     def on_mount(self) -> None:
         self.restore(self.shell.place_of(self.SCOPE))
+        self._restored = True
         self.reload()
 
     def on_screen_resume(self) -> None:
@@ -91,6 +93,8 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
 
     def reload(self) -> None:
         """Take a new snapshot soon; asked for while one is being taken, it is taken after that."""
+        if not self._restored:
+            return  # the poller can come before the mount, and restore() comes before the first snapshot
         if self._loading:
             self._stale = True
             return
@@ -112,7 +116,8 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
                 function = self.loader()
                 if function is not None:
                     snapshot = await self.tell(self.desk.read(function))
-                    if snapshot is not None and self.is_attached:
+                    # While the application closes, a screen is still attached but its widgets are gone.
+                    if snapshot is not None and self.is_attached and self.app.is_running:
                         with self.app.batch_update():
                             self.show(snapshot)
                 self.refresh_keys()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from textual.content import Content
@@ -37,7 +36,7 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
     def __init__(self, run_id: str, candidate_id: str) -> None:
         super().__init__()
         self._run_id = run_id
-        self._id = candidate_id
+        self._candidate = candidate_id
         self._pane = PANES[0]
         self._snapshot: CandidateSnapshot | None = None
         # Where each pane was left: (cursor, first line shown).
@@ -51,7 +50,7 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
 
     def loader(self) -> Callable[[Store], CandidateSnapshot]:
         """See :class:`FairScreen`."""
-        run_id, candidate_id = self._run_id, self._id
+        run_id, candidate_id = self._run_id, self._candidate
         return lambda store: read_candidate(store, run_id, candidate_id)
 
     def restore(self, place: dict[str, Any]) -> None:
@@ -65,7 +64,7 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
 
     def show(self, snapshot: CandidateSnapshot) -> None:
         """See :class:`FairScreen`."""
-        if snapshot.row.id != self._id:
+        if snapshot.row.id != self._candidate:
             return  # the user has gone on to another one meanwhile
         if snapshot == self._snapshot:
             return
@@ -155,7 +154,7 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
         """Lineage begins at the shown model, below its children."""
         if self._pane != "lineage" or self._snapshot is None:
             return 0
-        return next((i for i, one in enumerate(self._snapshot.lineage) if one.id == self._id), 0)
+        return next((i for i, one in enumerate(self._snapshot.lineage) if one.id == self._candidate), 0)
 
     def _leave_pane(self) -> None:
         view = self.query_one(PageView)
@@ -172,8 +171,8 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
 
     def _open(self, candidate_id: str) -> None:
         """Show another candidate in place of this one."""
-        if candidate_id != self._id:
-            self._id = candidate_id
+        if candidate_id != self._candidate:
+            self._candidate = candidate_id
             self._left = {}
             self._snapshot = None
             self.query_one(PageView).scroll_home(animate=False)
@@ -246,7 +245,7 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
     def _step(self, by: int) -> None:
         if self._snapshot is not None:
             ids = self._snapshot.neighbours
-            self._open(ids[(ids.index(self._id) + by) % len(ids)])
+            self._open(ids[(ids.index(self._candidate) + by) % len(ids)])
 
     def do_open(self) -> None:
         """Open what the cursor is on."""
@@ -263,7 +262,7 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
             return
         one = self._snapshot.attempts[place]
         text = await self.desk.read(lambda store: read_attempt(store, one))
-        self.shell.push_screen(TextViewer(f"{self._id}: step {one.step}, attempt {one.attempt + 1}", text))
+        self.shell.push_screen(TextViewer(f"{self._candidate}: step {one.step}, attempt {one.attempt + 1}", text))
 
     def do_export(self) -> None:
         """Write it as a folder."""
@@ -272,10 +271,10 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
     async def _export(self) -> None:
         path = self.desk.path
         folder = path.with_name(f"{path.stem}-exports") / self._run_id
-        title = f"Export {self._id} into which folder? A folder {self._id} is made in it."
+        title = f"Export {self._candidate} into which folder? A folder {self._candidate} is made in it."
         answer = await self.shell.push_screen_wait(LineDialog(title, str(folder)))
         if answer:
-            run_id, candidate_id, target = self._run_id, self._id, Path(answer).expanduser()
+            run_id, candidate_id, target = self._run_id, self._candidate, answer
             self.say(f"Exporting {candidate_id} …")
             written = await self.desk.apart(lambda store: export(store, run_id, candidate_id, target))
             self.say(f"Exported to {written}")

@@ -21,7 +21,7 @@ class Desk:
         """Begin to open the workspace on both threads; the screens can paint meanwhile."""
         self.path = path
         self._reader = _StoreThread(path, "reader")
-        self._writer = _StoreThread(path, "writer")
+        self._writer = _StoreThread(path, "writer", after=self._reader)
 
     async def opened(self) -> None:
         """Wait until the workspace is open.
@@ -62,11 +62,11 @@ class Desk:
 
 
 class _StoreThread:
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, after: _StoreThread | None = None) -> None:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"store-{name}")
         # Opened on its own thread: an SQLite connection belongs to the thread that made it, and the import takes a
         # tenth of a second that the first paint need not wait for.
-        self._store = self._executor.submit(_open, path)
+        self._store = self._executor.submit(_open, path, after)
 
     def run(self, function: Callable[[Store], _Result]) -> asyncio.Future[_Result]:
         def work() -> _Result:
@@ -74,13 +74,20 @@ class _StoreThread:
 
         return asyncio.get_running_loop().run_in_executor(self._executor, work)
 
+    def wait(self) -> None:
+        """Return when the store is open, or cannot be."""
+        self._store.exception()
+
     def close(self) -> None:
         if self._store.exception() is None:
             self._executor.submit(self._store.result().close).result()
         self._executor.shutdown()
 
 
-def _open(path: Path) -> Store:
+def _open(path: Path, after: _StoreThread | None) -> Store:
     from fairnad_engine.store import Store
 
+    if after is not None:
+        # A new or older workspace is brought up to date by the first one; two at once would lock each other out.
+        after.wait()
     return Store(path)

@@ -23,7 +23,7 @@ ConfirmDialog, LineDialog, ChoiceDialog { align: center middle; background: $bac
 .dialog .keys { color: $foreground 70%; margin: 1 0 0 0; }
 .dialog Input { margin-bottom: 0; }
 .dialog .error { color: $error; height: auto; margin: 0; }
-.dialog OptionList { height: auto; max-height: 20; }
+.dialog OptionList { height: auto; max-height: 40vh; }
 """
 
 

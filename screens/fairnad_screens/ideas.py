@@ -66,6 +66,7 @@ class IdeasScreen(IdeaMoves):
             self.reload()
         else:
             self._arrived.update(dict.fromkeys(ids, sequence))
+            self.read_story_soon()
 
     def _ask(self, question: Callable[[], Awaitable[None]]) -> None:
         """Begin a dialogue with the user, one at a time."""
@@ -232,7 +233,7 @@ class IdeasScreen(IdeaMoves):
 
     async def _choose_sub(self, title: str, first: str) -> str | None:
         subs = sorted(self.subs, key=lambda place: place.sub != first)
-        choices = [Choice(place.sub, f"{place.sub:<24}{place.main_name}: {place.name}") for place in subs]
+        choices = [Choice(place.sub, f"{place.sub:<26}{place.name}") for place in subs]
         return await self.app.push_screen_wait(ChoiceDialog(title, choices))
 
     # -- adding and merging -----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -27,6 +28,7 @@ from fairnad_screens.widgets.ideas_detail import IdeaPane
 from fairnad_screens.widgets.ideas_filter import FilterLine
 from fairnad_screens.widgets.ideas_list import IdeaList
 
+_MANY = 5000
 _NO_IDEAS = "No ideas yet. P goes to the papers, which become ideas; n writes one of your own."
 _NO_MATCH = "Nothing matches. Esc clears the filter, Tab changes the status."
 
@@ -41,6 +43,11 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
     def __init__(self) -> None:
         super().__init__()
         self.book = IdeaBook()
+        # Kept by name: a read that ends while the application is left finds no widget by looking for it.
+        self.filter_line = FilterLine()
+        self.idea_list = IdeaList(self.book)
+        self.pane = IdeaPane()
+        self._progress_line = Static(id="idea-progress")
         self.subs: tuple[SubPlace, ...] = ()
         self.pace = Pace()
         self._known = Known()
@@ -58,18 +65,18 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
 
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
-        yield FilterLine()
+        yield self.filter_line
         with Container(id="idea-desk"):
-            yield IdeaList(self.book)
-            yield IdeaPane()
-        yield Static(id="idea-progress")
+            yield self.idea_list
+            yield self.pane
+        yield self._progress_line
 
     def restore(self, place: dict[str, Any]) -> None:
         """See :class:`FairScreen`."""
         text, cursor, pane = place.get("filter"), place.get("cursor"), place.get("pane")
         self._go_to = cursor if isinstance(cursor, str) else None
         self.pane_open = pane if isinstance(pane, bool) else True
-        self.query_one(IdeaPane).display = self.pane_open
+        self.pane.display = self.pane_open
         self.filter_by(text if isinstance(text, str) else "")
 
     def remember(self) -> dict[str, Any]:
@@ -98,12 +105,18 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
                 self.book.refilter()
             self._went()
             self.show_all()
+        elif snapshot.lines:  # what lists do not show of them may be different
+            self.read_story_soon()
 
     def _take(self, snapshot: IdeasSnapshot) -> bool:
         mine = self._on_the_way.keys() | {i for i, n in self._arrived.items() if n > snapshot.sequence}
         self._arrived = {i: n for i, n in self._arrived.items() if n > snapshot.sequence}
         if snapshot.whole:
             self.book.load([self.book.get(line.id) or line if line.id in mine else line for line in snapshot.lines])
+            if len(self.book.lines) > _MANY:
+                # The collector would go through all of them time and again (50 ms with 50,000) and find nothing.
+                gc.collect()
+                gc.freeze()
             return True
         return self.book.merge([line for line in snapshot.lines if line.id not in mine])
 
@@ -122,30 +135,16 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
 
     def show_all(self) -> None:
         """Draw everything anew."""
-        self.idea_list.empty = _NO_MATCH if self.book.lines else _NO_IDEAS
+        self.idea_list.empty = (self.book.filter.problem or _NO_MATCH) if self.book.lines else _NO_IDEAS
         self.idea_list.show_book()
         self.show_matches()
         self.show_progress()
         self.read_story_soon()
 
-    @property
-    def idea_list(self) -> IdeaList:
-        """The list."""
-        return self.query_one(IdeaList)
-
-    @property
-    def filter_line(self) -> FilterLine:
-        """The filter."""
-        return self.query_one(FilterLine)
-
     def show_matches(self) -> None:
         """Draw how many match."""
-        if self.book.filter.problem:
-            self.filter_line.show_matches(self.book.filter.problem, problem=True)
-            return
         all_, found = len(self.book.lines), len(self.book.shown)
-        count = f"{found:,} of {all_:,} match" if self.filter_text.strip() else f"{all_:,} ideas"
-        self.filter_line.show_matches(f"{count} {GLYPHS.dot} Esc restores" if self.filter_line.drafting else count)
+        self.filter_line.show_matches(f"{found:,} of {all_:,}" if self.filter_text.strip() else f"{all_:,} ideas")
 
     def deed(self, text: str) -> None:
         """Say on the progress line what was just done."""
@@ -157,6 +156,8 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
         rate = self.pace.per_minute(time.monotonic())
         pace = f", {rate:,} a minute" if rate else ""
         parts = [f"{self.book.decided:,} of {len(self.book.lines):,} decided{pace}"]
+        if self.filter_line.drafting:
+            parts.append("Enter takes the filter, Esc restores the former one")
         if self.book.anchor is not None:
             parts.append(f"range of {len(self.book.ranged()):,}: v marks it, Esc leaves it")
         if self.book.marks:
@@ -166,7 +167,7 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
         text = f" {GLYPHS.dot} ".join(parts)
         if text != self._progress:
             self._progress = text
-            self.query_one("#idea-progress", Static).update(plain_line(text, max(20, self.size.width - 2)), layout=False)
+            self._progress_line.update(plain_line(text, max(20, self.size.width - 2)), layout=False)
 
     def tick(self) -> None:
         """See :class:`FairScreen`."""
@@ -194,7 +195,7 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
                 here = self.book.current
                 story = await self.tell(self.desk.read(partial(read_story, idea=here.id))) if here else None
                 if not self._story_is_stale:
-                    self.query_one(IdeaPane).show_story(story)
+                    self.pane.show_story(story)
                     break
         finally:
             self._reading_story = False

@@ -8,7 +8,6 @@ from fairnad_engine.store.library import STATUSES
 from fairnad_screens.actions import Action
 from fairnad_screens.data.ideas_filter import status_in, with_status
 from fairnad_screens.ideas_desk import IdeaDesk
-from fairnad_screens.widgets.ideas_detail import IdeaPane
 from fairnad_screens.widgets.ideas_filter import FilterLine
 from fairnad_screens.widgets.ideas_list import IdeaList
 
@@ -38,7 +37,7 @@ class IdeaMoves(IdeaDesk):
     @on(FilterLine.Closed)
     def _filter_closed(self) -> None:
         self.idea_list.focus()
-        self.show_matches()
+        self.show_progress()
 
     def do_filter(self) -> None:
         """Begin to type a filter."""
@@ -147,13 +146,13 @@ class IdeaMoves(IdeaDesk):
     def do_pane(self) -> None:
         """Show or hide the detail pane."""
         self.pane_open = not self.pane_open
-        self.query_one(IdeaPane).display = self.pane_open
+        self.pane.display = self.pane_open
         self.read_story_soon()
 
     def do_pane_down(self) -> None:
         """Scroll the detail pane down."""
-        self.query_one(IdeaPane).scroll_relative(y=4, animate=False)
+        self.pane.scroll_lines(4)
 
     def do_pane_up(self) -> None:
         """Scroll the detail pane up."""
-        self.query_one(IdeaPane).scroll_relative(y=-4, animate=False)
+        self.pane.scroll_lines(-4)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
-from textual import on
+from textual import on, work
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -36,11 +36,12 @@ class PapersScreen(RowsKeys, PapersWork):
 
     BINDINGS = bindings("papers")
     CSS_PATH = "papers.tcss"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (110, "-wide")]
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - declared so
 
     def __init__(self) -> None:
         super().__init__()
         self._by_id: dict[str, PaperLine] = {}
+        self._search: dict[str, str] = {}
         self._detail: PaperDetail | None = None
         self._filter = ""
         self._go_to: str | None = None
@@ -48,7 +49,7 @@ class PapersScreen(RowsKeys, PapersWork):
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
         with Vertical(id="papers"):
-            yield FilterLine("/ filters: words of title, authors, year, status such as left out")
+            yield FilterLine("/ filters: title, authors, year, status")
             yield Static(id="heads")
             with Container(id="desk"):
                 yield Rows()
@@ -83,6 +84,7 @@ class PapersScreen(RowsKeys, PapersWork):
         """See :class:`FairScreen`."""
         self.snapshot = snapshot
         self._by_id = {one.id: one for one in snapshot.papers}
+        self._search = {one.id: _search_text(one) for one in snapshot.papers}
         self._show_rows()
         self._show_state()
         self._read_detail()
@@ -91,7 +93,7 @@ class PapersScreen(RowsKeys, PapersWork):
         assert self.snapshot is not None  # noqa: S101 - only shown with a snapshot
         papers = self.snapshot.papers
         words = self._filter.casefold().split()
-        shown = [one for one in papers if _matches(one, words)] if words else papers
+        shown = [one for one in papers if all(word in self._search[one.id] for word in words)] if words else papers
         rows = self.query_one(Rows)
         rows.empty = _NO_MATCH if papers else _NO_PAPERS
         rows.show_rows([one.id for one in shown], partial(self._paint, shown), self._go_to)
@@ -158,8 +160,9 @@ class PapersScreen(RowsKeys, PapersWork):
             self._detail = None
             self.query_one("#detail", Static).update(Content(""))
             return
-        self.run_worker(self._fetch_detail(selected), group="detail", exclusive=True)
+        self._fetch_detail(selected)
 
+    @work(group="detail", exclusive=True)
     async def _fetch_detail(self, paper_id: str) -> None:
         job = self.job.id if self.job else None
         found = await self.tell(self.desk.read(partial(read_detail, paper_id=paper_id, job_id=job)))
@@ -180,13 +183,14 @@ class PapersScreen(RowsKeys, PapersWork):
     def tick(self) -> None:
         """Show what the job does, which the store does not hold."""
         if self.job is not None and self.job.live:
-            self.run_worker(self._fetch_job(), group="job", exclusive=True)
+            self._fetch_job()
 
+    @work(group="job", exclusive=True)
     async def _fetch_job(self) -> None:
         job = await self.tell(self.desk.read(read_job))
         if job is not None and job != self.job and self.snapshot is not None and self.is_attached:
             self.job = job
-            self.query_one(Rows).refresh()
+            self.query_one(Rows).repaint()
             self._show_state()
 
     def _look_on(self) -> None:
@@ -283,7 +287,7 @@ class PapersScreen(RowsKeys, PapersWork):
             self._show_state()
 
 
-def _matches(paper: PaperLine, words: list[str]) -> bool:
+def _search_text(paper: PaperLine) -> str:
+    """What the filter looks in."""
     parts = (paper.title, *paper.authors, str(paper.year or ""), status_of(paper), paper.structured_by)
-    text = " ".join(parts).casefold()
-    return all(word in text for word in words)
+    return " ".join(parts).casefold()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -23,7 +25,7 @@ class TextViewer(ModalScreen[None]):
     TextViewer .keys { height: 1; color: $foreground 70%; }
     TextViewer .text { height: auto; }
     """
-    BINDINGS = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", "Close"),
         Binding("j", "scroll_by(1)", "Down"),
         Binding("k", "scroll_by(-1)", "Up"),
@@ -37,6 +39,7 @@ class TextViewer(ModalScreen[None]):
         self._content = text
 
     def compose(self) -> ComposeResult:
+        """Title, text, keys."""
         with Vertical(classes="viewer"):
             yield Static(plain_line(self._title, 110), classes="title")
             with VerticalScroll():
@@ -44,6 +47,7 @@ class TextViewer(ModalScreen[None]):
             yield Static(plain("j k PgUp PgDn g G: scroll     Esc: close"), classes="keys")
 
     def on_mount(self) -> None:
+        """Let the arrow keys scroll."""
         self.query_one(VerticalScroll).focus()
 
     def action_scroll_by(self, lines: int) -> None:

@@ -47,14 +47,16 @@ class WrittenRun:
         self.store.jobs.release(self.job)
 
     def seed(self) -> None:
-        self.candidate("seed", 0, 0, 0, change="the seed backbone")
+        self.candidate("seed", 0, 0, 0, change="the seed backbone", parent_id=None)
         self.train("seed", 90.0)
 
     def open(self, number: int) -> None:
-        """A generation with its turns; the last two main categories never get an idea."""
+        """A generation with its turns; the last two main categories have no approved idea."""
+        mains = self.mains[:-2]
+        active = [node for main in mains for node in (main, *self.subs[main][:2])]
         slots = []
         for slot, stage in enumerate(SLOTS, 1):
-            main = self.mains[(number * STAGES[0] + slot) % (len(self.mains) - 2)] if stage == 1 else None
+            main = mains[(number * STAGES[0] + slot) % len(mains)] if stage == 1 else None
             sub = self.subs[main][0] if main else None
             for node in filter(None, (main, sub)):
                 self.turns[node] = self.turns.get(node, 0) + 1
@@ -62,11 +64,14 @@ class WrittenRun:
                 "slot": slot, "stage": stage, "kind": "idea", "main": main, "sub": sub, "ideas": [],
                 "parent_id": "seed",
             })  # fmt: skip
+        ideas = [[f"idea-{sub}", main, sub] for main in mains for sub in self.subs[main][:2]]
         with self.store.transaction():
+            if number == 1:
+                self.store.runs.record_event(self.id, number, "ideas", ideas)
             self.store.runs.open_generation(self.id, number, slots)
             self.store.sampling.save_counts(self.id, [
-                CountRow(node, "sub" if "." in node else "main", turns, 0, active=True)
-                for node, turns in self.turns.items()
+                CountRow(node, "sub" if "." in node else "main", self.turns.get(node, 0), 0, active=True)
+                for node in active
             ])  # fmt: skip
 
     def candidate(self, name: str, generation: int, slot: int, stage: int, **more: object) -> None:

@@ -14,10 +14,11 @@ from fairnad_engine.backbone.ops import FACTORY_OPS
 
 _CONVS = {"conv1d": "conv", "conv2d": "conv", "conv3d": "conv", "convolution": "conv", "conv_transpose2d": "conv up"}
 _RESHAPING = frozenset(
-    """view reshape flatten unflatten permute transpose t movedim swapaxes squeeze unsqueeze expand expand_as view_as
-    repeat repeat_interleave tile slice select narrow getitem contiguous clone alias broadcast_to adjoint mT diagonal
-    numpy_T matrix_H to type_as float _to_copy lift_fresh_copy detach unbind""".split()
-)
+    {"view", "reshape", "flatten", "unflatten", "permute", "transpose", "t", "movedim", "swapaxes", "squeeze",
+     "unsqueeze", "expand", "expand_as", "view_as", "repeat", "repeat_interleave", "tile", "slice", "select", "narrow",
+     "getitem", "contiguous", "clone", "alias", "broadcast_to", "adjoint", "mT", "diagonal", "numpy_T", "matrix_H",
+     "to", "type_as", "float", "_to_copy", "lift_fresh_copy", "detach", "unbind"}
+)  # fmt: skip
 _READABLE = {
     "scaled_dot_product_attention": "attention",
     "adaptive_avg_pool2d": "average pooling, adaptive",

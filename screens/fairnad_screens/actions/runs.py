@@ -7,9 +7,9 @@ from fairnad_screens.actions.action import Action
 ACTIONS: tuple[Action, ...] = (
     Action("runs.open", "enter", "Open", "Open the selected run's search desk.", footer=True),
     Action("runs.mark", "space", "Mark", "Mark the selected run, or take the mark back.", footer=True),
-    Action("runs.compare", "c", "Compare", "Compare the marked runs: fronts overlaid, settings that differ.", footer=True),
+    Action("runs.compare", "c", "Compare", "Compare the marked runs: fronts and settings that differ.", footer=True),
     Action("runs.again", "n", "Again", "Open the launch form with the selected run's settings, to change some."),
-    Action("runs.export", "e", "Export", "Write the report as a folder: Markdown, JSON, CSV, SVG, exports.", footer=True),
+    Action("runs.export", "e", "Export", "Write the report as a folder: Markdown, JSON, CSV, SVG.", footer=True),
     Action("runs.view", "v", "View report", "Read the report of the selected run as it stands."),
     Action("runs.finish", "f", "Finish", "Retrain the front's best with fresh weights and test each once."),
     Action("runs.delete", "D", "Delete", "Delete the selected run, after saying what goes with it."),
@@ -21,4 +21,4 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs.bottom", "G,end", "Bottom", "Go to the last.", hidden=True),
     Action("runs.page_down", "pagedown", "Page down", "Scroll the details down.", hidden=True),
     Action("runs.page_up", "pageup", "Page up", "Scroll the details up.", hidden=True),
-)  # fmt: skip
+)

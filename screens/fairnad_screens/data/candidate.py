@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import AttemptRow, CandidateRow, TestRow
+from fairnad_engine.store.records import AttemptRow, CandidateRow, RunRow, TestRow
 
 if TYPE_CHECKING:
     from fairnad_engine.backbone.summary import CountChange, GraphSummary
@@ -111,8 +111,6 @@ def read_candidate(store: Store, run_id: str, candidate_id: str) -> CandidateSna
     Raises:
         InputError: There is no such run or candidate.
     """
-    from fairnad_engine.report.summary import protocol_facts
-
     run = store.runs.get(run_id)
     row = store.runs.candidate(run_id, candidate_id)
     if row is None:
@@ -123,7 +121,7 @@ def read_candidate(store: Store, run_id: str, candidate_id: str) -> CandidateSna
     attempts = tuple(store.runs.attempts_of_slot(run_id, row.generation, row.slot)) if row.generation else ()
     return CandidateSnapshot(
         row=row,
-        protocol=protocol_facts(run).label,
+        protocol=_protocol(run),
         parent=parent,
         on_front=max((g.number for g in store.runs.generations(run_id) if candidate_id in g.front), default=None),
         neighbours=tuple(line.id for line in lines),
@@ -160,11 +158,11 @@ def read_attempt(store: Store, attempt: AttemptRow) -> str:
     return "\n".join(parts)
 
 
-def export(store: Store, run_id: str, candidate_id: str, folder: Path) -> Path:
+def export(store: Store, run_id: str, candidate_id: str, folder: str) -> Path:
     """Write a candidate as a folder of its own; see the engine's ``export_candidate``."""
     from fairnad_engine.report.export import export_candidate
 
-    return export_candidate(store, run_id, candidate_id, folder)
+    return export_candidate(store, run_id, candidate_id, Path(folder).expanduser())
 
 
 def write_copy(path: Path, text: str) -> Path:
@@ -173,6 +171,15 @@ def write_copy(path: Path, text: str) -> Path:
 
     write_atomically(path, text.encode())
     return path
+
+
+def _protocol(run: RunRow) -> str:
+    from fairnad_engine.report.summary import protocol_facts
+
+    try:
+        return protocol_facts(run).label
+    except KeyError:  # a run of an unfinished program froze less
+        return "protocol not recorded"
 
 
 def _tokens(store: Store, attempt: AttemptRow) -> tuple[int, int, int]:

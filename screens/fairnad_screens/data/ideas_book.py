@@ -29,8 +29,7 @@ class IdeaBook:
 
     def load(self, lines: Sequence[DeskLine]) -> None:
         """Take all ideas; the cursor stays on its idea."""
-        self.lines = list(lines)
-        self._index()
+        self._replace(list(lines))
 
     def set_papers(self, papers: Iterable[PaperName]) -> None:
         """Take the papers' titles for the filter."""
@@ -51,8 +50,7 @@ class IdeaBook:
                 self._put(place, line)
                 different = True
         if new:
-            self.lines = sorted([*self.lines, *new], key=lambda line: line.order)
-            self._index()
+            self._replace(sorted([*self.lines, *new], key=lambda line: line.order))
         elif different:
             self.refilter()
         return different or bool(new)
@@ -76,8 +74,9 @@ class IdeaBook:
         self.statuses[line.status] += 1
         self.lines[place] = line
 
-    def _index(self) -> None:
+    def _replace(self, lines: list[DeskLine]) -> None:
         here = self.current
+        self.lines = lines
         self._place = {line.id: place for place, line in enumerate(self.lines)}
         self.statuses = Counter(line.status for line in self.lines)
         self.marks &= self._place.keys()

@@ -80,6 +80,22 @@ def save_toml(path: Path, config: RunConfig) -> Path:
     return target
 
 
+def there(path: Path) -> bool:
+    """Whether a file is there already."""
+    return path.expanduser().exists()
+
+
+def read_toml(name: str) -> RunConfig:
+    """Read a user's settings.
+
+    Raises:
+        InputError: The file cannot be read or is not valid.
+    """
+    from fairnad_engine.search.config import load_config
+
+    return load_config(Path(name).expanduser())
+
+
 def served_models() -> tuple[str, ...]:
     """The models of the Ollama server that this machine is set up for, as ``--llm`` names them.
 

@@ -64,6 +64,14 @@ def _fairness() -> tuple[str, ...]:
     return get_args(Fairness)
 
 
+def _fits() -> tuple[str, ...]:
+    return ("down", "llm")
+
+
+def _switch() -> tuple[str, ...]:
+    return ("no", "yes")
+
+
 SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
     (
         "Run",
@@ -95,7 +103,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
             Field("search.stages", "Stage mix", "slots: ideas, scaling, chains", "stages"),
             Field("search.fairness", "Fairness", "where turns are kept equal", options=_fairness, closed=True),
             Field("search.parent_floor", "Parent floor", "points under the seed", "number"),
-            Field("search.fit", "Over budget", "narrow by program or model", options=lambda: ("down", "llm"), closed=True),
+            Field("search.fit", "Over budget", "narrow by program or model", options=_fits, closed=True),
             Field("search.seed", "Random seed", "equal seeds, equal searches", "count"),
         ),
     ),
@@ -104,7 +112,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
         (
             Field("machine.workers", "Trainings at once", "changes no outcome", "count"),
             Field("machine.training_deadline", "Training deadline", "seconds for one training", "number"),
-            Field("machine.accept_weak_jail", "Accept weak jail", "run code without every layer", "switch", lambda: ("no", "yes"), closed=True),
+            Field("machine.accept_weak_jail", "Accept weak jail", "run code without a layer", "switch", _switch, True),
         ),
     ),
 )  # fmt: skip

@@ -172,12 +172,13 @@ def report_text(store: Store, run_id: str) -> str:
     return report_markdown(summarise(store, run_id))
 
 
-def write_run_report(store: Store, run_id: str, folder: Path) -> Path:
+def write_run_report(store: Store, run_id: str, folder: str) -> Path:
     """Write the report and the front's exports; returns the folder."""
     from fairnad_engine.report.write import write_report
 
-    write_report(store, run_id, folder)
-    return folder
+    target = Path(folder).expanduser()
+    write_report(store, run_id, target)
+    return target
 
 
 def start_finish(store: Store, run_id: str, top: int) -> None:

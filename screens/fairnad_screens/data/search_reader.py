@@ -56,6 +56,7 @@ class _RunReader:
         self._ideas: dict[str, str] = {}
         self._proposals: dict[tuple[int, str | None], int] = {}
         self._proposals_closed = 0
+        self._active_then: dict[int, set[str]] = {}
         self._front: tuple[object, Front] | None = None
         self._shown: tuple[object, tuple[CandidateLine, ...]] | None = None
         self._tokens = TokenCount(row.id)
@@ -141,7 +142,7 @@ class _RunReader:
     def _front_of(
         self, candidates: tuple[CandidateLine, ...], generations: list[GenerationRow], through: int, closed: int
     ) -> Front:
-        key = (candidates, closed)
+        key = (candidates, through, closed)
         if self._front is None or self._front[0] != key:
             fronts = {g.number: g.front for g in generations if g.state == "done"}
             fronts[0] = tuple(c.id for c in candidates if c.generation == 0 and c.status == "trained")
@@ -170,7 +171,7 @@ class _RunReader:
         rows = store.sampling.counts(self.row.id)
         drawn = None if as_of is None else store.live.turns(self.row.id, as_of)
         turns = {node: row.effective for node, row in rows.items()} if drawn is None else drawn
-        active = {node for node, row in rows.items() if row.active}
+        active = {node for node, row in rows.items() if row.active} if as_of is None else self._active(store, as_of)
         subs: dict[str, list[Category]] = {}
         for node, parent, name in self._categories:
             if parent is not None:
@@ -184,6 +185,15 @@ class _RunReader:
         # Where a category joined later, its entry count of then is not kept.
         told = drawn is None or not any(row.join_offset for row in rows.values())
         return Counts(mains, max(compared) - min(compared) if compared and told else None)
+
+    def _active(self, store: Store, generation: int) -> set[str]:
+        """Categories that had approved ideas when a generation was drawn, as the run recorded it."""
+        if generation not in self._active_then:
+            # Before the first generation nothing was recorded; what that one drew from is the nearest.
+            found = store.runs.latest_event(self.row.id, "ideas", max(1, generation))
+            ideas = found[1] if found is not None else []
+            self._active_then[generation] = {node for _, main, sub in ideas for node in (main, sub)}
+        return self._active_then[generation]
 
     def _failures(self, store: Store, candidates: tuple[CandidateLine, ...], through: int, closed: int) -> Failures:
         # A class may empty again while its generation runs, but not after it ended.

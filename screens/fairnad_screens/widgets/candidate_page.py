@@ -42,13 +42,14 @@ class PageView(VerticalScroll, can_focus=False):
             super().__init__()
             self.view = view
 
-    def __init__(self, id: str | None = None) -> None:  # noqa: A002 - as in every widget
+    def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self._page = Page(())
         self._text = Static()
         self.stop = 0
 
     def compose(self) -> ComposeResult:
+        """All lines in one text."""
         yield self._text
 
     @property

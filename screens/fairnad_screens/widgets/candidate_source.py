@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from pygments.token import Token
+from pygments.token import Token  # type: ignore[import-untyped]
 from textual.content import Content
 from textual.highlight import HighlightTheme, highlight
 
@@ -24,7 +24,7 @@ _NUMBERS = 5
 class _Theme(HighlightTheme):
     """Few styles, all of which every theme has; a reader without colour still sees bold, dim and italic."""
 
-    STYLES: ClassVar = {
+    STYLES = {  # noqa: RUF012 - as the base class has it
         Token.Comment: "dim italic",
         Token.Keyword: "bold $accent",
         Token.Operator.Word: "bold $accent",

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from textual.geometry import Offset
 from textual.reactive import reactive
+from textual.strip import Strip
 from textual_hires_canvas import Canvas
 from textual_plot import HiResMode, PlotWidget
 from textual_plot.axis_formatter import AxisFormatter
 
 from fairnad_screens.figures import compact
 from fairnad_screens.text import unicode_works
+from fairnad_screens.widgets.changed import changed_regions
 
 # Share of the range that stays free at each side, so that no point lies on the frame.
-_MARGIN = 0.06
+_MARGIN = 0.04
+# Round places for the ends of the axes: parts of a power of ten, and percent.
+_LOG_STEP = 0.0625
+_PERCENT_STEP = 0.25
 _LEAST_CANVAS = (6, 4)
 
 Point = tuple[float, float]
@@ -47,17 +52,30 @@ class FrontPlot(PlotWidget, can_focus=False, inherit_bindings=False):
 
     def __init__(self) -> None:
         super().__init__(allow_pan_and_zoom=False)
+        self._drawing = False
+        self._lines: dict[str, list[Strip]] = {}
         self.set_x_formatter(_CostTicks())
         self.set_y_formatter(_PercentTicks())
 
     def draw(self, series: Sequence[Series]) -> None:
         """Show series in place of those shown before."""
+        self._drawing = True
+        try:
+            self._set(series)
+        finally:
+            self._drawing = False
+        if self._needs_canvas_resize:
+            self.refresh()
+        else:
+            self.render()
+
+    def _set(self, series: Sequence[Series]) -> None:
         self.clear()
         everything = [point for one in series for point in one.points]
         if not everything:
             return
-        self.set_xlimits(*_limits([math.log10(max(1.0, x)) for x, _ in everything], 0.02))
-        self.set_ylimits(*_limits([y for _, y in everything], 0.5))
+        self.set_xlimits(*_limits([math.log10(max(1.0, x)) for x, _ in everything], _LOG_STEP))
+        self.set_ylimits(*_limits([y for _, y in everything], _PERCENT_STEP))
         for one in series:
             xs, ys = [math.log10(max(1.0, x)) for x, _ in one.points], [y for _, y in one.points]
             if not one.points:
@@ -66,6 +84,12 @@ class FrontPlot(PlotWidget, can_focus=False, inherit_bindings=False):
                 self.plot(xs, ys, line_style=_rich(one.style), hires_mode=HiResMode.BRAILLE)
             else:
                 self.scatter(xs, ys, marker=one.sign, marker_style=_rich(one.style))
+
+    def _rerender(self) -> None:
+        """Each call repaints everything; while series are being set, one drawing at the end is enough."""
+        self._needs_rerender = True
+        if not self._drawing:
+            super()._rerender()
 
     def nearest(self, at: Offset, points: Sequence[Point]) -> int | None:
         """Which of the points lies nearest to a place on the screen."""
@@ -85,10 +109,30 @@ class FrontPlot(PlotWidget, can_focus=False, inherit_bindings=False):
         plot = next((one for one in canvases if one.id == "plot"), None)
         if plot is None or plot.size.width < _LEAST_CANVAS[0] or plot.size.height < _LEAST_CANVAS[1]:
             return
-        with ExitStack() as stack:
-            for canvas in canvases:
-                stack.enter_context(canvas.batch_refresh())
+        for canvas in canvases:
+            # Every pixel asks for a repaint of the whole canvas; what differs is asked for below instead.
+            setattr(canvas, "refresh", partial(_nothing, canvas))  # noqa: B010 - shadows the method for a moment
+        try:
             super()._render_plot()
+        finally:
+            for canvas in canvases:
+                delattr(canvas, "refresh")
+        for canvas in canvases:
+            self._repaint(canvas)
+
+    def _repaint(self, canvas: Canvas) -> None:
+        """Repaint the cells that differ from those painted last: a plot in colour is several KiB for the terminal."""
+        name, width = str(canvas.id), canvas.size.width
+        lines = [canvas.render_line(y) for y in range(canvas.size.height)]
+        before = self._lines.get(name, [])
+        self._lines[name] = lines
+        regions = changed_regions(lines, before, width)
+        if regions:
+            canvas.refresh(*regions)
+
+
+def _nothing(canvas: Canvas, *_: object, **__: object) -> Canvas:
+    return canvas
 
 
 class _CostTicks(AxisFormatter):
@@ -124,10 +168,13 @@ class _PercentTicks(AxisFormatter):
         return [f"{tick:.1f}" for tick in ticks]
 
 
-def _limits(values: Sequence[float], least: float) -> tuple[float, float]:
+def _limits(values: Sequence[float], step: float) -> tuple[float, float]:
+    """Limits with a margin at round places, so that a new point seldom moves all the others."""
     low, high = min(values), max(values)
-    margin = max(least, (high - low) * _MARGIN)
-    return low - margin, high + margin
+    margin = max(step / 4, (high - low) * _MARGIN)
+    while (high - low) / step > 8:
+        step *= 2
+    return math.floor((low - margin) / step) * step, math.ceil((high + margin) / step) * step
 
 
 def _rich(style: str) -> str:

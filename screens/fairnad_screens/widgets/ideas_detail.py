@@ -4,43 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.segment import Segment
+from rich.style import Style
 from textual.content import Content
-from textual.geometry import Region, Size
-from textual.scroll_view import ScrollView
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.visual import Visual
+from textual.widget import Widget
 
 from fairnad_engine.store.curation import HistoryEntry, IdeaStory
 from fairnad_screens.text import GLYPHS, plain
 from fairnad_screens.widgets.ideas_list import STATUS_SIGNS
 
 _FIELDS = {"status": "status", "name": "name", "instruction": "text", "sub": "place"}
+LOW = 16  # a pane of fewer lines shows the quote with little before it, and the whole paragraph further below
+NEAR = 90
 
 
-class IdeaPane(ScrollView, can_focus=False, inherit_bindings=False):
-    """Shows an :class:`IdeaStory`; of its lines only those that changed are drawn, for slow connections."""
+class IdeaPane(Widget, inherit_bindings=False):
+    """Shows an :class:`IdeaStory`.
 
-    DEFAULT_CSS = """
-    IdeaPane { padding: 0 1; overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 1; }
+    It scrolls by itself, without the layout that a scroll view asks for, and draws only lines that changed: on a slow
+    connection going down the list costs little more than the words that are new.
     """
+
+    DEFAULT_CSS = "IdeaPane { padding: 0 1; }"
 
     def __init__(self) -> None:
         super().__init__(id="idea-pane")
-        self._text = Content("")
+        self._story: IdeaStory | None = None
         self._strips: list[Strip] = []
-        self._width = 0
+        self._shown: list[Strip] = []
+        self._top = 0
 
     def show_story(self, story: IdeaStory | None) -> None:
-        """Show an idea, from its top."""
-        self._text = Content("") if story is None else Content("\n").join(_story(story))
-        if self.scroll_offset.y:
-            self.scroll_to(y=0, animate=False, force=True)
+        """Show an idea, from its top unless it is the one that is shown already."""
+        if story == self._story:
+            return
+        if story is None or self._story is None or story.idea.id != self._story.idea.id:
+            self._top = 0
+        self._story = story
         self._lay_out()
+
+    def scroll_lines(self, by: int) -> None:
+        """Scroll."""
+        self._top += by
+        self._draw()
 
     def on_resize(self) -> None:
         """Break the lines anew."""
-        if self.scrollable_content_region.width != self._width:
-            self._lay_out()
+        self._lay_out()
+
+    def on_mouse_scroll_down(self) -> None:
+        """The wheel scrolls."""
+        self.scroll_lines(2)
+
+    def on_mouse_scroll_up(self) -> None:
+        """The wheel scrolls."""
+        self.scroll_lines(-2)
 
     def notify_style_update(self) -> None:
         """Draw in the colours of another theme."""
@@ -49,27 +70,39 @@ class IdeaPane(ScrollView, can_focus=False, inherit_bindings=False):
             self._lay_out()
 
     def _lay_out(self) -> None:
-        self._width = self.scrollable_content_region.width
-        before, top = self._strips, self.scroll_offset.y
-        self._strips = Visual.to_strips(self, self._text, self._width, None, self.visual_style) if self._width else []
-        if self.virtual_size.height != len(self._strips):
-            self.virtual_size = Size(self._width, len(self._strips))
-        for y in range(self.scrollable_content_region.height):
-            if self._strips[top + y : top + y + 1] != before[top + y : top + y + 1]:
-                self.refresh(Region(0, y, self._width, 1))
+        width, low = self.size.width, self.size.height < LOW
+        text = Content("") if self._story is None else Content("\n").join(_lines(self._story, low))
+        self._strips = Visual.to_strips(self, text, width, None, self.visual_style) if width else []
+        self._draw()
+
+    def _draw(self) -> None:
+        width, height = self.size
+        base = self.rich_style
+        self._top = max(0, min(self._top, len(self._strips) - height))
+        shown = self._strips[self._top : self._top + height]
+        below = len(self._strips) - self._top - height
+        if below > 0:
+            note = f"{GLYPHS.down} {below + 1} more lines: J and K scroll"
+            shown[-1] = Strip([Segment(note, base + Style(dim=True))])
+        shown += [Strip([])] * (height - len(shown))
+        before, self._shown = self._shown, [strip.adjust_cell_length(width, base) for strip in shown]
+        if len(before) != height:
+            self.refresh()
+            return
+        for y, strip in enumerate(self._shown):
+            if strip != before[y]:
+                self.refresh(Region(0, y, width, 1))
 
     def render_line(self, y: int) -> Strip:
         """Draw one line."""
-        row = y + self.scroll_offset.y
-        strip = self._strips[row] if row < len(self._strips) else Strip([])
-        return strip.adjust_cell_length(self._width, self.rich_style)
+        return self._shown[y] if y < len(self._shown) else Strip.blank(self.size.width, self.rich_style)
 
 
-def _story(story: IdeaStory) -> Iterator[Content]:
+def _lines(story: IdeaStory, low: bool) -> Iterator[Content]:
     idea = story.idea
     yield plain(idea.instruction, "bold")
     yield Content("")
-    yield from _evidence(story)
+    yield from _evidence(story, NEAR if low else None)
     yield Content("")
     yield _field("Name", idea.name)
     place = story.place
@@ -88,9 +121,12 @@ def _story(story: IdeaStory) -> Iterator[Content]:
     if story.history:
         yield Content.styled("\nHistory", "bold")
         yield from (_entry(one) for one in reversed(story.history))
+    if low and story.quoted and story.quoted[0] > NEAR:
+        yield Content.styled("\nThe whole paragraph", "bold")
+        yield from _evidence(story, None)
 
 
-def _evidence(story: IdeaStory) -> Iterator[Content]:
+def _evidence(story: IdeaStory, before: int | None) -> Iterator[Content]:
     idea = story.idea
     if story.paper is not None:
         yield plain(_paper(story.paper.title, story.paper.year), "bold")
@@ -105,7 +141,12 @@ def _evidence(story: IdeaStory) -> Iterator[Content]:
     start, end = story.quoted
     # A paper's single line breaks are its layout, not its paragraphs.
     flowing = story.passage.replace("\n", " ")
-    yield Content.assemble(plain(flowing[:start]), plain(flowing[start:end], "reverse"), plain(flowing[end:]))
+    first = 0 if before is None or start <= before else start - before
+    yield Content.assemble(
+        plain(f"…{flowing[first:start]}" if first else flowing[:start]),
+        plain(flowing[start:end], "reverse"),
+        plain(flowing[end:]),
+    )
 
 
 def _entry(entry: HistoryEntry) -> Content:

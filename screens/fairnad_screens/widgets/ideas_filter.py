@@ -22,7 +22,7 @@ class FilterLine(Horizontal):
     FilterLine #filter-sign { width: 3; }
     FilterLine Input { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
     FilterLine Input:focus { border: none; background: $panel; }
-    FilterLine #filter-matches { width: auto; max-width: 60%; padding: 0 1; }
+    FilterLine #filter-matches { width: 25; padding: 0 1; text-align: right; }
     """
 
     class Changed(Message):
@@ -37,20 +37,18 @@ class FilterLine(Horizontal):
 
     def __init__(self, placeholder: str = _IDEAS) -> None:
         super().__init__(id="filter")
-        self._placeholder = placeholder
         self._former = ""
         self._drafting = False
+        self._matches = ""
+        self._sign = Static(" / ", id="filter-sign")
+        self._input = Input(placeholder=placeholder, compact=True, id="filter-text", select_on_focus=False)
+        self._count = Static(id="filter-matches")
 
     def compose(self) -> ComposeResult:
         """A sign, the input, the number of matches."""
-        yield Static(" / ", id="filter-sign")
-        yield Input(
-            placeholder=self._placeholder,
-            compact=True,
-            id="filter-text",
-            select_on_focus=False,
-        )
-        yield Static(id="filter-matches")
+        yield self._sign
+        yield self._input
+        yield self._count
 
     @property
     def text(self) -> str:
@@ -61,10 +59,6 @@ class FilterLine(Horizontal):
     def drafting(self) -> bool:
         """Whether it is being typed."""
         return self._drafting
-
-    @property
-    def _input(self) -> Input:
-        return self.query_one("#filter-text", Input)
 
     def set_text(self, text: str) -> None:
         """Show a filter that did not come from typing; the caller applies it."""
@@ -82,16 +76,17 @@ class FilterLine(Horizontal):
         self.post_message(self.Changed(self._former))
         self._end()
 
-    def show_matches(self, text: str, *, problem: bool = False) -> None:
+    def show_matches(self, text: str) -> None:
         """Say how many match."""
-        shown = plain_line(text, 60, "bold $error" if problem else "")
-        self.query_one("#filter-matches", Static).update(shown)
+        if text != self._matches:
+            self._matches = text
+            self._count.update(plain_line(text, 23), layout=False)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Typing begins, also by a click."""
         if not self._drafting:
             self._former, self._drafting = self.text, True
-            self.query_one("#filter-sign", Static).update(Content.styled(" / ", "reverse bold"))
+            self._sign.update(Content.styled(" / ", "reverse bold"))
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         """A click elsewhere takes the filter as it is."""
@@ -110,5 +105,5 @@ class FilterLine(Horizontal):
 
     def _end(self) -> None:
         self._drafting = False
-        self.query_one("#filter-sign", Static).update(Content(" / "))
+        self._sign.update(Content(" / "))
         self.post_message(self.Closed())

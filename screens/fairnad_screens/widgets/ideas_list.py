@@ -61,8 +61,10 @@ class IdeaList(ScrollView, can_focus=True, inherit_bindings=False):
     def show_book(self) -> None:
         """Draw what the book shows now, with its cursor in sight."""
         size = Size(self.scrollable_content_region.width, len(self._book.shown))
-        if size.height != self.virtual_size.height:
-            self.virtual_size = size
+        if size != self.virtual_size:
+            # As assigning it does, but without laying the whole screen out anew for one row more or less.
+            self.set_reactive(IdeaList.virtual_size, size)
+            self._scroll_update(size)
         self._ranged = self._book.ranged()
         self.keep_in_sight()
         drawn = [self._seen(y) for y in range(self.scrollable_content_region.height)]
@@ -121,9 +123,11 @@ class IdeaList(ScrollView, can_focus=True, inherit_bindings=False):
         line = self._book.lines[self._book.shown[row]]
         marked = line.id in self._book.marks or row in self._ranged
         here = row == self._book.cursor
-        strip = Strip(self._segments(line, width, base, marked, GLYPHS.cursor if here else " "))
-        strip = strip.adjust_cell_length(width, base)
-        return strip.apply_style(self._style("cursor")) if here else strip
+        segments = self._segments(line, width, base, marked, GLYPHS.cursor if here else " ")
+        if here:  # one bar: signs and letters say what the colours do
+            base += self._style("cursor")
+            segments = [Segment(segment.text, base) for segment in segments]
+        return Strip(segments).adjust_cell_length(width, base)
 
     def _segments(self, line: DeskLine, width: int, base: Style, marked: bool, cursor: str) -> list[Segment]:
         sub_width, words = columns(width)

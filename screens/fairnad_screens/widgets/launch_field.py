@@ -53,11 +53,13 @@ class LaunchField(Horizontal):
         self._note = Static(classes="note")
 
     def compose(self) -> ComposeResult:
+        """Label, control, note."""
         yield self._label
         yield self.control
         yield self._note
 
     def on_mount(self) -> None:
+        """Show the label."""
         self.mark(False)
 
     @property
@@ -94,6 +96,7 @@ class LaunchButton(Static, can_focus=True):
     """
 
     def on_mount(self) -> None:
+        """Show the label."""
         self.mark(False)
 
     def mark(self, here: bool) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from rich.style import Style
 from textual import events
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -14,6 +15,7 @@ from textual.visual import Visual
 
 from fairnad_screens.text import GLYPHS, plain_line
 
+_HERE = Style(reverse=True)
 Paint = Callable[[int, int], Content]
 """Makes the row at a place for a width in cells."""
 
@@ -37,6 +39,8 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         self._keys: tuple[str, ...] = ()
         self._paint: Paint = lambda place, width: Content("")
         self._cursor = 0
+        # Rows as they were drawn, by place and width; dropped whenever they may look different.
+        self._drawn: dict[tuple[int, int], Strip] = {}
         self.empty = "Reading …"
 
     @property
@@ -64,7 +68,17 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         self._cursor = max(0, min(self._cursor, len(self._keys) - 1))
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._keys))
         self._keep_in_sight()
+        self.repaint()
+
+    def repaint(self) -> None:
+        """Draw the rows anew, since what they show is another."""
+        self._drawn.clear()
         self.refresh()
+
+    def notify_style_update(self) -> None:
+        """Another theme."""
+        super().notify_style_update()
+        self._drawn.clear()
 
     def move(self, by: int) -> None:
         """Move the cursor; it stops at the ends."""
@@ -76,9 +90,15 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
             return
         new = max(0, min(place, len(self._keys) - 1))
         if new != self._cursor:
-            self._cursor = new
+            former, self._cursor = self._cursor, new
+            self._drawn = {key: strip for key, strip in self._drawn.items() if key[0] not in (former, new)}
+            top = self.scroll_offset.y
             self._keep_in_sight()
-            self.refresh()
+            if self.scroll_offset.y == top:
+                width = self.scrollable_content_region.width
+                self.refresh(*(Region(0, place - top, width, 1) for place in (former, new)))
+            else:
+                self.refresh()
             self.post_message(self.Moved())
 
     @property
@@ -107,7 +127,7 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         """The place is kept."""
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._keys))
         self._keep_in_sight()
-        self.refresh()
+        self.repaint()
 
     def on_click(self, event: events.Click) -> None:
         """A click puts the cursor on a row, a second one opens it."""
@@ -123,9 +143,16 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         place = y + self.scroll_offset.y
         if place >= len(self._keys):
             return self._strip(plain_line(f" {self.empty}", width) if y == 0 and not self._keys else Content(""), width)
+        found = self._drawn.get((place, width))
+        if found is None:
+            found = self._drawn[place, width] = self._draw(place, width)
+        return found
+
+    def _draw(self, place: int, width: int) -> Strip:
         here = place == self._cursor
         row = Content.assemble(GLYPHS.cursor if here else " ", self._paint(place, width - 1))
-        return self._strip(row.stylize("reverse") if here else row, width)
+        strip = self._strip(row, width)
+        return strip.apply_style(_HERE) if here else strip
 
     def _strip(self, row: Content, width: int) -> Strip:
         strips = Visual.to_strips(self, row, width, 1, self.visual_style)

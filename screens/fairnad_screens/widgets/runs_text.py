@@ -60,13 +60,14 @@ def detail_page(run: RunEntry, detail: RunDetail | None, width: int) -> Page:
     protocol = environment.get("protocol", {})
     lines = [plain_line(f"{run.id}: {row.name}", width, "bold")]
     state = f"{run.state}, generation {run.generation}" + (f"; {run.message}" if run.message else "")
+    limits = row.config["budget"]
     facts = [
         ("State", state),
         ("Begun", f"{_when(row.created_at)} UTC" + (f", ended {_when(row.ended_at)}" if row.ended_at else "")),
         ("Model", f"{row.model} ({row.model_digest or 'no digest'})"),
         ("Scores", f"validation, protocol {protocol.get('name')}, {protocol.get('epochs')} epochs, "
                    f"{environment.get('dataset', {}).get('name')}, {environment.get('split_label')}"),
-        ("Budgets", f"{compact(row.config['budget']['max_params'])} params, {compact(row.config['budget']['max_macs'])} MACs"),
+        ("Budgets", f"{compact(limits['max_params'])} params, {compact(limits['max_macs'])} MACs"),
         ("Digest", row.digest or "none before the end"),
     ]  # fmt: skip
     if run.finish:

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 from rich.segment import Segment
 from textual import events
 from textual.content import Content
-from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from fairnad_screens.text import GLYPHS
+from fairnad_screens.widgets.changed import changed_regions
 
 
 class SearchPane(Widget, can_focus=True, inherit_bindings=False):
@@ -64,7 +64,7 @@ class LineView(Widget, inherit_bindings=False):
         super().__init__(*args, **kwargs)
         self._top = 0
         self._cursor = 0
-        self._shown: list[Content] = []
+        self._shown: list[Strip] = []
 
     # -- for subclasses ---------------------------------------------------------------------------------------
 
@@ -109,20 +109,20 @@ class LineView(Widget, inherit_bindings=False):
     # -- painting ---------------------------------------------------------------------------------------------
 
     def paint(self) -> None:
-        """Compare the lines in view with those shown and repaint the ones that differ."""
+        """Make the lines in view and repaint the cells that differ from those shown."""
         if not self.display or not self.size:
             return
         self._settle()
-        width, before = self.size.width, self._shown
+        width = self.size.width
         header = self.header(width)
-        lines = [] if header is None else [header.truncate(width)]
+        contents = [] if header is None else [header]
         for index in range(self._top, min(self.count(), self._top + self._room)):
             content = self.line(index, width - self.CURSOR)
-            lines.append((self._marked(content, index) if self.CURSOR else content).truncate(width))
-        self._shown = lines
-        for y in range(max(len(lines), len(before))):
-            if y >= len(lines) or y >= len(before) or not lines[y].is_same(before[y]):
-                self.refresh(Region(0, y, width, 1))
+            contents.append(self._marked(content, index) if self.CURSOR else content)
+        before, self._shown = self._shown, [self._strip(content.truncate(width)) for content in contents]
+        regions = changed_regions(self._shown, before, width)
+        if regions:
+            self.refresh(*regions)
 
     def _marked(self, content: Content, index: int) -> Content:
         here = index == self._cursor
@@ -131,14 +131,24 @@ class LineView(Widget, inherit_bindings=False):
             return line.truncate(self.size.width, pad=True).stylize("reverse")
         return line
 
+    def _strip(self, content: Content) -> Strip:
+        base = self.visual_style
+        parts = content.render(base, end="", parse_style=self.app.stylesheet.parse_style)
+        strip = Strip([Segment(text, (base + style).rich_style) for text, style in parts])
+        return strip.adjust_cell_length(self.size.width, base.rich_style)
+
     def render_line(self, y: int) -> Strip:
         """Render one line in view."""
-        width, base = self.size.width, self.visual_style
-        if y >= len(self._shown):
-            return Strip.blank(width, base.rich_style)
-        parts = self._shown[y].render(base, end="", parse_style=self.app.stylesheet.parse_style)
-        strip = Strip([Segment(text, (base + style).rich_style) for text, style in parts])
-        return strip.adjust_cell_length(width, base.rich_style)
+        if y < len(self._shown):
+            return self._shown[y]
+        return Strip.blank(self.size.width, self.visual_style.rich_style)
+
+    def notify_style_update(self) -> None:
+        """Another theme, another look."""
+        super().notify_style_update()
+        if self.is_mounted:
+            self._shown = []
+            self.paint()
 
     def on_resize(self) -> None:
         """Lay the lines out for the new size."""

@@ -64,7 +64,7 @@ def _lines(snapshot: SearchSnapshot, head: RunHead, machine: MachineLoad | None,
         lines.append(Content("Training the seed backbone" if head.held else "No generation has begun"))
     lines += [
         Content.assemble(
-            Content.styled(f"{GLYPHS.running} ", "$accent"), plain_line(f"{subject}  {doing}", max(8, width - 2))
+            Content.styled(f"{GLYPHS.running} ", "$accent"), plain_line(f"{subject} {doing}", max(8, width - 2))
         )
         for subject, doing in snapshot.activity
     ]

@@ -74,7 +74,7 @@ class CandidatePane(LinePane):
         if place is not None:
             self._wanted = None
             self._cursor = 0 if follow else place
-        self.tell(f"{len(self._lines)} by {self.order}")
+        self.tell(f"by {self.order}")
 
     def chosen(self) -> str | None:
         """See :class:`SearchPane`."""
@@ -86,7 +86,8 @@ class CandidatePane(LinePane):
 
     def header(self, width: int) -> Content:
         """See :class:`LinePane`."""
-        return Content.styled(f"   {'id':<10}{'st':<5}{'val %':>6}{'params':>8}{'MACs':>8}  change and idea", "dim")
+        columns = f"   {'id':<10}{'st':<5}{'val %':>6}{'params':>8}{'MACs':>8}"
+        return Content.styled(f"{columns}  change, idea ({len(self._sorted)} in all)", "dim")
 
     def line(self, index: int, width: int) -> Content:
         """See :class:`LinePane`."""

@@ -21,21 +21,23 @@ class FailurePane(LinePane):
         """Show counts."""
         if failures != self._failures:
             self._failures = failures
-            rejected = sum(n for _, n in failures.rejected)
-            share = f", {100 * rejected / failures.proposals:.0f} %" if failures.proposals else ""
-            self.tell(f"{rejected} of {failures.proposals} proposals{share}")
             self._rows = [(name, n, "") for name, n in failures.rejected]
             self._rows += [(name, n, " (training)") for name, n in failures.trainings]
         self.paint()
 
     def count(self) -> int:
         """See :class:`LinePane`."""
-        return max(1, len(self._rows))
+        return len(self._rows)
+
+    def header(self, width: int) -> Content:
+        """See :class:`LinePane`."""
+        rejected = sum(n for _, n in self._failures.rejected)
+        proposals = self._failures.proposals
+        share = f", {100 * rejected / proposals:.0f} %" if proposals else ""
+        return Content(f"{rejected} of {proposals} proposals rejected{share}")
 
     def line(self, index: int, width: int) -> Content:
         """See :class:`LinePane`."""
-        if not self._rows:
-            return Content.styled("none", "dim")
         name, number, where = self._rows[index]
         most = max(n for _, n, _ in self._rows)
         label = plain_line(name + where, 27).truncate(28, pad=True)

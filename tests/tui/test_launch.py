@@ -1,0 +1,288 @@
+"""The launch form: every action, every field, what is missing, and the start of a run."""
+
+import tomllib
+
+import pytest
+from textual.widgets import Input
+
+from fairnad_engine import preflight, workspace
+from fairnad_engine.errors import ModelUnavailableError
+from fairnad_engine.preflight import Check
+from fairnad_engine.search.config import RunConfig, load_config
+from fairnad_engine.search.presets import presets, proposal
+from fairnad_engine.store import Store
+from fairnad_screens.data.launch_form import FIELDS, document_of, problems_of, values_of
+from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
+from tests.tui.harness import messages, opened, shown, wait_for
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """A workspace with one approved idea, on a machine without GPU where nothing is missing."""
+    monkeypatch.setattr("fairnad_engine.machine.accelerators", list)
+    monkeypatch.setattr(preflight, "checks", lambda config: (Check("jail", detail="live"),))
+    place = tmp_path / "w.db"
+    with Store(place) as store:
+        template, _ = workspace.template_of(store)
+        store.ideas.add_own(template, template.subs[0].id, "Own", "Do it.")
+    return place
+
+
+def value(app, place):
+    return next(row.value for row in app.screen._fields if row.field.place == place)
+
+
+def row(app, place):
+    return next(i for i, row in enumerate(app.screen._fields) if row.field.place == place)
+
+
+async def go_to(app, pilot, place):
+    await pilot.press("g")
+    for _ in range(row(app, place)):
+        await pilot.press("j")
+
+
+async def test_first_it_proposes_the_demo_and_nothing_is_missing(path):
+    async with opened(path, "launch") as (app, _):
+        await wait_for(lambda: "Nothing is missing" in shown(app))
+        assert value(app, "data.dataset") == "digits"
+        assert value(app, "search.seed_backbone") == "digits-small"
+        assert "1 approved" in shown(app)
+        assert app.screen.focused is None
+
+
+async def test_a_gpu_changes_the_proposal_unless_something_was_typed(path, monkeypatch):
+    monkeypatch.setattr("fairnad_engine.machine.accelerators", lambda: ["Some GPU, 80 GiB"])
+    async with opened(path, "launch") as (app, _):
+        await wait_for(lambda: value(app, "search.seed_backbone") == "resnet32")
+        assert "Some GPU" in shown(app)
+
+
+async def test_the_model_of_the_command_line_is_taken(path):
+    async with opened(path, "launch", llm="ollama:other") as (app, _):
+        await wait_for(lambda: value(app, "model.llm") == "ollama:other")
+
+
+async def test_typing_validates_beside_the_field_and_esc_gives_the_keys_back(path):
+    async with opened(path, "launch") as (app, pilot):
+        await wait_for(lambda: value(app, "name"))
+        await go_to(app, pilot, "budget.trained")
+        await pilot.press("enter")
+        assert isinstance(app.screen.focused, Input)
+        await pilot.press(*"HPq")
+        assert value(app, "budget.trained") == "HPq"
+        assert "a whole number" in shown(app)
+        assert "mend Trained models" in shown(app)
+        await pilot.press("ctrl+r")
+        assert any("cannot be used" in one for one in messages(app))
+        await pilot.press("ctrl+u", *"1.5k")
+        assert "a whole number" not in shown(app)
+        await pilot.press("escape")
+        assert app.screen.focused is None
+        await pilot.press("H")
+        assert app.screen.SCOPE == "home"
+
+
+async def test_rows_are_walked_with_keys_and_stay_in_view(path):
+    async with opened(path, "launch") as (app, pilot):
+        await wait_for(lambda: value(app, "name"))
+        for key, place in (("j", 1), ("down", 2), ("k", 1), ("up", 0), ("G", len(FIELDS)), ("g", 0)):
+            await pilot.press(key)
+            assert app.screen._row == place
+        await pilot.press("tab")
+        assert app.screen._row == 0
+        assert app.screen.focused is app.screen._fields[0].control
+        await pilot.press("tab", "tab", "tab")
+        assert app.screen._fields[3].control.has_focus
+        await pilot.press("shift+tab")
+        assert app.screen._row == 2
+        await pilot.press("up")
+        assert app.screen._fields[1].control.has_focus
+        await pilot.press("enter")
+        assert app.screen._row == 2
+        for _ in FIELDS:
+            await pilot.press("down")
+            await pilot.pause()
+            here = app.screen._rows[app.screen._row]
+            view = app.screen.query_one("#form").region
+            assert view.y <= here.region.y < view.bottom
+
+
+async def test_values_turn_and_options_are_listed(path):
+    async with opened(path, "launch") as (app, pilot):
+        await wait_for(lambda: value(app, "name"))
+        await pilot.press("o", "right")
+        assert sum("no list" in one for one in messages(app)) == 2
+        await go_to(app, pilot, "search.fairness")
+        await pilot.press("right")
+        assert value(app, "search.fairness") == "level+main+sub"
+        await pilot.press("left", "left")
+        assert value(app, "search.fairness") == "none"
+        await pilot.press("o")
+        await wait_for(lambda: isinstance(app.screen, ChoiceDialog))
+        await pilot.press(*"main+sub", "down", "enter")
+        await wait_for(lambda: app.screen.SCOPE == "launch" and value(app, "search.fairness") == "level+main+sub")
+        await pilot.press("enter")
+        await wait_for(lambda: isinstance(app.screen, ChoiceDialog))
+        await pilot.press("escape")
+        await wait_for(lambda: app.screen.SCOPE == "launch")
+
+
+async def test_the_model_is_chosen_from_what_is_served(path, monkeypatch):
+    monkeypatch.setattr("fairnad_engine.llm.ollama_server.served_models", lambda: ("small:1b",))
+    async with opened(path, "launch") as (app, pilot):
+        await wait_for(lambda: value(app, "name"))
+        await pilot.press("m")
+        await wait_for(lambda: isinstance(app.screen, ChoiceDialog))
+        await pilot.press(*"small", "enter")
+        await wait_for(lambda: app.screen.SCOPE == "launch" and value(app, "model.llm") == "ollama:small:1b")
+
+
+async def test_without_a_model_server_rules_remains(path, monkeypatch):
+    def gone():
+        raise ModelUnavailableError("Ollama does not answer; start it with: ollama serve")
+
+    monkeypatch.setattr("fairnad_engine.llm.ollama_server.served_models", gone)
+    async with opened(path, "launch") as (app, pilot):
+        await wait_for(lambda: value(app, "name"))
+        await pilot.press("m")
+        await wait_for(lambda: isinstance(app.screen, ChoiceDialog))
+        assert any("ollama serve" in one for one in messages(app))
+        await pilot.press("enter")
+        await wait_for(lambda: app.screen.SCOPE == "launch" and value(app, "model.llm") == "rules")
+
+
+async def test_a_preset_fills_the_form(path):
+    async with opened(path, "launch") as (app, pilot):
+        await wait_for(lambda: value(app, "name"))
+        await pilot.press("p")
+        await wait_for(lambda: isinstance(app.screen, ChoiceDialog))
+        await pilot.press(*"small-cpu", "enter")
+        await wait_for(lambda: app.screen.SCOPE == "launch" and value(app, "budget.trained") == "20")
+        assert value(app, "search.stages") == "5 3 2"
+
+
+async def test_toml_is_shown_saved_and_taken_again(path, tmp_path):
+    async with opened(path, "launch") as (app, pilot):
+        await wait_for(lambda: value(app, "name"))
+        await pilot.press("t")
+        assert 'name = "demo"' in shown(app)
+        await pilot.press("pagedown", "pageup", "t")
+        target = tmp_path / "mine.toml"
+        for again in (False, True):
+            await pilot.press("w")
+            await wait_for(lambda: isinstance(app.screen, LineDialog))
+            app.screen.query_one(Input).value = str(target)
+            await pilot.press("enter")
+            if again:
+                await wait_for(lambda: isinstance(app.screen, ConfirmDialog))
+                await pilot.press("y")
+            await wait_for(lambda: app.screen.SCOPE == "launch" and target.exists())
+        assert load_config(target).budget.trained == 40
+        target.write_text(target.read_text().replace("trained = 40", "trained = 7"))
+        await pilot.press("e")
+        await wait_for(lambda: isinstance(app.screen, LineDialog))
+        await pilot.press(*str(target), "enter")
+        await wait_for(lambda: app.screen.SCOPE == "launch" and value(app, "budget.trained") == "7")
+        await pilot.press("e")
+        await wait_for(lambda: isinstance(app.screen, LineDialog))
+        await pilot.press(*"gone.toml", "enter")
+        await wait_for(lambda: any("gone.toml" in one for one in messages(app)))
+
+
+async def test_what_is_missing_is_named_beside_the_field_too(path, monkeypatch):
+    found = [Check("model", problem="Ollama does not answer; start it with: ollama serve")]
+    monkeypatch.setattr(preflight, "checks", lambda config: tuple(found))
+    async with opened(path, "launch", size=(120, 40)) as (app, pilot):
+        await wait_for(lambda: "1 missing" in shown(app))
+        assert shown(app).count("does not answer") == 2
+        await pilot.press("ctrl+r")
+        await wait_for(lambda: any("ollama serve" in one for one in messages(app)))
+        assert app.screen.SCOPE == "launch"
+        with Store(path) as store:
+            assert not store.runs.all()
+        found[:] = [Check("model", detail="answers")]
+        await pilot.press("c")
+        await wait_for(lambda: "Nothing is missing" in shown(app))
+
+
+async def test_without_approved_ideas_it_says_which_key_helps(tmp_path, monkeypatch):
+    monkeypatch.setattr("fairnad_engine.machine.accelerators", list)
+    monkeypatch.setattr(preflight, "checks", lambda config: ())
+    async with opened(tmp_path / "empty.db", "launch") as (app, pilot):
+        await wait_for(lambda: "P opens the papers" in shown(app))
+        await pilot.press("ctrl+r")
+        assert any("P opens the papers" in one for one in messages(app))
+
+
+@pytest.mark.parametrize("key", ["ctrl+r", "f5", "button"])
+async def test_it_launches_and_goes_to_the_search(path, monkeypatch, key):
+    started = []
+    monkeypatch.setattr(workspace, "start_worker", lambda store, job: started.append(job.id))
+    async with opened(path, "launch") as (app, pilot):
+        await wait_for(lambda: value(app, "name") and app.screen._checks is not None)
+        await pilot.press(*(("G", "enter") if key == "button" else (key,)))
+        await wait_for(lambda: app.screen.SCOPE == "search" and "run-1" in shown(app))
+        await wait_for(lambda: started)
+        assert app.selected_run == "run-1"
+    with Store(path) as store:
+        run = store.runs.get("run-1")
+        assert RunConfig.model_validate(run.config).search.seed_backbone == "digits-small"
+        assert store.jobs.get(started[0]).run_id == "run-1"
+
+
+async def test_a_draft_comes_back_after_leaving(path):
+    async with opened(path, "launch") as (app, pilot):
+        await wait_for(lambda: value(app, "name"))
+        await pilot.press("enter", "ctrl+u", *"mine", "escape", "j", "j", "ctrl+q")
+    async with opened(path) as (app, _):
+        await wait_for(lambda: app.screen.SCOPE == "launch" and value(app, "name") == "mine")
+        assert app.screen._row == 2
+
+
+async def test_settings_handed_over_before_it_was_ever_shown_are_taken(path):
+    async with opened(path) as (app, _):
+        config = RunConfig(name="again").model_dump(mode="json")
+        app.goto("launch").take(config, "run-9's")
+        await wait_for(lambda: app.screen.SCOPE == "launch" and app.screen._ready and value(app, "name") == "again")
+
+
+def test_texts_become_the_settings_they_came_from():
+    for one in presets():
+        document = one.config.model_dump(mode="json")
+        again = document_of(document, values_of(document))
+        assert RunConfig.model_validate(again) == one.config
+        assert RunConfig.model_validate(tomllib.loads(one.config.to_toml())) == one.config
+    assert proposal(gpus=True).name == "resnet32"
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "says"),
+    [
+        ("budget.trained", "", "whole number"),
+        ("budget.trained", "0", "greater than or equal to 1"),
+        ("budget.max_params", "1.23456789k", "whole number"),
+        ("budget.max_macs", "many", "whole number"),
+        ("search.stages", "8 8", "three whole numbers"),
+        ("search.stages", "0 0 0", "three whole numbers"),
+        ("search.stages", "a b c", "three whole numbers"),
+        ("search.parent_floor", "-1", "greater than or equal to 0"),
+        ("search.parent_floor", "x", "a number"),
+        ("machine.training_deadline", "0", "greater than 0"),
+        ("model.llm", "gpt", "not a model"),
+        ("name", "", "at least 1"),
+        ("search.seed", "4294967296", "less than"),
+    ],
+)
+def test_each_mistake_stands_at_its_own_field(place, text, says):
+    document = RunConfig().model_dump(mode="json")
+    problems = problems_of(document_of(document, {**values_of(document), place: text}))
+    assert list(problems) == [place]
+    assert says in problems[place]
+
+
+@pytest.mark.parametrize(("text", "number"), [("1.5M", 1_500_000), ("60k", 60_000), ("1_000", 1000), ("2,000", 2000)])
+def test_sizes_may_be_written_short(text, number):
+    document = RunConfig().model_dump(mode="json")
+    again = document_of(document, {**values_of(document), "budget.max_params": text})
+    assert again["budget"]["max_params"] == number

@@ -1,0 +1,367 @@
+"""The papers screen: adding, screening, the model, and the structuring job that goes on without it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fairnad_engine.knowledge.paper_layout import find_sections
+from fairnad_engine.knowledge.papers import PaperText
+from fairnad_engine.llm.protocol import IdeaDraft
+from fairnad_engine.store import Store
+from fairnad_engine.workspace import end_worker, template_of
+from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
+from fairnad_screens.widgets.papers_path import complete
+from fairnad_screens.widgets.rows import Rows
+from fairnad_screens.widgets.text_dialog import TextDialog
+from tests.llm_server.ollama_protocol import Answered, Behaviour, OllamaProtocol, says, serving
+from tests.tui.harness import messages, opened, shown, wait_for
+
+TITLES = ("Deep residual learning", "Wide networks", "A survey of cats")
+
+
+def paper(title, year):
+    text = f"{title}: we replace the convolution by a depthwise convolution in each residual block."
+    return PaperText(
+        id=f"{year:016x}", title=title, authors=("A. Author",), year=year, venue="CVPR", arxiv="", abstract=text,
+        text=text, source="papers.jsonl", sections=find_sections(text),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def path(tmp_path, monkeypatch):
+    """Three papers: one kept with an idea, one not screened, one left out."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")  # nothing listens there
+    file = tmp_path / "w.db"
+    with Store(file) as store:
+        template, _ = template_of(store)
+        for year, title in enumerate(TITLES, 2001):
+            store.papers.add(paper(title, year))
+        first, _, third = (one.id for one in store.papers.all())
+        store.papers.set_screening(first, True, "about blocks", "rules")
+        store.papers.set_screening(third, False, "about cats", "rules")
+        draft = IdeaDraft("conv", "conv.depthwise", "Depthwise", "Use depthwise filters", "depthwise", None)
+        for one, drafts in ((first, [draft]), (third, [])):
+            store.ideas.file_extracted(one, drafts, template, f"rules/{template.digest}")
+    return file
+
+
+def papers(path):
+    with Store(path) as store:
+        return {one.title: one for one in store.papers.all()}
+
+
+def listed(app):
+    return shown(app).splitlines()
+
+
+async def ready(app, count=3):
+    await wait_for(lambda: app.screen.query_one(Rows).count == count, f"{count} rows")
+
+
+async def dialog(app, kind):
+    return await wait_for(lambda: isinstance(app.screen, kind) and app.screen, kind.__name__)
+
+
+async def type_line(app, pilot, text):
+    from textual.widgets import Input
+
+    field = app.screen.query_one(Input)
+    field.value = text
+    await pilot.press("enter")
+
+
+async def choose(app, pilot, words):
+    from textual.widgets import Input
+
+    await dialog(app, ChoiceDialog)
+    app.screen.query_one(Input).value = words
+    await pilot.pause()
+    await pilot.press("enter")
+
+
+async def test_rows_say_what_became_of_each_paper(path):
+    async with opened(path, "papers") as (app, _):
+        await ready(app)
+        rows = "\n".join(listed(app))
+        for title, count, status in zip(TITLES, "1-0", ("kept", "not screened", "left out"), strict=True):
+            line = next(line for line in listed(app) if title in line and "20" in line[:9])
+            assert line.split()[-len(status.split()) :] == status.split()
+            assert f" {count} " in line
+        assert "1 kept, 1 left out, 1 not screened; model ollama:qwen3:8b" in rows
+        await wait_for(lambda: "kept by rules: about blocks" in shown(app), "the detail")
+        assert all(len(line) <= 80 for line in listed(app))
+
+
+async def test_movement(path):
+    async with opened(path, "papers") as (app, pilot):
+        await ready(app)
+        rows = app.screen.query_one(Rows)
+        for key, place in [("j", 1), ("down", 2), ("j", 2), ("k", 1), ("up", 0), ("G", 2), ("g", 0), ("end", 2),
+                           ("home", 0), ("pagedown", 2), ("pageup", 0), ("ctrl+f", 2), ("ctrl+b", 0)]:  # fmt: skip
+            await pilot.press(key)
+            assert rows.place == place, key
+        await pilot.press("G")
+        await wait_for(lambda: "about cats" in shown(app), "the third paper's detail")
+
+
+async def test_pane_scrolls(path):
+    async with opened(path, "papers", size=(80, 24)) as (app, pilot):
+        await ready(app)
+        pane = app.screen.query_one("#pane")
+        app.screen.query_one("#detail").update("\n".join("abcdefghijklmnopqrst"))
+        await wait_for(lambda: pane.max_scroll_y > 3, "something to scroll")
+        await pilot.press("J")
+        await wait_for(lambda: pane.scroll_offset.y == 3)
+        await pilot.press("K")
+        await wait_for(lambda: pane.scroll_offset.y == 0)
+
+
+async def test_filter_is_live_and_esc_restores(path):
+    async with opened(path, "papers") as (app, pilot):
+        await ready(app)
+        await pilot.press("slash", *"left")
+        await ready(app, 1)
+        assert TITLES[2] in shown(app)
+        await pilot.press("escape")
+        await ready(app, 3)
+        await pilot.press("slash", *"wide", "enter")
+        await ready(app, 1)
+        await pilot.press("slash", *"zz")
+        await wait_for(lambda: "Nothing matches. Esc clears" in shown(app))
+        await pilot.press("escape")
+        await ready(app, 1)
+        await pilot.press("escape")
+        await ready(app, 3)
+
+
+async def test_place_is_kept_over_restarts(path):
+    async with opened(path, "papers") as (app, pilot):
+        await ready(app)
+        await pilot.press("slash", *"20", "enter", "G")
+        app.screen.shell.llm = "ollama:other"
+        await pilot.press("ctrl+q")
+    async with opened(path) as (app, _):
+        await wait_for(lambda: app.screen.SCOPE == "papers")
+        await ready(app)
+        assert app.screen.query_one(Rows).place == 2
+        assert app.llm == "ollama:other"
+        assert app.screen._filter == "20"
+
+
+async def test_override_is_a_persons_word(path):
+    async with opened(path, "papers") as (app, pilot):
+        await ready(app)
+        await pilot.press("o")
+        await wait_for(lambda: papers(path)[TITLES[0]].relevant is False, "left out")
+        await wait_for(lambda: "left out (you)" in shown(app))
+        await pilot.press("G", "o")
+        await wait_for(lambda: papers(path)[TITLES[2]].relevant is True, "kept")
+        found = papers(path)[TITLES[2]]
+        assert (found.screened_by, found.structured_by) == ("person", "")
+        assert any("s reads it" in one for one in messages(app))
+
+
+async def test_enter_shows_everything(path):
+    async with opened(path, "papers") as (app, pilot):
+        await ready(app)
+        await wait_for(lambda: "about blocks" in shown(app))
+        await pilot.press("enter")
+        await dialog(app, TextDialog)
+        assert "From papers.jsonl" in shown(app)
+        for key in ("j", "k", "G", "g", "pagedown", "pageup"):
+            await pilot.press(key)
+        await pilot.press("escape")
+        await wait_for(lambda: app.screen.SCOPE == "papers")
+
+
+async def test_to_its_ideas(path):
+    async with opened(path, "papers") as (app, pilot):
+        await ready(app)
+        await pilot.press("j", "i")
+        assert any("no ideas yet" in one for one in messages(app))
+        await pilot.press("k", "i")
+        await wait_for(lambda: app.screen.SCOPE == "ideas" and "Use depthwise filters" in shown(app), "the ideas")
+        assert app.screen.filter_text == f'paper:"{TITLES[0]}"'
+
+
+class TestAdding:
+    async def test_problems_are_listed_and_the_rest_is_added(self, path, tmp_path):
+        folder = tmp_path / "in"
+        folder.mkdir()
+        (folder / "good.md").write_text("# Good\n\nA good text about blocks.")
+        (folder / "bad.jsonl").write_text('{"title": "[/red] \x1b[31m"}\n{no json}\n')
+        (folder / "x.pdf").write_bytes(b"%PDF")
+        async with opened(path, "papers") as (app, pilot):
+            await ready(app)
+            await pilot.press("a")
+            await dialog(app, LineDialog)
+            await type_line(app, pilot, str(folder))
+            await dialog(app, TextDialog)
+            text = shown(app)
+            assert "3 could not be read" in text
+            assert "x.pdf" in text and "line 2" in text
+            await pilot.press("q")
+            await ready(app, 4)
+            assert any("1 papers added" in one for one in messages(app))
+
+    async def test_samples(self, tmp_path):
+        async with opened(tmp_path / "new.db", "papers") as (app, pilot):
+            await wait_for(lambda: "No papers yet. a adds a file or a folder" in shown(app))
+            await pilot.press("a")
+            await dialog(app, LineDialog)
+            await type_line(app, pilot, "samples")
+            await ready(app, 20)
+
+    @pytest.mark.parametrize(("typed", "says"), [("-", "standard input"), ("nowhere.md", "no such file"), ("", "")])
+    async def test_what_cannot_be_added(self, path, typed, says):
+        async with opened(path, "papers") as (app, pilot):
+            await ready(app)
+            await pilot.press("a")
+            await dialog(app, LineDialog)
+            await type_line(app, pilot, typed)
+            await wait_for(lambda: not isinstance(app.screen, LineDialog))
+            if says:
+                await wait_for(lambda: says in shown(app) or any(says in one for one in messages(app)), says)
+
+    def test_completion(self, path, tmp_path):
+        (tmp_path / "My papers").mkdir()
+        (tmp_path / "My papers" / "b.md").write_text("")
+        (tmp_path / "My papers" / "a.pdf").write_text("")
+        (tmp_path / ".hidden").mkdir()
+        assert complete("M") == "My papers/"
+        assert complete("My papers/") == "My papers/b.md"
+        assert complete(f"{tmp_path}/My") == f"{tmp_path}/My papers/"
+        assert complete("sam") == "samples"
+        for nothing in ("", "zz", "nowhere/x", "\0", "~nobody-at-all/x"):
+            assert complete(nothing) is None
+
+
+class TestModel:
+    async def test_without_a_server_it_is_said_and_nothing_else_is_taken(self, path):
+        async with opened(path, "papers") as (app, pilot):
+            await ready(app)
+            await pilot.press("s")
+            await dialog(app, ChoiceDialog)
+            assert "ollama serve" in shown(app)
+            await choose(app, pilot, "try again")
+            await dialog(app, ChoiceDialog)
+            await pilot.press("escape")
+            await wait_for(lambda: not isinstance(app.screen, ChoiceDialog))
+            assert app.llm is None
+            with Store(path) as store:
+                assert store.jobs.all() == []
+
+    async def test_served_models_are_offered_and_rules_and_typed_ones(self, path, monkeypatch):
+        with serving(OllamaProtocol(says("{}"), models=("tiny:1b", "big:70b"))) as server:
+            monkeypatch.setenv("OLLAMA_HOST", server.url)
+            async with opened(path, "papers") as (app, pilot):
+                await ready(app)
+                for words, chosen in (("big", "ollama:big:70b"), ("rules", "rules")):
+                    await pilot.press("M")
+                    await choose(app, pilot, words)
+                    await wait_for(lambda wanted=chosen: app.llm == wanted, chosen)
+                await pilot.press("M")
+                await choose(app, pilot, "another")
+                await dialog(app, LineDialog)
+                await type_line(app, pilot, "gpt")
+                await wait_for(lambda: "not a model" in shown(app))
+                await type_line(app, pilot, "ollama:tiny:1b@http://there:1")
+                await wait_for(lambda: app.llm == "ollama:tiny:1b@http://there:1")
+                await wait_for(lambda: "model ollama:tiny:1b@http://there:1" in shown(app))
+
+
+class TestStructuring:
+    async def test_keys_say_why_they_cannot(self, tmp_path):
+        async with opened(tmp_path / "new.db", "papers") as (app, pilot):
+            await wait_for(lambda: "No papers yet" in shown(app))
+            await pilot.press("s", "p", "x", "o", "i", "enter")
+            assert [one[:20] for one in messages(app)] == [
+                "There are no papers ", "No structuring is ru", "No structuring is ru", *["No paper is selected"] * 3,
+            ]  # fmt: skip
+
+    async def test_rules_to_the_end(self, path):
+        async with opened(path, "papers", llm="rules") as (app, pilot):
+            await ready(app)
+            await pilot.press("s")
+            await wait_for(lambda: papers(path)[TITLES[1]].structured_by, "the paper's structuring")
+            await wait_for(lambda: "job-1 done: 1 papers structured" in shown(app))
+            with Store(path) as store:
+                assert store.ideas.counts()["approved"] == 0  # decisions are the user's
+            await pilot.press("s")
+            await wait_for(lambda: any("structured by rules already" in one for one in messages(app)))
+
+    async def test_papers_read_by_another_model_are_read_again_only_on_request(self, path):
+        with serving(OllamaProtocol(says('{"reason": "r", "relevant": false}'))) as server:
+            async with opened(path, "papers", llm=f"ollama:tiny:1b@{server.url}") as (app, pilot):
+                await ready(app)
+                await pilot.press("s")
+                await choose(app, pilot, "only the")
+                await wait_for(lambda: papers(path)[TITLES[1]].structured_by.startswith("ollama:tiny:1b/"))
+                assert papers(path)[TITLES[0]].structured_by.startswith("rules/")
+                await wait_for(lambda: "job-1 done" in shown(app))
+                await pilot.press("s")
+                await dialog(app, ConfirmDialog)
+                await pilot.press("n")
+                await wait_for(lambda: not isinstance(app.screen, ConfirmDialog))
+                with Store(path) as store:
+                    assert len(store.jobs.all()) == 1
+
+    async def test_looking_on_pausing_and_stopping(self, path):
+        """The model stalls while it writes about both papers; what it wrote is shown, hostile as it is."""
+        hostile = "[/red] \x1b]0;x\x07 \u202eabc"
+        answer = says("")
+        stalls = Behaviour(lambda _: Answered((hostile, "never"), 100, 1), stall_after=1)
+        with Store(path) as store:
+            store.papers.add(paper("Another one", 2009))
+        with serving(OllamaProtocol(answer, behaviours=[stalls])) as server:
+            async with opened(path, "papers", llm=f"ollama:tiny:1b@{server.url}") as (app, pilot):
+                await ready(app, 4)
+                await pilot.press("j", "s")
+                await choose(app, pilot, "only the")
+                try:
+                    await wait_for(lambda: len(server.requests) == 2, "two papers in hand at once")
+                    await wait_for(lambda: "screening now" in shown(app) and "[/red]" in shown(app), "the stream")
+                    assert "<U+202E>" in shown(app)
+                    assert "\x1b" not in shown(app) and "\u202e" not in shown(app)
+                    assert sum(" screening" in line[60:] for line in listed(app)) == 2
+                    await pilot.press("p")
+                    await wait_for(lambda: "job-1 paused" in shown(app))
+                    await pilot.press("p")
+                    await wait_for(lambda: "job-1 running" in shown(app))
+                    await pilot.press("x")
+                    await wait_for(lambda: "job-1 stopping" in shown(app))
+                    await pilot.press("x")
+                    await dialog(app, ConfirmDialog)
+                    assert "2 papers in hand" in shown(app)
+                    await pilot.press("y")
+                    await wait_for(lambda: "job-1 stopped" in shown(app))
+                finally:
+                    with Store(path) as store:
+                        end_worker(store, store.jobs.get("job-1"))
+                assert papers(path)[TITLES[1]].structured_by == ""
+
+    async def test_a_dead_job_is_shown_as_such(self, path):
+        with Store(path) as store:
+            job = store.jobs.create("structure", {"model": {"llm": "rules"}}, None)
+            store.jobs.set_state(job.id, "running")
+            folder = path.parent / "w-files" / "jobs" / job.id
+            folder.mkdir(parents=True)
+            (folder / "activity.json").write_text(json.dumps({"x": "screening: gone"}))
+        async with opened(path, "papers") as (app, _):
+            await wait_for(lambda: "job-1 dead: its process is gone; s structures what is left" in shown(app))
+            assert "screening: gone" not in shown(app)
+
+
+async def test_wide_and_resized(path):
+    async with opened(path, "papers", size=(120, 40)) as (app, pilot):
+        await ready(app)
+        await pilot.press("j")
+        pane = app.screen.query_one("#pane")
+        await wait_for(lambda: pane.region.x > 40, "the pane at the side")
+        await pilot.resize_terminal(80, 24)
+        await wait_for(lambda: pane.region.x == 0, "the pane below")
+        assert app.screen.query_one(Rows).place == 1
+        assert "q Back" in shown(app)

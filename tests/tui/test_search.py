@@ -1,0 +1,436 @@
+"""The live desk: every action, empty and dead runs, what is painted."""
+
+import random
+from contextlib import asynccontextmanager
+
+import pytest
+
+from fairnad_engine.machine import GpuLoad, MachineLoad
+from fairnad_engine.store import Store
+from fairnad_engine.store.records import JobRow
+from fairnad_screens.actions import actions_of
+from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog
+from fairnad_screens.widgets.front_plot import FrontPlot
+from fairnad_screens.widgets.search_counts import CountsPane
+from fairnad_screens.widgets.search_front import FrontPane
+from fairnad_screens.widgets.search_pane import LineView
+from fairnad_screens.widgets.search_table import CandidatePane
+from tests.tui.harness import messages, opened, shown, wait_for
+from tests.tui.search_run import WrittenRun
+
+WIDE, SMALL = (120, 40), (80, 24)
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch):
+    load = MachineLoad(3 * 2**30, 8 * 2**30, (GpuLoad("H100", 41, 2048, 81920),))
+    monkeypatch.setattr("fairnad_screens.search.machine_load", lambda: load)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "w.db") as store:
+        yield store
+
+
+@pytest.fixture
+def run(store):
+    """Two generations done, the third under way, worked on by this process."""
+    written = WrittenRun(store)
+    written.seed()
+    written.work()
+    written.generation(1)
+    written.generation(2)
+    written.open(3)
+    written.slot(3, 1)
+    written.write("activity.json", '{"g03-s02": "training: epoch 4/10, validation 91.00 %"}')
+    written.write("log.txt", "first line\nlast line\n")
+    return written
+
+
+@asynccontextmanager
+async def desk(store, size=WIDE):
+    async with opened(store.path, "search", size=size) as (app, pilot):
+        await wait_for(lambda: getattr(app.screen, "_snapshot", None), "a snapshot")
+        await pilot.pause()
+        yield app, app.screen, pilot
+
+
+async def test_an_empty_workspace_names_the_next_key(store):
+    async with desk(store) as (app, screen, pilot):
+        assert "L launches one" in shown(app)
+        for one in actions_of("search"):
+            app.screen.action_do(one.id)
+        await wait_for(lambda: any("L launches one" in m for m in messages(app)), "the reason")
+        assert app.screen is screen
+
+
+async def test_everything_is_on_the_wide_desk(run, store):
+    async with desk(store) as (app, _, pilot):
+        await wait_for(lambda: "GPU 0" in shown(app), "the machine")
+        text = shown(app)
+        for part in (
+            "1 Progress", "2 Idea sampling", "3 Pareto front", "4 Hypervolume", "5 Candidates", "6 Failures", "7 Log",
+            "running", "Generation 3", "I ideas", "II Pareto", "III chains", "g03-s02 training: epoch 4/10",
+            "GPU 0 41 %, 2.0/80.0 GiB H100", "Memory 3.0/8.0 GiB", "most - least = 1", "idle", "duplicate",
+            "proposals rejected", "last line", "Model rules: no tokens", "Hypervolume 0.2200 (+0.0100)",
+        ):  # fmt: skip
+            assert part in text, part
+
+
+async def test_the_small_desk_shows_three_panes_and_cuts_nothing_off(run, store):
+    async with desk(store, SMALL) as (app, screen, pilot):
+        text = shown(app)
+        assert [n for n in range(1, 8) if f"─{n} " in text or f"━{n} " in text] == [1, 3, 5]
+        assert app.screen.query_one(FrontPlot).display
+        assert "trained" in text
+
+
+async def test_panes_toggle_zoom_and_focus(run, store):
+    async with desk(store) as (app, screen, pilot):
+        await pilot.press("4")
+        assert 4 not in screen._placed
+        await pilot.press("4")
+        assert 4 in screen._placed
+        assert screen.focused_pane.number == 4
+        await pilot.press("z")
+        assert list(screen._placed) == [4]
+        await pilot.press("7")
+        assert list(screen._placed) == [7]
+        await pilot.press("7")
+        assert len(screen._placed) == 7
+        before = screen.focused_pane.number
+        await pilot.press("tab")
+        after = screen.focused_pane.number
+        assert after != before
+        await pilot.press("shift+tab")
+        assert screen.focused_pane.number == before
+        for number in range(1, 8):
+            await pilot.press(str(number))
+        assert screen._placed == {}
+        assert screen.why_not(actions_of("search")[0])
+        await pilot.press("2")
+        assert list(screen._placed) == [2]
+
+
+async def test_a_pane_asked_for_replaces_the_oldest_on_a_small_desk(run, store):
+    async with desk(store, SMALL) as (app, screen, pilot):
+        await pilot.press("2")
+        assert 2 in screen._placed
+        assert "2 Idea sampling" in shown(app)
+        await pilot.resize_terminal(*WIDE)
+        await pilot.pause()
+        assert len(screen._placed) == 7
+        await pilot.resize_terminal(*SMALL)
+        await pilot.pause()
+        assert 2 in screen._placed
+
+
+async def test_the_front_has_axes_a_cursor_and_a_list(run, store):
+    async with desk(store) as (app, screen, pilot):
+        pane = screen.query_one(FrontPane)
+        screen.focus_pane(3)
+        await pilot.press("x")
+        assert pane.axis == "macs"
+        assert "by MACs" in shown(app)
+        await pilot.press("g")
+        members = [one.id for one in pane.members()]
+        assert pane.chosen() == members[0]
+        await pilot.press("l")
+        assert pane.chosen() == members[1]
+        await pilot.press("h")
+        assert pane.chosen() == members[0]
+        await pilot.press("G")
+        assert pane.chosen() == members[-1]
+        assert f"{pane.sign(members[-1])} {members[-1]}" in shown(app)
+        await pilot.press("k")
+        assert pane.chosen() != members[-1]
+        await pilot.press("j")
+        assert pane.chosen() == members[-1]
+        pane.styles.height = 6
+        await wait_for(lambda: not pane.query_one(FrontPlot).display, "the list")
+        assert members[-1] in shown(app)
+
+
+async def test_clicking_the_plot_picks_the_nearest_point(run, store):
+    async with desk(store) as (app, screen, pilot):
+        pane = screen.query_one(FrontPane)
+        await pilot.click(FrontPlot, offset=(9, 13))
+        left = pane.cost(pane.current())
+        await pilot.click(FrontPlot, offset=(66, 2))
+        assert pane.cost(pane.current()) > left
+
+
+async def test_the_table_sorts_and_keeps_its_candidate(run, store):
+    async with desk(store) as (app, screen, pilot):
+        table = screen.query_one(CandidatePane)
+        screen.focus_pane(5)
+        await pilot.press("j", "j", "pagedown", "pageup", "j")
+        chosen = table.chosen()
+        assert chosen
+        seen = []
+        for _ in range(6):
+            await pilot.press("o")
+            seen.append(table.order)
+            assert table.chosen() == chosen
+        assert seen == ["val %", "params", "MACs", "stage", "status", "newest"]
+        await pilot.press("o", "g")
+        assert table.chosen() == max(table._lines, key=lambda one: one.accuracy or 0).id
+        await pilot.press("G", "k", "up", "down")
+        run.slot(3, 2, accuracy=99.5)
+        await wait_for(lambda: any(one.id == "g03-s02" for one in table._lines), "the new one")
+
+
+async def test_enter_opens_a_candidate_from_front_and_table(run, store):
+    async with desk(store) as (app, screen, pilot):
+        for pane in (3, 5):
+            screen.focus_pane(pane)
+            wanted = screen.focused_pane.chosen()
+            await pilot.press("enter")
+            await wait_for(lambda: getattr(app.screen, "SCOPE", "") == "candidate", "the candidate")
+            await wait_for(lambda w=wanted: w in shown(app), wanted)
+            await pilot.press("q")
+            await wait_for(lambda: app.screen is screen, "the desk")
+        screen.focus_pane(7)
+        await pilot.press("enter")
+        await wait_for(lambda: any("Enter opens" in message for message in messages(app)), "the reason")
+
+
+async def test_categories_open_to_their_subs(run, store):
+    async with desk(store) as (app, screen, pilot):
+        counts = screen.query_one(CountsPane)
+        screen.focus_pane(2)
+        rows = counts.count()
+        await pilot.press("enter")
+        assert counts.count() > rows
+        await pilot.press("j", "left")
+        assert counts.count() == rows
+        await pilot.press("right", "right")
+        assert counts.count() > rows
+        await pilot.press("enter")
+        assert counts.count() == rows
+
+
+async def test_stepping_through_generations(run, store):
+    async with desk(store) as (app, screen, pilot):
+
+        async def at(generation):
+            await wait_for(lambda: screen._snapshot.as_of == generation, f"generation {generation}")
+            await pilot.pause()
+
+        await pilot.press("right_square_bracket")
+        await wait_for(lambda: any("follows the run" in m for m in messages(app)), "the reason")
+        for generation in (2, 1, 0):
+            await pilot.press("left_square_bracket")
+            await at(generation)
+        assert "as of generation 0 of 2" in shown(app)
+        assert "1 in all" in shown(app)
+        await pilot.press("left_square_bracket")
+        await wait_for(lambda: any("the beginning" in m for m in messages(app)), "the reason")
+        for generation in (1, 2, None):
+            await pilot.press("right_square_bracket")
+            await at(generation)
+        await pilot.press("left_square_bracket")
+        await at(2)
+        await pilot.press("f")
+        await at(None)
+        assert "as of" not in shown(app)
+
+
+async def test_switching_runs(run, store):
+    other = WrittenRun(store, "another")
+    async with desk(store) as (app, screen, pilot):
+        assert screen.head.id == other.id
+        await pilot.press("less_than_sign")
+        await wait_for(lambda: screen.head.id == run.id, "the older run")
+        assert app.selected_run == run.id
+        await pilot.press("less_than_sign")
+        await wait_for(lambda: any("oldest" in m for m in messages(app)), "the reason")
+        await pilot.press("greater_than_sign")
+        await wait_for(lambda: screen.head.id == other.id, "the newer run")
+        await pilot.press("w")
+        await wait_for(lambda: isinstance(app.screen, ChoiceDialog), "the list")
+        await pilot.press("down", "enter")
+        await wait_for(lambda: screen.head.id == run.id, "the chosen run")
+
+
+async def test_holding_the_picture_still(run, store):
+    async with desk(store) as (app, screen, pilot):
+        await pilot.press("p")
+        await wait_for(lambda: "refresh held" in shown(app), "the notice")
+        run.slot(3, 2)
+        before = screen._snapshot
+        for _ in range(20):
+            await pilot.pause(0.01)
+        assert screen._snapshot is before
+        await pilot.press("p")
+        await wait_for(lambda: any(c.id == "g03-s02" for c in screen._snapshot.candidates), "the new candidate")
+
+
+async def test_pause_and_go_on(run, store):
+    async with desk(store) as (app, screen, pilot):
+        await pilot.press("full_stop")
+        await wait_for(lambda: store.jobs.take_requests(run.job) == ["pause"], "the request")
+        store.jobs.set_state(run.job, "paused")
+        await wait_for(lambda: screen.head.state == "paused", "paused")
+        await pilot.press("full_stop")
+        await wait_for(lambda: store.jobs.take_requests(run.job) == ["resume"], "the request")
+
+
+async def test_stopping_asks_first(run, store):
+    async with desk(store) as (app, screen, pilot):
+        for key, requests in (("n", []), ("y", ["stop"])):
+            await pilot.press("s")
+            await wait_for(lambda: isinstance(app.screen, ConfirmDialog), "the question")
+            await pilot.press(key)
+            await wait_for(lambda: app.screen is screen, "the desk")
+            await wait_for(lambda r=requests: store.jobs.take_requests(run.job) == r, "the request")
+        store.jobs.set_state(run.job, "stopping")
+        await wait_for(lambda: screen.head.state == "stopping", "stopping")
+        await pilot.press("s")
+        await wait_for(lambda: any("stop at once" in m for m in messages(app)), "the reason")
+        await pilot.press("c")
+        await wait_for(lambda: isinstance(app.screen, ChoiceDialog), "the menu")
+        await pilot.press(*"once", "enter")
+        await wait_for(lambda: isinstance(app.screen, ConfirmDialog), "the question")
+        await pilot.press("y")
+        await wait_for(lambda: store.jobs.take_requests(run.job) == ["stop-now"], "the request")
+
+
+@pytest.mark.parametrize("how", ["dead", "stopped", "failed", "queued"])
+async def test_resuming_a_run_nobody_works_on(run, store, monkeypatch, how):
+    if how == "dead":
+        run.die()
+    else:
+        run.end(how)
+    started = []
+
+    def start(opened: Store, job: JobRow) -> None:
+        started.append(job)
+        opened.jobs.acquire(job.id)
+        opened.jobs.set_state(job.id, "running")
+
+    monkeypatch.setattr("fairnad_engine.workspace.start_worker", start)
+    config = store.jobs.get(run.job).config
+    async with desk(store) as (app, screen, pilot):
+        if how == "dead":
+            assert "the worker died; r resumes" in shown(app)
+            assert "last heartbeat" in shown(app)
+        await pilot.press("full_stop")
+        await wait_for(lambda: any("r resumes" in m for m in messages(app)), "the reason")
+        await pilot.press(*("c", "enter") if how == "failed" else "r")
+        await wait_for(lambda: screen.head.state == "running", "the new worker")
+        assert [job.config for job in started] == [config]
+        await pilot.press("r")
+        await wait_for(lambda: any("being worked on" in m for m in messages(app)), "the reason")
+
+
+async def test_a_worker_that_dies_while_one_looks_on_is_noticed(run, store, monkeypatch):
+    async with desk(store) as (app, screen, pilot):
+        # Nothing is written when a process dies.
+        monkeypatch.setattr("fairnad_engine.processes._start_time", lambda pid: None)
+        await wait_for(lambda: screen.head.state == "dead", "its death")
+        assert "the worker died" in shown(app)
+
+
+async def test_a_done_run_says_what_to_do(run, store):
+    run.end("done")
+    async with desk(store) as (app, screen, pilot):
+        await pilot.press("c")
+        await wait_for(lambda: any("is done" in m for m in messages(app)), "the reason")
+
+
+async def test_a_failure_to_start_is_told(run, store, monkeypatch):
+    from fairnad_engine.errors import StoreError
+
+    def start(opened, job):
+        raise StoreError("the worker of job-1 did not start; see log.txt")
+
+    run.end("stopped")
+    monkeypatch.setattr("fairnad_engine.workspace.start_worker", start)
+    async with desk(store) as (app, screen, pilot):
+        await pilot.press("r")
+        await wait_for(lambda: any("did not start" in m for m in messages(app)), "the failure")
+        await wait_for(lambda: screen.head.state == "queued", "the state")
+        assert screen.why_not(next(a for a in actions_of("search") if a.name == "resume")) is None
+
+
+async def test_the_place_comes_back(run, store):
+    async with desk(store) as (app, screen, pilot):
+        screen.focus_pane(5)
+        await pilot.press("x", "o", "j", "j", "j", "4")
+        chosen = screen.query_one(CandidatePane).chosen()
+        screen.focus_pane(2)
+        await pilot.press("l", "z")
+        await pilot.press("ctrl+q")
+    async with desk(store) as (app, screen, pilot):
+        assert list(screen._placed) == [2]
+        assert screen.focused_pane.number == 2
+        assert screen.query_one(CountsPane).opened
+        assert screen.query_one(FrontPane).axis == "macs"
+        await pilot.press("z")
+        assert set(screen._placed) == {1, 2, 3, 5, 6, 7}
+        assert screen.query_one(CandidatePane).order == "val %"
+        assert screen.query_one(CandidatePane).chosen() == chosen
+
+
+async def test_what_has_not_changed_is_not_painted(run, store, monkeypatch):
+    async with desk(store) as (app, screen, pilot):
+        await wait_for(lambda: "GPU 0" in shown(app), "the machine")
+        painted = []
+        refresh = LineView.refresh
+        monkeypatch.setattr(
+            LineView, "refresh", lambda self, *regions, **k: (painted.append(self), refresh(self, *regions, **k))[1]
+        )
+        drawn = []
+        monkeypatch.setattr(FrontPlot, "draw", lambda self, series: drawn.append(series))
+        before = screen._snapshot
+        store.jobs.beat(run.job)
+        await wait_for(lambda: screen._snapshot is not before, "the next snapshot")
+        await pilot.pause()
+        assert painted == []
+        assert drawn == []
+        run.slot(3, 2, accuracy=70.0)
+        await wait_for(lambda: drawn, "the plot")
+        assert painted
+
+
+@pytest.mark.parametrize("theme", ["fairnad-light", "ansi-dark"])
+async def test_themes(run, store, theme):
+    async with desk(store) as (app, screen, pilot):
+        text = shown(app)
+        app.theme = theme
+        await pilot.pause()
+        await wait_for(lambda: shown(app) == text, "the same screen")
+
+
+HOSTILE = "[red]x[/] [@click=app.quit]y[/] \x1b[31m\x1b]0;t\x07 \u202eabc \x00 漢字 e\u0301 " + "long " * 200
+
+
+async def test_hostile_text_is_shown_as_text(run, store):
+    run.candidate("g03-s09", 3, 9, 2, change=HOSTILE)
+    run.train("g03-s09", 99.9)
+    run.write("log.txt", HOSTILE * 3)
+    run.write("activity.json", '{"g03-s02": "training: \\u001b[31m [/] epoch"}')
+    store.jobs.set_state(run.job, "running", HOSTILE)
+    async with desk(store) as (app, screen, pilot):
+        await wait_for(lambda: "[red]x[/]" in shown(app), "the text")
+        for size in (SMALL, (40, 10), WIDE):
+            await pilot.resize_terminal(*size)
+            for number in range(1, 8):
+                await pilot.press("z", str(number))
+                await pilot.pause()
+                assert not [c for c in shown(app) if ord(c) < 32 and c != "\n" or c in "\x7f\u202e"]
+
+
+async def test_random_keys_and_sizes_break_nothing(run, store):
+    rng = random.Random(1)
+    keys = [key for one in actions_of("search") for key in one.key.split(",")] + ["escape", "n", "enter", "down", "a"]
+    async with desk(store) as (app, screen, pilot):
+        for number in range(240):
+            if number % 20 == 0:
+                await pilot.resize_terminal(rng.randrange(20, 160), rng.randrange(5, 50))
+            if number % 25 == 0:
+                run.slot(3, 2 + number // 25)
+            await pilot.press(rng.choice(keys))
+        assert app.is_running

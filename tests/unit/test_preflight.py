@@ -1,0 +1,69 @@
+"""What must be there before a search: every need is tried, the first that is missing ends a command."""
+
+import socket
+
+import pytest
+from llm_server.ollama_protocol import OllamaProtocol, says, serving
+
+from fairnad_engine.backbone.jail import probe
+from fairnad_engine.errors import InputError, JailError, ModelUnavailableError
+from fairnad_engine.llm.ollama_server import served_models
+from fairnad_engine.preflight import check_before_start, checks
+from fairnad_engine.search.config import RunConfig
+
+
+@pytest.fixture(autouse=True)
+def jail(monkeypatch):
+    """The jail has its own tests; here it is whole."""
+    monkeypatch.setattr(probe, "probe", lambda: (probe.Layer("files", True, "", True),))
+
+
+def config(**sections):
+    return RunConfig.model_validate(
+        {"model": {"llm": "rules"}, "search": {"seed_backbone": "digits-small"}, **sections}
+    )
+
+
+def test_where_everything_is_there_each_check_says_what_it_found():
+    found = checks(config())
+    assert all(one.ready for one in found)
+    assert {one.name: one.detail for one in found}["data set"] == "digits: 1x8x8, 10 classes, own-split"
+    check_before_start(config())
+
+
+@pytest.mark.parametrize(
+    ("sections", "name", "error", "says"),
+    [
+        ({"model": {"llm": "gpt"}}, "model", InputError, "not a model"),
+        ({"data": {"dataset": "cats"}}, "data set", InputError, "choose one of: digits"),
+        ({"data": {"protocol": "fast"}}, "protocol", InputError, "choose one of: digits, smoke"),
+        ({"search": {"seed_backbone": "vgg"}}, "seed backbone", InputError, "digits-small"),
+    ],
+)
+def test_one_missing_thing_is_named_with_its_remedy(sections, name, error, says):
+    missing = [one for one in checks(config(**sections)) if not one.ready]
+    assert [one.name for one in missing] == [name]
+    assert says in missing[0].problem
+    with pytest.raises(error, match=says):
+        check_before_start(config(**sections))
+
+
+def test_a_jail_that_lacks_a_layer_is_missing_unless_accepted(monkeypatch):
+    monkeypatch.setattr(probe, "probe", lambda: (probe.Layer("network", False, "open", True),))
+    assert [one.name for one in checks(config()) if not one.ready] == ["jail"]
+    with pytest.raises(JailError, match="network"):
+        check_before_start(config())
+    assert all(one.ready for one in checks(config(machine={"accept_weak_jail": True})))
+
+
+def test_the_models_of_a_server_are_listed():
+    with serving(OllamaProtocol(says("x"))) as state:
+        assert served_models(state.url) == state.models
+
+
+def test_where_nothing_listens_it_says_how_to_start_it():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(ModelUnavailableError, match="ollama serve"):
+        served_models(f"http://127.0.0.1:{port}")
