@@ -23,7 +23,6 @@ from fairnad_tui.options import db_option, open_store
 def structure(llm: str | None, policy: str, detach: bool, db: Path | None) -> None:
     """Screen papers and extract their design ideas; only papers not yet structured are read."""
     from fairnad_engine.llm.models import check_llm
-
     from fairnad_engine.search.config import RunConfig, parse_config
     from fairnad_engine.workspace import create_structure_job, start_worker, template_of
     from fairnad_tui.displays import choose_display

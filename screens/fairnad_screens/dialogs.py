@@ -18,7 +18,8 @@ from fairnad_screens.text import plain
 
 _CSS = """
 ConfirmDialog, LineDialog, ChoiceDialog { align: center middle; background: $background 60%; }
-.dialog { width: 70; max-width: 95%; height: auto; max-height: 90%; padding: 1 2; background: $surface; border: round $primary; }
+.dialog { width: 70; max-width: 95%; height: auto; max-height: 90%; padding: 1 2;
+    background: $surface; border: round $primary; }
 .dialog Static { height: auto; margin-bottom: 1; }
 .dialog .keys { color: $foreground 70%; margin: 1 0 0 0; }
 .dialog Input { margin-bottom: 0; }

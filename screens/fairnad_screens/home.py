@@ -156,7 +156,8 @@ class HomeScreen(FairScreen[HomeSnapshot]):
     def _run(self, place: int, run: RunLine) -> Content:
         here = place == self._selected
         best = f"best {run.best:.2f} % val" if run.best is not None else ""
-        line = f"{GLYPHS.of_state(run.state)} {run.id:<7} {run.name:<18.18} {run.state:<9}{run.trained:>5}/{run.budget:<5} {best}"
+        progress = f"{run.state:<9}{run.trained:>5}/{run.budget:<5}"
+        line = f"{GLYPHS.of_state(run.state)} {run.id:<7} {run.name:<18.18} {progress} {best}"
         cursor = GLYPHS.cursor if here else " "
         return plain_line(f"{cursor} {line}", max(20, self.size.width - 4), "reverse" if here else "")
 

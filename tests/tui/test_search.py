@@ -420,7 +420,7 @@ async def test_hostile_text_is_shown_as_text(run, store):
             for number in range(1, 8):
                 await pilot.press("z", str(number))
                 await pilot.pause()
-                assert not [c for c in shown(app) if ord(c) < 32 and c != "\n" or c in "\x7f\u202e"]
+                assert not [c for c in shown(app) if (ord(c) < 32 and c != "\n") or c in "\x7f\u202e"]
 
 
 async def test_random_keys_and_sizes_break_nothing(run, store):

@@ -99,7 +99,8 @@ def test_slots_are_told_apart(store):
     run.candidate("g01-s02", 1, 2, 1)
     run.write(
         "activity.json",
-        '{"g01-s03": "training: epoch 2/10", "g01-s04": "designing: idea", "g01-s17.1": "training: waiting for a worker"}',
+        '{"g01-s03": "training: epoch 2/10", "g01-s04": "designing: idea", '
+        '"g01-s17.1": "training: waiting for a worker"}',
     )
     first, second, third = SearchReader().read(store, None, None).strips
     assert first.states == (

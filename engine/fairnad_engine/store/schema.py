@@ -325,7 +325,7 @@ def m004_deleted(db: Database) -> None:
 
 
 @migrations()
-def m004_ideas(db: Database) -> None:
+def m005_ideas(db: Database) -> None:
     """Curation: what was done to ideas, as operations that can be undone; sources of merged ideas; a change feed.
 
     The feed is kept by triggers, so that no writer can forget it: one row an idea, whose number grows with each change.
@@ -356,6 +356,6 @@ def m004_ideas(db: Database) -> None:
 
 
 @migrations()
-def m004_template(db: Database) -> None:
+def m006_template(db: Database) -> None:
     """Template versions that are an undo: which version they go back to."""
     db.table("template_versions").add_column("restores", int)
