@@ -38,7 +38,7 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
 
     SCOPE = "ideas"
     AUTO_FOCUS = "#ideas"
-    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - declared so
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide")]
 
     def __init__(self) -> None:
         super().__init__()

@@ -42,7 +42,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
 
     SCOPE = "launch"
     AUTO_FOCUS = ""
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]  # noqa: RUF012 - as the base class has it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (112, "-wide")]
 
     def __init__(self) -> None:
         super().__init__()

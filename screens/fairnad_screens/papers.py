@@ -36,7 +36,7 @@ class PapersScreen(RowsKeys, PapersWork):
 
     BINDINGS = bindings("papers")
     CSS_PATH = "papers.tcss"
-    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - declared so
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (110, "-wide")]
 
     def __init__(self) -> None:
         super().__init__()

@@ -32,7 +32,7 @@ class TemplateScreen(RowsKeys, TemplateWork):
 
     BINDINGS = bindings("template")
     CSS_PATH = "template.tcss"
-    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - declared so
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (110, "-wide")]
 
     def __init__(self) -> None:
         super().__init__()

@@ -427,7 +427,7 @@ async def test_random_keys_and_sizes_break_nothing(run, store):
     rng = random.Random(1)
     keys = [key for one in actions_of("search") for key in one.key.split(",")] + ["escape", "n", "enter", "down", "a"]
     async with desk(store) as (app, screen, pilot):
-        for number in range(240):
+        for number in range(150):
             if number % 20 == 0:
                 await pilot.resize_terminal(rng.randrange(20, 160), rng.randrange(5, 50))
             if number % 25 == 0:

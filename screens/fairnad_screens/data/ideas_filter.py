@@ -19,19 +19,19 @@ class Filtered(Protocol):
     """What a filter asks of an idea; ``search`` is its text, case-folded."""
 
     @property
-    def status(self) -> str: ...  # noqa: D102
+    def status(self) -> str: ...
     @property
-    def level(self) -> str: ...  # noqa: D102
+    def level(self) -> str: ...
     @property
-    def sub(self) -> str: ...  # noqa: D102
+    def sub(self) -> str: ...
     @property
-    def paper_id(self) -> str | None: ...  # noqa: D102
+    def paper_id(self) -> str | None: ...
     @property
-    def origin(self) -> str: ...  # noqa: D102
+    def origin(self) -> str: ...
     @property
-    def grounded(self) -> bool: ...  # noqa: D102
+    def grounded(self) -> bool: ...
     @property
-    def search(self) -> str: ...  # noqa: D102
+    def search(self) -> str: ...
 
 
 @dataclass(frozen=True)

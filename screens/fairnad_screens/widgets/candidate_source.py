@@ -24,7 +24,7 @@ _NUMBERS = 5
 class _Theme(HighlightTheme):
     """Few styles, all of which every theme has; a reader without colour still sees bold, dim and italic."""
 
-    STYLES = {  # noqa: RUF012 - as the base class has it
+    STYLES = {
         Token.Comment: "dim italic",
         Token.Keyword: "bold $accent",
         Token.Operator.Word: "bold $accent",
