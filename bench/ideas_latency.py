@@ -179,7 +179,7 @@ def _is(value: Callable[[], object], wanted: object) -> Callable[[], bool]:
 
 def _p95(times: list[_Time]) -> tuple[float, float]:
     at = int(0.95 * (len(times) - 1))
-    return tuple(round(sorted(part)[at] * 1000, 1) for part in zip(*times, strict=True))  # type: ignore[return-value]
+    return tuple(round(sorted(part)[at] * 1000, 1) for part in zip(*times, strict=True))
 
 
 def measure(ideas: int = 50_000, keys: int = 100) -> IdeasLatency:

@@ -220,21 +220,21 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
 
     # -- generations ------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def _last_step(found: SearchSnapshot) -> int:
+        """The last generation that shows something else than the live desk."""
+        return found.closed if found.opened > found.closed else found.closed - 1
+
     def do_back_generation(self) -> None:
         """Show the state a generation before."""
         found = cast(SearchSnapshot, self._snapshot)
-        if found.as_of is not None:
-            self._as_of = found.as_of - 1
-        else:
-            # Live at a generation that has ended shows just that; the one before is the first other picture.
-            self._as_of = found.closed if found.generation > found.closed else found.closed - 1
+        self._as_of = self._last_step(found) if found.as_of is None else found.as_of - 1
         self.reload()
 
     def do_forward_generation(self) -> None:
         """Show the state a generation later; after the last one, follow."""
         found = cast(SearchSnapshot, self._snapshot)
-        last = found.closed if found.head and found.head.state in CLAIMS_WORK else found.closed - 1
-        self._as_of = None if found.as_of is None or found.as_of >= last else found.as_of + 1
+        self._as_of = None if found.as_of is None or found.as_of >= self._last_step(found) else found.as_of + 1
         self.reload()
 
     def do_follow(self) -> None:

@@ -178,7 +178,7 @@ def _content(path):
 @pytest.mark.parametrize(
     ("make", "arguments", "code", "says"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
 )
-def test_bad_input_is_one_line(filled, make, arguments, code, says, capfd, monkeypatch):
+def test_bad_input_is_one_line(filled, make, arguments, code, says, capsys, monkeypatch):
     monkeypatch.chdir(filled)
     monkeypatch.delenv("FAIRNAD_DB", raising=False)
     if make:
@@ -188,7 +188,7 @@ def test_bad_input_is_one_line(filled, make, arguments, code, says, capfd, monke
 
     with pytest.raises(SystemExit) as ended:
         main(arguments)
-    captured = capfd.readouterr()
+    captured = capsys.readouterr()
     lines = captured.err.strip().splitlines()
     assert ended.value.code == code, captured.err
     assert len(lines) == 1, captured.err

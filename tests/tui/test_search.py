@@ -420,7 +420,8 @@ async def test_hostile_text_is_shown_as_text(run, store):
             for number in range(1, 8):
                 await pilot.press("z", str(number))
                 await pilot.pause()
-                assert not [c for c in shown(app) if (ord(c) < 32 and c != "\n") or c in "\x7f\u202e"]
+                text = shown(app)
+                assert not [c for c in text if (ord(c) < 32 and c != "\n") or c in "\x7f\u202e"]
 
 
 async def test_random_keys_and_sizes_break_nothing(run, store):
@@ -434,3 +435,22 @@ async def test_random_keys_and_sizes_break_nothing(run, store):
                 run.slot(3, 2 + number // 25)
             await pilot.press(rng.choice(keys))
         assert app.is_running
+
+
+async def test_without_unicode_the_front_is_a_list(run, store, monkeypatch):
+    monkeypatch.setattr("fairnad_screens.widgets.search_front.unicode_works", lambda: False)
+    async with desk(store) as (app, screen, pilot):
+        pane = screen.query_one(FrontPane)
+        assert not pane.query_one(FrontPlot).display
+        screen.focus_pane(3)
+        await pilot.press("g", "j")
+        assert pane.chosen() == pane.members()[1].id
+
+
+async def test_stepping_back_in_a_dead_run_misses_no_generation(run, store):
+    run.die()
+    async with desk(store) as (app, screen, pilot):
+        for key, generations in (("left_square_bracket", (2, 1)), ("right_square_bracket", (2, None))):
+            for generation in generations:
+                await pilot.press(key)
+                await wait_for(lambda g=generation: screen._snapshot.as_of == g, f"generation {generation}")

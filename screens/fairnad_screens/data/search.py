@@ -120,6 +120,7 @@ class SearchSnapshot:
         runs: (id, name) of every run.
         head: The run that is shown; None in a workspace without one.
         generation: The generation the strips belong to; 0 before the first.
+        opened: The last generation that has begun.
         closed: The last generation that ended.
         as_of: The generation that is shown, or None where the desk follows the run.
     """
@@ -127,6 +128,7 @@ class SearchSnapshot:
     runs: tuple[tuple[str, str], ...]
     head: RunHead | None = None
     generation: int = 0
+    opened: int = 0
     closed: int = 0
     as_of: int | None = None
     strips: tuple[StageStrip, ...] = ()

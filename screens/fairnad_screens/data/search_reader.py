@@ -67,7 +67,8 @@ class _RunReader:
         generations = store.runs.generations(self.row.id)
         closed = max((g.number for g in generations if g.state == "done"), default=0)
         as_of = None if as_of is None or as_of > closed else as_of
-        through = max((g.number for g in generations), default=0) if as_of is None else as_of
+        opened = max((g.number for g in generations), default=0)
+        through = opened if as_of is None else as_of
         head = self._head(store)
         activity = read_activity(store.path, head.job) if head.held else {}
         if self._log is None and head.job:
@@ -77,6 +78,7 @@ class _RunReader:
             runs=runs,
             head=head,
             generation=through,
+            opened=opened,
             closed=closed,
             as_of=as_of,
             strips=self._strips(store, through, activity),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from textual.containers import Grid
+from textual.events import Mount
 from textual.geometry import Offset
 from textual.reactive import reactive
 from textual.strip import Strip
@@ -56,6 +58,11 @@ class FrontPlot(PlotWidget, can_focus=False, inherit_bindings=False):
         self._lines: dict[str, list[Strip]] = {}
         self.set_x_formatter(_CostTicks())
         self.set_y_formatter(_PercentTicks())
+
+    def on_mount(self, event: Mount) -> None:
+        """Where the application closes as the screen opens, there are no parts yet that textual-plot asks for."""
+        if not self.query(Grid):
+            event.prevent_default()
 
     def draw(self, series: Sequence[Series]) -> None:
         """Show series in place of those shown before."""

@@ -50,8 +50,8 @@ class CountsPane(LinePane):
         most = max((peer.turns for peer in peers), default=0)
         room = max(3, width - name_width - 7)
         cells = min(room, -(-room * one.turns // most)) if most and one.turns > 0 else 0
-        fold = "  " if main is not None else f"{GLYPHS.down if one.id in self.opened else GLYPHS.right} "
-        name = plain_line(f"{'  ' if main else ''}{fold}{one.name}", name_width - 1).truncate(name_width, pad=True)
+        fold = "    " if main is not None else f"{GLYPHS.down if one.id in self.opened else GLYPHS.right} "
+        name = Content.assemble(fold, plain_line(one.name, name_width - 1 - len(fold))).truncate(name_width, pad=True)
         if not one.active:
             # Said in a word as well: nothing may hang on a shade.
             return Content.assemble(name, f"{one.turns:>4} ", "idle").stylize("dim")

@@ -26,7 +26,7 @@ class CurvePane(LinePane):
     def show(self, generations: tuple[GenerationLine, ...]) -> None:
         """Show how generations ended."""
         self._generations = generations
-        self.tell(f"generations {generations[0].number} to {generations[-1].number}" if generations else "")
+        self.tell(f"gen {generations[0].number}-{generations[-1].number}" if generations else "")
         self.paint()
 
     def paint(self) -> None:

@@ -131,13 +131,16 @@ class FrontPane(SearchPane):
 
     @property
     def _plots(self) -> bool:
-        return self.size.width >= LEAST_SIZE[0] and self.size.height >= LEAST_SIZE[1]
+        # The plot's frame and lines have no ASCII form.
+        return unicode_works() and self.size.width >= LEAST_SIZE[0] and self.size.height >= LEAST_SIZE[1]
 
     def paint(self) -> None:
         """Draw anew if anything of it has changed."""
         if not self.display or not self.size or not self.is_mounted:
             return
         plot, rows = self.query_one(FrontPlot), self.query_one(_FrontList)
+        if not plot.is_mounted:
+            return
         if plot.display != self._plots:
             plot.display = self._plots
         if rows.display == self._plots:
