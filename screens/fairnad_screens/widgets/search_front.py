@@ -154,7 +154,9 @@ class FrontPane(SearchPane):
         self.query_one(_PointLine).paint()
 
     def _series(self) -> list[Series]:
-        colours = plot_palette(self.app.theme)
+        colours, dark = plot_palette(self.app.theme), self.app.current_theme.dark
+        # The pairs of one hue: the light one is read on a dark ground, the dark one on a light ground.
+        blue, orange = (colours[1], colours[0]) if dark else (colours[4], colours[5])
         front = set(self._front.front)
         former = {one for trail in self._front.trails for one in trail} - front
         groups: dict[str, list[tuple[float, float]]] = {"dominated": [], "former": [], "member": [], "fresh": []}
@@ -163,7 +165,7 @@ class FrontPane(SearchPane):
             if one.id in front:
                 kind = "fresh" if one.id in self._front.fresh else "member"
             groups[kind].append((float(self.cost(one)), one.accuracy or 0.0))
-        old = f"{colours[4]} dim"
+        old = f"{blue} dim"
         trails = [Series(self._stairs(trail), DOMINATED, old, line=True) for trail in self._front.trails]
         current = self.current()
         cursor = () if current is None else ((float(self.cost(current)), current.accuracy or 0.0),)
@@ -171,8 +173,8 @@ class FrontPane(SearchPane):
             *trails,
             Series(tuple(groups["dominated"]), DOMINATED, "dim"),
             Series(tuple(groups["former"]), FORMER, colours[6]),
-            Series(tuple(groups["member"]), MEMBER, f"{colours[1]} bold"),
-            Series(tuple(groups["fresh"]), FRESH, f"{colours[0]} bold"),
+            Series(tuple(groups["member"]), MEMBER, f"{blue} bold"),
+            Series(tuple(groups["fresh"]), FRESH, f"{orange} bold"),
             Series(cursor, self.sign(current.id) if current else " ", "reverse bold"),
         ]
 
