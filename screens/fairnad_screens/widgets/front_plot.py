@@ -59,7 +59,7 @@ class FrontPlot(PlotWidget, can_focus=False, inherit_bindings=False):
         self.set_x_formatter(_CostTicks())
         self.set_y_formatter(_PercentTicks())
 
-    def on_mount(self, event: Mount) -> None:
+    def on_mount(self, event: Mount) -> None:  # type: ignore[override]  # Textual passes the event where it is taken
         """Where the application closes as the screen opens, there are no parts yet that textual-plot asks for."""
         if not self.query(Grid):
             event.prevent_default()
