@@ -63,6 +63,8 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
 
     def loader(self) -> Callable[[Store], SearchSnapshot]:
         """See :class:`FairScreen`."""
+        if self.head is not None and self.shell.selected_run not in (None, self.head.id):
+            self._as_of = None  # another screen chose another run; a generation of this one means nothing there
         return partial(self._reader.read, wanted=self.shell.selected_run, as_of=self._as_of)
 
     def tick(self) -> None:
@@ -79,7 +81,6 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
     def show(self, snapshot: SearchSnapshot) -> None:
         """See :class:`FairScreen`."""
         self._snapshot = snapshot
-        self._as_of = snapshot.as_of
         empty = snapshot.head is None
         for name, visible in (("#empty", empty), ("#desk", not empty)):
             widget = self.query_one(name)
@@ -173,9 +174,9 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
                 return self.why_no_control(one.name)
             case "back_generation" if not found.closed:
                 return "No generation has ended yet."
-            case "back_generation" if found.as_of == 0:
+            case "back_generation" if self._as_of == 0:
                 return "This is the beginning: the seed alone."
-            case "forward_generation" | "follow" if found.as_of is None:
+            case "forward_generation" | "follow" if self._as_of is None:
                 return "The desk follows the run; [ goes a generation back."
             case "previous_run" | "next_run" | "choose_run" if len(found.runs) == 1:
                 return f"{found.head.id} is the only run; L launches another."
@@ -196,7 +197,9 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
     def _step_run(self, by: int) -> None:
         found = cast(SearchSnapshot, self._snapshot)
         ids = [one for one, _ in found.runs]
-        here = ids.index(found.head.id) if found.head else 0
+        shown = found.head.id if found.head else ids[-1]
+        asked = self.shell.selected_run
+        here = ids.index(asked if asked in ids else shown)
         if 0 <= here + by < len(ids):
             self._switch_to(ids[here + by])
         else:
@@ -227,14 +230,16 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
 
     def do_back_generation(self) -> None:
         """Show the state a generation before."""
-        found = cast(SearchSnapshot, self._snapshot)
-        self._as_of = self._last_step(found) if found.as_of is None else found.as_of - 1
+        # From what was asked for last, which the snapshot in view need not have caught up with.
+        asked = self._as_of
+        self._as_of = self._last_step(cast(SearchSnapshot, self._snapshot)) if asked is None else max(0, asked - 1)
         self.reload()
 
     def do_forward_generation(self) -> None:
         """Show the state a generation later; after the last one, follow."""
-        found = cast(SearchSnapshot, self._snapshot)
-        self._as_of = None if found.as_of is None or found.as_of >= self._last_step(found) else found.as_of + 1
+        asked = self._as_of
+        last = self._last_step(cast(SearchSnapshot, self._snapshot))
+        self._as_of = None if asked is None or asked >= last else asked + 1
         self.reload()
 
     def do_follow(self) -> None:

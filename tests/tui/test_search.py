@@ -454,3 +454,28 @@ async def test_stepping_back_in_a_dead_run_misses_no_generation(run, store):
             for generation in generations:
                 await pilot.press(key)
                 await wait_for(lambda g=generation: screen._snapshot.as_of == g, f"generation {generation}")
+
+
+async def test_keys_pressed_faster_than_snapshots_all_count(run, store):
+    async with desk(store) as (app, screen, pilot):
+        for name in ("back-generation", "back-generation", "back-generation"):
+            screen.action_do(f"search.{name}")
+        await wait_for(lambda: screen._snapshot.as_of == 0, "the beginning")
+        for name in ("forward-generation", "forward-generation"):
+            screen.action_do(f"search.{name}")
+        await wait_for(lambda: screen._snapshot.as_of == 2, "generation 2")
+
+
+async def test_a_run_chosen_elsewhere_is_followed_live(run, store):
+    other = WrittenRun(store, "another")
+    other.seed()
+    other.generation(1)
+    other.generation(2)
+    async with desk(store) as (app, screen, pilot):
+        await pilot.press("left_square_bracket")
+        await wait_for(lambda: screen._snapshot.as_of == 1, "generation 1")
+        app.goto("home")
+        app.selected_run = run.id
+        app.goto("search")
+        await wait_for(lambda: screen.head.id == run.id, "the other run")
+        assert screen._snapshot.as_of is None

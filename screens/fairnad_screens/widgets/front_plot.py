@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from textual import on
 from textual.containers import Grid
 from textual.events import Mount
 from textual.geometry import Offset
@@ -59,7 +60,8 @@ class FrontPlot(PlotWidget, can_focus=False, inherit_bindings=False):
         self.set_x_formatter(_CostTicks())
         self.set_y_formatter(_PercentTicks())
 
-    def on_mount(self, event: Mount) -> None:  # type: ignore[override]  # Textual passes the event where it is taken
+    @on(Mount)
+    def _without_parts(self, event: Mount) -> None:
         """Where the application closes as the screen opens, there are no parts yet that textual-plot asks for."""
         if not self.query(Grid):
             event.prevent_default()
