@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,10 @@ class MachineLoad:
     gpus: tuple[GpuLoad, ...]
 
 
-def accelerators() -> list[str]:
-    """Names of the NVIDIA GPUs, by ``nvidia-smi``; empty where there is none."""
-    return _ask_driver("name,memory.total", units=True)
+@cache
+def accelerators() -> tuple[str, ...]:
+    """Names and sizes of the NVIDIA GPUs, by ``nvidia-smi``, asked once; empty where there is none."""
+    return tuple(_ask_driver("name,memory.total", units=True))
 
 
 def machine_load() -> MachineLoad:

@@ -62,7 +62,7 @@ def read_home(store: Store) -> HomeSnapshot:
         ideas=store.ideas.counts(),
         runs=tuple(runs),
         structuring=structuring[0].id if structuring else "",
-        gpus=tuple(accelerators()),
+        gpus=accelerators(),
     )
 
 
@@ -180,7 +180,7 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         from fairnad_engine.workspace import prepare_demo
 
         self.say("Adding the sample papers and structuring them with the built-in rules …")
-        await self.desk.write(prepare_demo)
+        await self.desk.apart(prepare_demo)
         self.shell.goto("papers")
 
     def do_add(self) -> None:

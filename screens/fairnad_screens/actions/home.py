@@ -10,7 +10,7 @@ ACTIONS = (
         "home.demo",
         "d",
         "Demo",
-        "Add the sample papers, structure them with the built-in rules, and open the launch form.",
+        "Add the sample papers, structure them with the built-in rules, and look on.",
         footer=True,
     ),
     Action("home.add", "a", "Add papers", "Add papers of your own.", footer=True),
