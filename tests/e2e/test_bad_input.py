@@ -3,7 +3,6 @@
 import hashlib
 import os
 import sqlite3
-import time
 
 import pytest
 
@@ -210,11 +209,9 @@ def test_the_rest_of_a_batch_goes_on(fairnad, tmp_path):
 
 
 def test_a_missing_model_server_ends_the_demo_at_once(fairnad, tmp_path):
-    start = time.monotonic()
     ended = fairnad("--no-ui", "--demo", "--llm", "ollama:qwen3:8b", OLLAMA_HOST="http://127.0.0.1:9")
     assert ended.code == 3
     assert "ollama serve" in ended.one_line()
-    assert time.monotonic() - start < 60  # a hang, not a speed: the speed is measured by hand
     assert not (tmp_path / "fairnad.db").exists()
 
 

@@ -205,3 +205,26 @@ def test_a_broken_job_is_an_outcome_and_the_trainer_goes_on(job, tmp_path):
 def test_a_job_past_its_deadline_is_ended(job):
     (outcome,), _ = _run([job], workers=1, deadline=0.01)
     assert outcome.status == "timeout"
+
+
+def test_a_trainer_killed_mid_job_is_replaced_and_the_result_is_the_same(job):
+    (undisturbed,), _ = _run([job], workers=1)
+
+    async def go(kills):
+        executor = LocalExecutor(1)
+
+        def progress(_message):
+            if kills:
+                kills.pop()
+                executor._all[0]._process.kill()
+
+        try:
+            return await executor.run(job, progress, 240.0)
+        finally:
+            await executor.close()
+
+    once = asyncio.run(go([1]))
+    assert (once.status, once.accuracy, once.weights) == ("done", undisturbed.accuracy, undisturbed.weights)
+    twice = asyncio.run(go([1, 1]))
+    assert twice.status == "trainer-error"
+    assert "died twice" in twice.message

@@ -68,6 +68,10 @@ class Verdict:
         """Return a JSON-able form."""
         return asdict(self)
 
+    def measured(self) -> dict[str, Any]:
+        """What was measured and stored of a backbone that passed, as a candidate's columns."""
+        return {name: value for name, value in asdict(self).items() if name not in ("failure", "message")}
+
 
 @dataclass(frozen=True)
 class _Exported:

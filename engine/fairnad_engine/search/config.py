@@ -81,7 +81,6 @@ class SearchSection(_Section):
         fairness: On which levels of the template turns are kept equal; ``none`` draws uniformly over ideas.
         parent_floor: Points below the seed's accuracy under which a model is no parent in Stage II.
         fit: How a child over budget is narrowed.
-        refill: Whether a failed slot is filled again (not yet: only false).
     """
 
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -127,6 +126,14 @@ class RunConfig(_Section):
     def outcome_settings(self) -> dict[str, Any]:
         """The settings that decide a run's outcome; the rest may differ between equal runs."""
         return self.model_dump(mode="json", exclude={"name": True, "machine": True, "model": {"lanes"}})
+
+    def digest_settings(self) -> dict[str, Any]:
+        """The settings of the search as the run digest takes them: no path, no server, nothing of a machine.
+
+        What papers, curation, model, protocol and seed backbone came to stands in the digest by its own content.
+        """
+        search = self.search.model_dump(mode="json", exclude={"seed_backbone"})
+        return {"budget": self.budget.model_dump(mode="json"), "dataset": self.data.dataset, "search": search}
 
     def to_toml(self) -> str:
         """The settings as the file that :func:`load_config` reads."""

@@ -14,7 +14,8 @@ def run_digest(store: Store, run_id: str) -> str:
     run = store.runs.get(run_id)
     config = RunConfig.model_validate(run.config)
     document = {
-        "settings": config.outcome_settings(),
+        "settings": config.digest_settings(),
+        "seed_source": hashlib.sha256(str(run.environment["seed_source"]).encode()).hexdigest(),
         "dataset": run.dataset_digest,
         "protocol": run.protocol_digest,
         "model": [run.model, run.model_digest],

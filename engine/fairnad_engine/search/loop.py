@@ -16,10 +16,11 @@ from fairnad_engine.search.digest import run_digest
 from fairnad_engine.search.fairness import FairSampler
 from fairnad_engine.search.order import UnitOrder
 from fairnad_engine.search.plan import approved_ideas, plan_generation
+from fairnad_engine.search.proposals import Generation
 from fairnad_engine.search.scoring import Scorer
 from fairnad_engine.search.seeds import entropy, torch_seed
 from fairnad_engine.search.selection import best_accuracy, hypervolume, pareto_front, trained
-from fairnad_engine.search.slot import Generation, SlotRun
+from fairnad_engine.search.slot import SlotRun
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import Row, SlotRow
 from fairnad_engine.store.runs import SEED_CANDIDATE
@@ -120,13 +121,7 @@ class Search:
                     "edit_type": "structural",
                     "realised": "unknown",
                     "source": self._seed_source,
-                    "width": verdict.width,
-                    "params": verdict.params,
-                    "macs": verdict.macs,
-                    "exact_hash": verdict.exact_hash,
-                    "width_hash": verdict.width_hash,
-                    "graph": verdict.graph,
-                    "weights": verdict.weights,
+                    **verdict.measured(),
                     "status": "verified",
                     "failure": None,
                     "accuracy": None,

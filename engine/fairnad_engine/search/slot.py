@@ -6,73 +6,21 @@ therefore replayed from its beginning after an interruption and continues where 
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 
 from fairnad_engine.backbone.failures import Rung, rung_of
 from fairnad_engine.backbone.realisation import judge_realised
-from fairnad_engine.backbone.verifier import Budget, Verdict, Verifier, load_graph
-from fairnad_engine.knowledge.template import Template
-from fairnad_engine.llm.protocol import (
-    Design,
-    Designer,
-    DesignRefusedError,
-    DesignTask,
-    EditType,
-    Failure,
-    IdeaBrief,
-    Outcome,
-    Purpose,
-)
-from fairnad_engine.search.archive import Snapshot
-from fairnad_engine.search.control import Control
-from fairnad_engine.search.order import Unit, UnitOrder
-from fairnad_engine.search.scoring import Scorer
-from fairnad_engine.search.seeds import entropy, torch_seed
-from fairnad_engine.store import Store
-from fairnad_engine.store.records import AttemptRow, CandidateRow, SlotRow
+from fairnad_engine.backbone.verifier import Verdict, load_graph
+from fairnad_engine.llm.protocol import DesignTask, Failure, IdeaBrief, Outcome, Purpose
+from fairnad_engine.search.order import Unit
+from fairnad_engine.search.proposals import Generation, Proposal, Proposer, candidate_name
+from fairnad_engine.search.seeds import entropy
+from fairnad_engine.store.records import CandidateRow, SlotRow
 
 MAX_DEBUGS = 2
 MAX_DOWNSCALES = 4
 MAX_REROLLS = 2
-
-
-@dataclass
-class Generation:
-    """What the slots of one generation share."""
-
-    store: Store
-    run_id: str
-    job_id: str
-    run_seed: int
-    number: int
-    snapshot: Snapshot
-    template: Template
-    budget: Budget
-    designer: Designer
-    verifier: Verifier
-    scorer: Scorer
-    control: Control
-    order: UnitOrder
-    lanes: asyncio.Semaphore
-    structures: dict[str, str]  # exact hash -> candidate, the snapshot's and this generation's so far
-    activity: Callable[[str, str], None]
-    idea_briefs: Callable[[str], IdeaBrief]
-
-
-@dataclass(frozen=True)
-class _Proposal:
-    """A design that was verified, or why there is none."""
-
-    design: Design | None
-    verdict: Verdict
-    purpose: Purpose
-    idea: IdeaBrief | None
-    attempt: int
 
 
 class SlotRun:
@@ -81,6 +29,7 @@ class SlotRun:
     def __init__(self, generation: Generation, slot: SlotRow) -> None:
         self._g = generation
         self._slot = slot
+        self._proposer = Proposer(generation, slot)
         self._steps = 2 if slot.stage == 3 else 1
         self._tried: list[str] = []
         self._failure: str | None = None
@@ -135,7 +84,7 @@ class SlotRun:
             task = self._task(unit[1], parent, idea, extra)
             while True:
                 task = replace(task, attempt=attempt, entropy=self._entropy(unit, attempt))
-                proposal = await self._attempt(unit, task, parent, attempt)
+                proposal = await self._proposer.make(unit, task, parent, attempt)
                 failure = proposal.verdict.failure
                 if failure is None:
                     await self._g.order.my_turn(unit)
@@ -192,7 +141,7 @@ class SlotRun:
             memory=(*self._g.snapshot.memory, *extra),
         )
 
-    def _next_task(self, task: DesignTask, last: _Proposal, rung: Rung, times: int) -> DesignTask | None:
+    def _next_task(self, task: DesignTask, last: Proposal, rung: Rung, times: int) -> DesignTask | None:
         """What to ask for after a failure, or None to give this idea up (method, section 4)."""
         failure = Failure(last.verdict.failure or "", last.verdict.message)
         original = task.original or task.purpose
@@ -205,87 +154,7 @@ class SlotRun:
             return replace(base, purpose=original, original=None)
         return None
 
-    async def _attempt(self, unit: Unit, task: DesignTask, parent: CandidateRow, attempt: int) -> _Proposal:
-        """Make one proposal and verify it, or take both from the store where they were made before."""
-        g = self._g
-        key = (g.run_id, g.number, unit[0], unit[1], attempt)
-        task_hash = hashlib.sha256(repr(task).encode()).hexdigest()[:32]
-        row = g.store.runs.attempt(*key)
-        if row is None or row.task_hash != task_hash:
-            await g.control.gate()
-            async with g.lanes:
-                row = await self._design(key, task, parent, task_hash)
-        if row.design is None:
-            return _Proposal(None, Verdict(row.failure, row.message), task.purpose, task.idea, attempt)
-        design = _design_from(row)
-        if row.verdict is None:
-            await g.control.gate()
-            async with g.lanes:
-                row = await self._verify(key, row, design, parent)
-        return _Proposal(design, Verdict(**(row.verdict or {})), task.purpose, task.idea, attempt)
-
-    async def _design(
-        self, key: tuple[str, int, int, int, int], task: DesignTask, parent: CandidateRow, task_hash: str
-    ) -> AttemptRow:
-        g = self._g
-        g.activity(self._name(key), f"designing: {task.purpose.value}")
-        started = time.monotonic()
-        values: dict[str, Any] = {
-            "purpose": task.purpose.value,
-            "idea_id": task.idea.id if task.idea and self._slot.stage == 1 else None,
-            "parent_id": parent.id,
-            "task_hash": task_hash,
-            "design": None,
-            "source": None,
-            "verdict": None,
-            "failure": None,
-            "message": "",
-        }
-        try:
-            design = await asyncio.to_thread(g.designer.design, task)
-            calls = design.calls
-            values["source"] = design.source
-            values["design"] = {
-                "change": design.change,
-                "edit_type": design.edit_type.value,
-                "derived": asdict(design.derived) if design.derived else None,
-                "width_factor": design.width_factor,
-            }
-        except DesignRefusedError as refused:
-            calls = refused.calls
-            values.update(failure=refused.kind, message=str(refused)[:500])
-        finally:
-            g.activity(self._name(key), "")
-        values["design_seconds"] = time.monotonic() - started
-        with g.store.transaction():
-            g.store.calls.record("/".join(map(str, key)), calls, job_id=g.job_id, run_id=g.run_id)
-            g.store.runs.save_attempt(key, values)
-        return _must(g.store.runs.attempt(*key))
-
-    async def _verify(
-        self, key: tuple[str, int, int, int, int], row: AttemptRow, design: Design, parent: CandidateRow
-    ) -> AttemptRow:
-        g = self._g
-        g.activity(self._name(key), "verifying")
-        started = time.monotonic()
-        seed = torch_seed(entropy(g.run_seed, *key[1:], "init"))
-        width = parent.width * design.width_factor
-        try:
-            verdict = await asyncio.to_thread(g.verifier.verify, design.source, width, seed)
-        finally:
-            g.activity(self._name(key), "")
-        g.store.runs.save_attempt(
-            key,
-            {
-                "verdict": verdict.as_dict(),
-                "failure": verdict.failure,
-                "message": verdict.message[:500],
-                "verify_seconds": time.monotonic() - started,
-            },
-        )
-        return _must(g.store.runs.attempt(*key))
-
-    def _known_structure(self, proposal: _Proposal, parent: CandidateRow) -> tuple[str | None, str]:
+    def _known_structure(self, proposal: Proposal, parent: CandidateRow) -> tuple[str | None, str]:
         """Structure by rule: refuse what equals the parent, was seen before, or only changes widths."""
         verdict = proposal.verdict
         if verdict.exact_hash == parent.exact_hash:
@@ -301,10 +170,10 @@ class SlotRun:
         key = (self._g.run_id, self._g.number, unit[0], unit[1], attempt)
         self._g.store.runs.save_attempt(key, {"failure": failure, "message": message})
 
-    def _accept(self, unit: Unit, proposal: _Proposal, parent: CandidateRow) -> CandidateRow:
+    def _accept(self, unit: Unit, proposal: Proposal, parent: CandidateRow) -> CandidateRow:
         g, design, verdict = self._g, proposal.design, proposal.verdict
         assert design is not None  # noqa: S101 - accepted proposals have one
-        candidate_id = f"g{g.number:02d}-s{unit[0]:02d}" + (f".{unit[1]}" if self._steps == 2 else "")
+        candidate_id = candidate_name(g.number, self._slot, unit[1])
         idea = proposal.idea if self._slot.stage == 1 else None
         told = idea or design.derived
         realised = "unknown"
@@ -329,13 +198,7 @@ class SlotRun:
                 "edit_type": design.edit_type.value,
                 "realised": realised,
                 "source": design.source,
-                "width": verdict.width,
-                "params": verdict.params,
-                "macs": verdict.macs,
-                "exact_hash": verdict.exact_hash,
-                "width_hash": verdict.width_hash,
-                "graph": verdict.graph,
-                "weights": verdict.weights,
+                **verdict.measured(),
                 "status": "verified",
                 "failure": None,
                 "accuracy": None,
@@ -356,23 +219,3 @@ class SlotRun:
 
     def _entropy(self, unit: Unit, attempt: int) -> tuple[int, ...]:
         return entropy(self._g.run_seed, self._g.number, self._slot.stage, unit[0], unit[1], attempt, "design")
-
-    def _name(self, key: tuple[str, int, int, int, int]) -> str:
-        return f"g{key[1]:02d}-s{key[2]:02d}" + (f".{key[3]}" if self._steps == 2 else "")
-
-
-def _design_from(row: AttemptRow) -> Design:
-    stored = row.design or {}
-    derived = stored.get("derived")
-    return Design(
-        source=row.source or "",
-        change=stored["change"],
-        edit_type=EditType(stored["edit_type"]),
-        derived=IdeaBrief(**derived) if derived else None,
-        width_factor=stored["width_factor"],
-    )
-
-
-def _must(row: AttemptRow | None) -> AttemptRow:
-    assert row is not None  # noqa: S101 - it was written a moment ago
-    return row

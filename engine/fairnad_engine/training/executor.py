@@ -47,7 +47,13 @@ class LocalExecutor:
                 self._idle.put_nowait(one)
         trainer = await self._idle.get()
         try:
-            return await asyncio.wait_for(trainer.run(job, progress), deadline)
+            try:
+                return await asyncio.wait_for(trainer.run(job, progress), deadline)
+            except _TrainerDiedError:
+                # Killed from outside, as a rule: the job is not to blame, so it gets another process, once.
+                return await asyncio.wait_for(trainer.run(job, progress), deadline)
+        except _TrainerDiedError as died:
+            return TrainingOutcome("trainer-error", message=str(died))
         except TimeoutError:
             await trainer.kill()
             return TrainingOutcome("timeout", message=f"not done after {deadline:.0f} s", seconds=deadline)
@@ -61,6 +67,10 @@ class LocalExecutor:
         """See :class:`Executor`."""
         for trainer in self._all:
             await trainer.kill()
+
+
+class _TrainerDiedError(Exception):
+    """A trainer process ended without an outcome."""
 
 
 class _Trainer:
@@ -79,7 +89,7 @@ class _Trainer:
             if not line:
                 code = await process.wait()
                 self._process = None
-                return TrainingOutcome("trainer-error", message=f"the trainer process died (exit {code})")
+                raise _TrainerDiedError(f"the trainer process died twice, last with exit {code}")
             message = json.loads(line)
             if message["type"] == "epoch":
                 progress(message)

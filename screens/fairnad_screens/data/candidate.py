@@ -189,10 +189,14 @@ def _tokens(store: Store, attempt: AttemptRow) -> tuple[int, int, int]:
 
 def _lineage(store: Store, row: CandidateRow) -> tuple[Ancestor, ...]:
     children = store.runs.children(row.run_id, row.id)
-    ancestors, current = [row], row
-    while current.parent_id and (above := store.runs.candidate(row.run_id, current.parent_id)) is not None:
+    ancestors, seen = [row], {row.id}
+    # A damaged store may hold a circle of parents; each is shown once.
+    while (parent := ancestors[-1].parent_id) and parent not in seen:
+        above = store.runs.candidate(row.run_id, parent)
+        if above is None:
+            break
         ancestors.append(above)
-        current = above
+        seen.add(parent)
     return (*(_ancestor(store, one, child=True) for one in children), *(_ancestor(store, one) for one in ancestors))
 
 
