@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from textual.app import ComposeResult
@@ -39,6 +39,7 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
         super().__init__()
         self._loading = False
         self._stale = False
+        self._flowing = False
         self._restored = False
         self.frozen = False
 
@@ -156,6 +157,21 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
             await self.tell(work)
 
         self.run_worker(run(), group="background")
+
+    def flow(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that asks the user on the way; one such thing at a time."""
+        if self._flowing:
+            work.close()
+            return
+        self._flowing = True
+
+        async def run() -> None:
+            try:
+                await work
+            finally:
+                self._flowing = False
+
+        self.background(run())
 
     def action_do(self, action_id: str) -> None:
         """Do what a key stands for, or say why it cannot be done."""

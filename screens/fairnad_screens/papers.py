@@ -43,7 +43,6 @@ class PapersScreen(RowsKeys, PapersWork):
         self._by_id: dict[str, PaperLine] = {}
         self._search: dict[str, str] = {}
         self._detail: PaperDetail | None = None
-        self._filter = ""
         self._go_to: str | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -65,14 +64,14 @@ class PapersScreen(RowsKeys, PapersWork):
     def restore(self, place: dict[str, Any]) -> None:
         """See :class:`FairScreen`."""
         text, cursor = place.get("filter"), place.get("cursor")
-        self._filter = text if isinstance(text, str) else ""
+        self.filter_text = text if isinstance(text, str) else ""
         self._go_to = cursor if isinstance(cursor, str) else None
-        self.query_one(FilterLine).set_text(self._filter)
+        self.query_one(FilterLine).set_text(self.filter_text)
 
     def remember(self) -> dict[str, Any]:
         """See :class:`FairScreen`."""
         cursor = self.query_one(Rows).selected if self.snapshot else self._go_to
-        return {"filter": self._filter, "cursor": cursor, "llm": self.shell.llm}
+        return {"filter": self.filter_text, "cursor": cursor, "llm": self.shell.llm}
 
     # -- showing ----------------------------------------------------------------------------------------------
 
@@ -92,7 +91,7 @@ class PapersScreen(RowsKeys, PapersWork):
     def _show_rows(self) -> None:
         assert self.snapshot is not None  # noqa: S101 - only shown with a snapshot
         papers = self.snapshot.papers
-        words = self._filter.casefold().split()
+        words = self.filter_text.casefold().split()
         shown = [one for one in papers if all(word in self._search[one.id] for word in words)] if words else papers
         rows = self.query_one(Rows)
         rows.empty = _NO_MATCH if papers else _NO_PAPERS
@@ -252,29 +251,8 @@ class PapersScreen(RowsKeys, PapersWork):
             title = self.selected.title.replace('"', " ")
             self.show_ideas(f'paper:"{title}"')
 
-    def do_filter(self) -> None:
-        """Begin to type a filter."""
-        self.query_one(FilterLine).edit()
-
-    def do_clear(self) -> None:
-        """Leave the filter as it was before typing; else clear it."""
-        line = self.query_one(FilterLine)
-        if line.drafting:
-            line.restore()
-        elif self._filter:
-            line.set_text("")
-            self._filter_by("")
-
-    @on(FilterLine.Changed)
-    def _filter_changed(self, event: FilterLine.Changed) -> None:
-        self._filter_by(event.text)
-
-    @on(FilterLine.Closed)
-    def _filter_closed(self) -> None:
-        self.query_one(Rows).focus()
-
-    def _filter_by(self, text: str) -> None:
-        self._filter = text
+    def show_filtered(self) -> None:
+        """See :class:`RowsKeys`."""
         if self.snapshot is not None:
             self._show_rows()
             self._read_detail()

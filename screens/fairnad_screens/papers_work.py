@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
 from functools import partial
 from typing import Any, ClassVar
 
@@ -32,7 +31,6 @@ class PapersWork(FairScreen[PapersSnapshot]):
         super().__init__()
         self.snapshot: PapersSnapshot | None = None
         self.busy = ""
-        self._flowing = False
 
     @property
     def llm(self) -> str:
@@ -66,26 +64,11 @@ class PapersWork(FairScreen[PapersSnapshot]):
                 return f"{job.id} is structuring already; p pauses it, x stops it."
         return None
 
-    def _flow(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that asks the user; one thing at a time."""
-        if self._flowing:
-            work.close()
-            return
-        self._flowing = True
-
-        async def run() -> None:
-            try:
-                await work
-            finally:
-                self._flowing = False
-
-        self.background(run())
-
     # -- adding -----------------------------------------------------------------------------------------------
 
     def do_add(self) -> None:
         """Add papers."""
-        self._flow(self._add())
+        self.flow(self._add())
 
     async def _add(self) -> None:
         hint = "A .md, .txt or .jsonl file, or a folder; samples stands for the papers that ship."
@@ -117,7 +100,7 @@ class PapersWork(FairScreen[PapersSnapshot]):
 
     def do_model(self) -> None:
         """Choose the model."""
-        self._flow(self._choose_model())
+        self.flow(self._choose_model())
 
     async def _choose_model(self) -> None:
         chosen = await self._ask_model()
@@ -166,7 +149,7 @@ class PapersWork(FairScreen[PapersSnapshot]):
 
     def do_structure(self) -> None:
         """Screen papers and extract their ideas."""
-        self._flow(self._structure())
+        self.flow(self._structure())
 
     async def _structure(self) -> None:
         while await self._there_is_work():
@@ -238,7 +221,7 @@ class PapersWork(FairScreen[PapersSnapshot]):
     def do_stop(self) -> None:
         """Stop after the papers in hand; the second time at once."""
         if self.job is not None and self.job.state == "stopping":
-            self._flow(self._stop_now(self.job))
+            self.flow(self._stop_now(self.job))
         elif self.job is not None:
             self._ask_job(self.job, "stop")
 

@@ -39,7 +39,6 @@ class TemplateScreen(RowsKeys, TemplateWork):
         self._rows: dict[str, TreeRow] = {}
         self._folded_levels: set[str] = set()
         self._open_mains: set[str] = set()
-        self._filter = ""
 
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
@@ -54,17 +53,17 @@ class TemplateScreen(RowsKeys, TemplateWork):
     def restore(self, place: dict[str, Any]) -> None:
         """See :class:`FairScreen`."""
         text, cursor = place.get("filter"), place.get("cursor")
-        self._filter = text if isinstance(text, str) else ""
+        self.filter_text = text if isinstance(text, str) else ""
         self.go_to = cursor if isinstance(cursor, str) else None
         self._folded_levels = _texts(place.get("folded"))
         self._open_mains = _texts(place.get("open"))
-        self.query_one(FilterLine).set_text(self._filter)
+        self.query_one(FilterLine).set_text(self.filter_text)
 
     def remember(self) -> dict[str, Any]:
         """See :class:`FairScreen`."""
         cursor = self.query_one(Rows).selected if self.snapshot else self.go_to
         opened = {"folded": sorted(self._folded_levels), "open": sorted(self._open_mains)}
-        return {"filter": self._filter, "cursor": cursor, **opened}
+        return {"filter": self.filter_text, "cursor": cursor, **opened}
 
     # -- showing ----------------------------------------------------------------------------------------------
 
@@ -83,7 +82,7 @@ class TemplateScreen(RowsKeys, TemplateWork):
         snapshot, template = self.snapshot, self.snapshot.template
         if self.go_to is not None:
             self._reveal(self.go_to)
-        words = self._filter.casefold().split()
+        words = self.filter_text.casefold().split()
         lines = tree_rows(template, self._unfolded, words)
         self._rows = {line.node.id: line for line in lines}
         rows = self.query_one(Rows)
@@ -158,7 +157,7 @@ class TemplateScreen(RowsKeys, TemplateWork):
 
     def why_not(self, one: Action) -> str | None:
         """See :class:`FairScreen`."""
-        if one.name in ("fold", "unfold", "fold_all") and self._filter:
+        if one.name in ("fold", "unfold", "fold_all") and self.filter_text:
             return "With a filter everything that matches is unfolded; Esc clears it."
         return self.why_no_work(one)
 
@@ -167,7 +166,7 @@ class TemplateScreen(RowsKeys, TemplateWork):
         line = self.selected
         if line is None or self.snapshot is None:
             return
-        if isinstance(line.node, Sub) or self._filter:
+        if isinstance(line.node, Sub) or self.filter_text:
             self.app.push_screen(TextDialog("Category", detail(self.snapshot, line)))
         else:
             self._set_open(line.node, not line.open)
@@ -228,29 +227,8 @@ class TemplateScreen(RowsKeys, TemplateWork):
         if self.node is not None:
             self.show_ideas(f"cat:{self.node.id}")
 
-    def do_filter(self) -> None:
-        """Begin to type a filter."""
-        self.query_one(FilterLine).edit()
-
-    def do_clear(self) -> None:
-        """Leave the filter as it was before typing; else clear it."""
-        line = self.query_one(FilterLine)
-        if line.drafting:
-            line.restore()
-        elif self._filter:
-            line.set_text("")
-            self._filter_by("")
-
-    @on(FilterLine.Changed)
-    def _filter_changed(self, event: FilterLine.Changed) -> None:
-        self._filter_by(event.text)
-
-    @on(FilterLine.Closed)
-    def _filter_closed(self) -> None:
-        self.query_one(Rows).focus()
-
-    def _filter_by(self, text: str) -> None:
-        self._filter = text
+    def show_filtered(self) -> None:
+        """See :class:`RowsKeys`."""
         self._show_rows()
         self.refresh_keys()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from fairnad_engine.errors import FairnadError
 from fairnad_engine.knowledge import template_edit
@@ -38,7 +38,6 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
         super().__init__()
         self.snapshot: TemplateSnapshot | None = None
         self.go_to: str | None = None
-        self._flowing = False
 
     @property
     def node(self) -> Node | None:
@@ -69,21 +68,6 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
         if one.name == "delete" and isinstance(self.node, Main) and self.node.subs:
             return f"It has {len(self.node.subs)} sub-categories; move, merge or delete those first."
         return None
-
-    def _flow(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that asks the user; one thing at a time."""
-        if self._flowing:
-            work.close()
-            return
-        self._flowing = True
-
-        async def run() -> None:
-            try:
-                await work
-            finally:
-                self._flowing = False
-
-        self.background(run())
 
     async def _ask(self, title: str, value: str = "", hint: str = "") -> str | None:
         return await self.app.push_screen_wait(LineDialog(title, value, hint=hint))
@@ -121,7 +105,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
     def do_new(self) -> None:
         """Add a sub-category, or a main category under a level."""
         if self.node is not None:
-            self._flow(self._new(self.node))
+            self.flow(self._new(self.node))
 
     async def _new(self, node: Node) -> None:
         template = self._template
@@ -149,7 +133,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
     def do_edit(self) -> None:
         """Change a field of the category."""
         if self.node is not None:
-            self._flow(self._edit(self.node))
+            self.flow(self._edit(self.node))
 
     async def _edit(self, node: Node) -> None:
         template = self._template
@@ -170,7 +154,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
     def do_move(self) -> None:
         """Put the sub-category under another main category."""
         if isinstance(self.node, Sub):
-            self._flow(self._move(self.node))
+            self.flow(self._move(self.node))
 
     async def _move(self, sub: Sub) -> None:
         template = self._template
@@ -185,7 +169,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
     def do_merge(self) -> None:
         """Make the sub-category part of another one."""
         if isinstance(self.node, Sub):
-            self._flow(self._merge(self.node))
+            self.flow(self._merge(self.node))
 
     async def _merge(self, sub: Sub) -> None:
         template = self._template
@@ -198,7 +182,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
     def do_split(self) -> None:
         """Make a new sub-category of the ideas that contain certain words."""
         if isinstance(self.node, Sub):
-            self._flow(self._split(self.node))
+            self.flow(self._split(self.node))
 
     async def _split(self, sub: Sub) -> None:
         template = self._template
@@ -228,7 +212,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
     def do_delete(self) -> None:
         """Delete the category."""
         if isinstance(self.node, Main | Sub):
-            self._flow(self._delete(self.node))
+            self.flow(self._delete(self.node))
 
     async def _delete(self, node: Main | Sub) -> None:
         template, into = self._template, None
@@ -252,7 +236,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
 
     def do_undo(self) -> None:
         """Go back to the template before the last change."""
-        self._flow(self._undo())
+        self.flow(self._undo())
 
     async def _undo(self) -> None:
         what, moved = await self.desk.write(undo_change)

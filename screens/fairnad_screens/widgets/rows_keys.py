@@ -1,12 +1,14 @@
-"""The movement keys of a screen that has one list of rows and one pane beside it."""
+"""The filter and movement keys of a screen that has one list of rows and one pane beside it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from textual import on
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 
+from fairnad_screens.widgets.ideas_filter import FilterLine
 from fairnad_screens.widgets.rows import Rows
 
 if TYPE_CHECKING:
@@ -18,6 +20,36 @@ class RowsKeys(Screen[None]):
     """Mixed into a screen; its list is the first :class:`Rows`, its pane ``#pane``."""
 
     AUTO_FOCUS = "#rows"
+    filter_text: str = ""
+
+    def show_filtered(self) -> None:
+        """Show what matches ``filter_text`` now."""
+        raise NotImplementedError
+
+    def do_filter(self) -> None:
+        """Begin to type a filter."""
+        self.query_one(FilterLine).edit()
+
+    def do_clear(self) -> None:
+        """Leave the filter as it was before typing; else clear it."""
+        line = self.query_one(FilterLine)
+        if line.drafting:
+            line.restore()
+        elif self.filter_text:
+            line.set_text("")
+            self._filter_by("")
+
+    @on(FilterLine.Changed)
+    def _filter_changed(self, event: FilterLine.Changed) -> None:
+        self._filter_by(event.text)
+
+    @on(FilterLine.Closed)
+    def _filter_closed(self) -> None:
+        self.query_one(Rows).focus()
+
+    def _filter_by(self, text: str) -> None:
+        self.filter_text = text
+        self.show_filtered()
 
     def show_ideas(self, text: str) -> None:
         """Go to the ideas that match a filter."""
