@@ -15,7 +15,7 @@ from textual.widgets import Static
 from fairnad_screens.actions import Action
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
-from fairnad_screens.text import GLYPHS, plain_line
+from fairnad_screens.text import GLYPHS, plain, plain_line
 
 if TYPE_CHECKING:
     from fairnad_engine.store import Store
@@ -138,7 +138,7 @@ class HomeScreen(FairScreen[HomeSnapshot]):
             )
         )
         self.query_one("#step", Static).update(
-            Content.assemble(Content.styled("Next  ", "bold $accent"), plain_line(next_step(snapshot)[1], width))
+            Content.assemble(Content.styled("Next  ", "bold $accent"), plain(next_step(snapshot)[1]))
         )
         self._show_runs()
 

@@ -17,8 +17,9 @@ def plain(text: str, style: str = "") -> Content:
 
 
 def plain_line(text: str, width: int, style: str = "") -> Content:
-    """Any text on one line of at most ``width`` characters."""
-    content = Content(single_line(text, width))
+    """Any text on one line of at most ``width`` characters; an indentation of up to four spaces stays."""
+    indent = min(len(text) - len(text.lstrip(" ")), 4, width)
+    content = Content(" " * indent + single_line(text, width - indent))
     return content.stylize(style) if style else content
 
 

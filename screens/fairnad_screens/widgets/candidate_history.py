@@ -113,6 +113,6 @@ def _attempt(one: AttemptRow, tokens: tuple[int, int, int], width: int) -> Itera
     yield plain_line(head, width, "$error" if one.failure else "")
     calls, read, written = tokens
     spent = f"{calls} model calls, {read:,} tokens read, {written:,} written" if calls else "no model call"
-    yield plain_line(f"    {one.design_seconds:.1f} s design, {one.verify_seconds:.1f} s check, {spent}", width, "dim")
+    yield plain_line(f"{one.design_seconds:.1f} s design, {one.verify_seconds:.1f} s check, {spent}", width, "dim")
     for piece in plain(" ".join(one.message.split())).wrap(width - 4) if one.message else ():
         yield Content.assemble("    ", piece)

@@ -87,10 +87,10 @@ def _state(head: RunHead, width: int) -> list[Content]:
         return lines
     late = ""
     if worker is not None:
-        late = f" on {worker.host}:{worker.pid}"
+        late = f"on {worker.host}:{worker.pid}"
         if worker.age > _LATE_SECONDS:
             late += f", heartbeat {ago(worker.age)} ago"
-    lines = [Content.assemble(sign, Content.styled(head.state, "bold"), plain_line(late, max(8, width - 10)))]
+    lines = [Content.assemble(sign, Content.styled(f"{head.state} ", "bold"), plain_line(late, max(8, width - 10)))]
     if head.message:
         lines.append(plain_line(f"  {head.message}", width, "dim"))
     return lines
