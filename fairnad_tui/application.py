@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -25,6 +26,9 @@ def open_application(db: Path | None, llm: str | None) -> None:
     settings = load_settings()
     from fairnad_screens.shell import Shell
 
+    # The terminal says how large it is; what a shell exported would stay as it was when the window changes.
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
     application = Shell(db or DEFAULT_DB, settings, llm=llm)
     application.run()
     if application.return_code:

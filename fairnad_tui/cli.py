@@ -112,7 +112,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"fairnad-tui: {' '.join(message.split())}", err=True)
+    from fairnad_engine.text import one_line, sanitize
+
+    click.echo(f"fairnad-tui: {sanitize(one_line(message))}", err=True)
     sys.exit(code)
 
 

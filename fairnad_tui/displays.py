@@ -7,7 +7,7 @@ import sys
 from types import TracebackType
 from typing import Any, Protocol
 
-from fairnad_engine.text import single_line
+from fairnad_engine.text import sanitize, single_line
 
 Event = dict[str, Any]
 
@@ -59,7 +59,7 @@ class RichPanel:
 
         self._console = Console()
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -85,7 +85,7 @@ class RichPanel:
 
         line = _sentence(event)
         if line:
-            self._console.print(Text(line))
+            self._console.print(Text(sanitize(line)))
         if "done" in event and "total" in event:
             if self._bar is None:
                 self._bar = self._progress.add_task(str(event.get("unit", "")), total=event["total"])

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
-from fairnad_engine.text import sanitize
+from fairnad_engine.text import json_text, sanitize
 
 
 def print_json(document: Any) -> None:  # noqa: ANN401
     """Print a document as JSON."""
-    click.echo(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))
+    click.echo(json_text(document, indent=2))
+
+
+def tell(text: str) -> None:
+    """Print lines that may name files or hold foreign text."""
+    click.echo(sanitize(text, keep_newlines=True))
 
 
 def remark(text: str) -> None:

@@ -9,7 +9,7 @@ import click
 
 from fairnad_engine.errors import InputError
 from fairnad_tui.options import db_option, json_option, open_store
-from fairnad_tui.output import print_json, print_table, remark
+from fairnad_tui.output import print_json, print_table, remark, tell
 
 if TYPE_CHECKING:
     from fairnad_engine.store import Store
@@ -89,7 +89,8 @@ def add(sub: str, name: str, instruction: str, db: Path | None) -> None:
         template, _ = template_of(store)
         text = checked_instruction(instruction, "the idea")
         sub_id = checked_sub(template, sub, "--sub")
-        new_id = store.ideas.add_own(template, sub_id, name or " ".join(text.split()[:6]), text)
+        short = checked_instruction(name, "--name") if name else " ".join(text.split()[:6])
+        new_id = store.ideas.add_own(template, sub_id, short, text)
     click.echo(f"{new_id} added to {sub_id} and approved")
 
 
@@ -136,12 +137,9 @@ def import_(file: Path, approve_: bool, db: Path | None) -> None:
     with open_store(db, create=True) as store:
         template, _ = template_of(store)
         good, problems = read_ideas(file, template)
-        status = "approved" if approve_ else "imported"
-        before = sum(store.ideas.counts().values())
-        with store.transaction():
-            for idea in good:
-                store.ideas.add_own(template, idea.sub, idea.name, idea.instruction, origin="imported", status=status)
-        added = sum(store.ideas.counts().values()) - before
+        added = store.ideas.add_imported(
+            template, ((one.sub, one.name, one.instruction) for one in good), approve=approve_
+        )
     for problem in problems:
         remark(f"fairnad-tui: {problem}")
     click.echo(f"{added:,} ideas imported, {len(good) - added:,} were there already")
@@ -167,7 +165,7 @@ def export(file: Path, status: str | None, db: Path | None) -> None:
     if file.suffix not in (".jsonl", ".csv"):
         raise InputError(f"{file}: exports are .jsonl or .csv; name the file so")
     write_atomically(file, render_ideas(documents, file.suffix[1:]).encode())
-    click.echo(f"{len(documents):,} ideas written to {file}")
+    tell(f"{len(documents):,} ideas written to {file}")
 
 
 def _select(store: Store, status: str | None, category: str | None, search: str | None) -> list[IdeaRow]:

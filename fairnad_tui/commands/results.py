@@ -9,7 +9,7 @@ import click
 
 from fairnad_engine.errors import InputError
 from fairnad_tui.options import db_option, json_option, open_store
-from fairnad_tui.output import print_json, print_table
+from fairnad_tui.output import print_json, print_table, remark, tell
 
 if TYPE_CHECKING:
     from fairnad_engine.store import Store
@@ -32,7 +32,7 @@ def report(run_id: str | None, output: Path | None, db: Path | None, as_json: bo
             return
         folder = write_run_report(store, one, output)
         show_front(store, one, None)
-    click.echo(f"report: {folder / 'report.md'}", err=True)
+    remark(f"report: {folder / 'report.md'}")
 
 
 @click.command()
@@ -46,7 +46,7 @@ def export(candidate: str, run_id: str | None, output: Path | None, db: Path | N
 
     with open_store(db) as store:
         folder = export_candidate(store, _run(store, run_id), candidate, output or Path())
-    click.echo(f"exported to {folder}")
+    tell(f"exported to {folder}")
 
 
 @click.command()
@@ -70,7 +70,7 @@ def evaluate(folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(document)
     else:
-        click.echo(
+        tell(
             f"{found.validation_accuracy:.2f} % validation on {found.dataset} ({found.protocol}); "
             f"recorded {found.recorded:.2f} %: {'equal' if found.equal else 'NOT equal'}"
         )
@@ -104,7 +104,7 @@ def finish(run_id: str | None, top: int, workers: int, db: Path | None) -> None:
             for t in store.tests.of_run(one)
         ]
     print_table("Test scores", ("candidate", "seed", "validation %", "test %"), rows)
-    click.echo(f"report: {folder / 'report.md'}", err=True)
+    remark(f"report: {folder / 'report.md'}")
 
 
 def write_run_report(store: Store, run_id: str, folder: Path | None) -> Path:

@@ -10,7 +10,7 @@ import click
 
 from fairnad_engine.errors import InputError
 from fairnad_tui.options import db_option, json_option, open_store
-from fairnad_tui.output import print_json, print_table
+from fairnad_tui.output import print_json, print_table, tell
 
 if TYPE_CHECKING:
     from fairnad_engine.store import Store
@@ -103,11 +103,11 @@ def status(db: Path | None, as_json: bool) -> None:
         print_json(document)
         return
     ideas = ", ".join(f"{n:,} {name}" for name, n in document["ideas"].items() if n) or "none"
-    click.echo(f"workspace  {document['workspace']}")
+    tell(f"workspace  {document['workspace']}")
     click.echo(f"papers     {document['papers']:,}")
     click.echo(f"ideas      {ideas}")
     for job in document["structuring"]:
-        click.echo(f"structure  {job['job']}: {job['state']} {job['message']}".rstrip())
+        tell(f"structure  {job['job']}: {job['state']} {job['message']}".rstrip())
     if document["runs"]:
         print_table(
             "Runs",

@@ -8,7 +8,7 @@ import click
 
 from fairnad_engine.errors import InputError
 from fairnad_tui.options import db_option, json_option, open_store
-from fairnad_tui.output import print_json
+from fairnad_tui.output import print_json, remark, tell
 
 
 @click.group()
@@ -44,11 +44,11 @@ def show(db: Path | None, as_json: bool) -> None:
         print_json({"version": version, "digest": tree.digest, "sub_categories": nodes})
         return
     for level in tree.levels:
-        click.echo(level.name)
+        tell(level.name)
         for main in level.mains:
-            click.echo(f"  {main.name} ({main.id})  {sum(per_sub[sub.id] for sub in main.subs)} ideas")
+            tell(f"  {main.name} ({main.id})  {sum(per_sub[sub.id] for sub in main.subs)} ideas")
             for sub in main.subs:
-                click.echo(f"    {sub.id:<28} {per_sub[sub.id]:>4}  {sub.definition}")
+                tell(f"    {sub.id:<28} {per_sub[sub.id]:>4}  {sub.definition}")
 
 
 @template.command("check")
@@ -62,7 +62,7 @@ def check(file: Path | None) -> None:
     problems = problems_of(found)
     if problems:
         for problem in problems[:-1]:
-            click.echo(f"fairnad-tui: {file or 'attributes.yaml'}: {problem}", err=True)
+            remark(f"fairnad-tui: {file or 'attributes.yaml'}: {problem}")
         raise InputError(f"{file or 'attributes.yaml'}: {problems[-1]}")
     levels, mains, subs = found.counts
-    click.echo(f"{file or 'attributes.yaml'}: {levels} levels, {mains} main and {subs} sub-categories; no problem")
+    tell(f"{file or 'attributes.yaml'}: {levels} levels, {mains} main and {subs} sub-categories; no problem")

@@ -79,6 +79,12 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
         """The way to the store."""
         return self.shell.desk
 
+    @property
+    def there(self) -> bool:
+        """Whether it has its widgets: what was read on another thread can come after it was left."""
+        # Attached it is to the end; while it or the application closes, its widgets go before it does.
+        return self.is_attached and self.app.is_running and self.display
+
     def compose(self) -> ComposeResult:
         yield TopBar(self.SCOPE, self.TITLE_TEXT)
         yield from self.body()
@@ -117,8 +123,9 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
                 function = self.loader()
                 if function is not None:
                     snapshot = await self.tell(self.desk.read(function))
-                    # While the application closes, a screen is still attached but its widgets are gone.
-                    if snapshot is not None and self.is_attached and self.app.is_running:
+                    if not self.there:
+                        break
+                    if snapshot is not None:
                         with self.app.batch_update():
                             self.show(snapshot)
                 self.refresh_keys()
@@ -146,9 +153,10 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
         """Tell the user something; the text may be foreign."""
         from fairnad_engine.text import sanitize
 
-        self.notify(
-            sanitize(text), severity="error" if failed else "information", markup=False, timeout=8 if failed else 4
-        )
+        told, seconds = sanitize(text), 8 if failed else 4
+        if self.shell.says_already(told, seconds):
+            return  # a key pressed again and again fills no small terminal with the same words
+        self.notify(told, severity="error" if failed else "information", markup=False, timeout=seconds)
 
     def background(self, work: Awaitable[object]) -> None:
         """Do something without waiting for it; failures are told."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from textual import on
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
 from fairnad_engine.store import Store
-from fairnad_screens.actions import Action, action
+from fairnad_engine.text import one_line
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.candidate import CandidateSnapshot, export, read_attempt, read_candidate, write_copy
@@ -20,6 +22,7 @@ from fairnad_screens.viewer import TextViewer
 from fairnad_screens.widgets.candidate_history import accuracy_text, attempts_page, lineage_page, training_page
 from fairnad_screens.widgets.candidate_page import Page, PageView
 from fairnad_screens.widgets.candidate_source import changes_page, source_page
+from fairnad_screens.widgets.candidate_tabs import CandidateTabs
 
 PANES = ("source", "changes", "lineage", "training", "attempts")
 
@@ -45,7 +48,7 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
         yield Static(id="head")
-        yield Static(id="tabs")
+        yield CandidateTabs(PANES)
         yield PageView()
 
     def loader(self) -> Callable[[Store], CandidateSnapshot]:
@@ -90,7 +93,8 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
         if one.name in ("following", "previous") and len(snapshot.neighbours) < 2:
             return "The run has no other candidate yet."
         if one.name == "open" and (self._pane not in ("lineage", "attempts") or not self._page().stops):
-            return "Nothing to open here; 3 shows the lineage, 5 the attempts."
+            lineage, attempts = key_of("candidate.lineage"), key_of("candidate.attempts")
+            return f"Nothing to open here; {lineage} shows the lineage, {attempts} the attempts."
         return None
 
     # -- showing ----------------------------------------------------------------------------------------------
@@ -114,19 +118,25 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
                 f"idea realised: {row.realised}",
                 width,
             ),
-            *plain(" ".join(f"Change: {row.change}".split())).wrap(width)[:3],
+            *plain(one_line(f"Change: {row.change}")).wrap(width)[:3],
         ]
         self.query_one("#head", Static).update(Content("\n").join(lines))
         self._show_tabs()
 
     def _show_tabs(self) -> None:
-        parts = []
-        for pane in PANES:
-            one = action(f"candidate.{pane}")
-            parts.append(
-                Content.styled(f" {self.shell.key_of(one)} {one.label} ", "reverse bold" if pane == self._pane else "")
-            )
-        self.query_one("#tabs", Static).update(Content.assemble(*parts))
+        self.query_one(CandidateTabs).show(self._pane)
+
+    @on(CandidateTabs.Chosen)
+    def _clicked(self, event: CandidateTabs.Chosen) -> None:
+        self._go(event.pane)
+
+    @on(PageView.Moved)
+    def _moved(self) -> None:
+        self._leave_pane()
+
+    @on(PageView.Opened)
+    def _opened(self) -> None:
+        self.action_do("candidate.open")
 
     def _page(self) -> Page:
         snapshot = self._snapshot
@@ -146,6 +156,8 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
                 return attempts_page(snapshot, width)
 
     def _show_pane(self) -> None:
+        if not self.there:
+            return  # it was left before a new size was laid out
         view = self.query_one(PageView)
         stop = self._left.get(self._pane, (self._first_stop(), 0.0))[0]
         view.show(self._page(), stop)

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.suggester import Suggester
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from fairnad_screens.text import plain
+from fairnad_screens.widgets.plain_input import PlainInput
+
+_Answer = TypeVar("_Answer")
 
 _CSS = """
-ConfirmDialog, LineDialog, ChoiceDialog { align: center middle; background: $background 60%; }
+ConfirmDialog, LineDialog, ChoiceDialog { align: center middle; }
 .dialog { width: 70; max-width: 95%; height: auto; max-height: 90%; padding: 1 2;
     background: $surface; border: round $primary; }
 .dialog Static { height: auto; margin-bottom: 1; }
@@ -28,7 +33,25 @@ ConfirmDialog, LineDialog, ChoiceDialog { align: center middle; background: $bac
 """
 
 
-class ConfirmDialog(ModalScreen[bool]):
+class AnsweredOnce(Screen[_Answer]):
+    """A screen upon the others that goes with its first answer; as the last base, since styles follow the first."""
+
+    def dismiss(self, result: _Answer | None = None) -> AwaitComplete:
+        """Close with an answer; a key that follows too fast for the dialog to be gone closes nothing else."""
+        if self.app.screen is self:
+            return super().dismiss(result)
+        answered: AwaitComplete = AwaitComplete.nothing()  # type: ignore[no-untyped-call]
+        return answered
+
+
+class Dialog(ModalScreen[_Answer], AnsweredOnce[_Answer]):
+    """A question or a text upon the screens.
+
+    A key that follows at once can close it before it is mounted, so what ``on_mount`` looks for need not be there.
+    """
+
+
+class ConfirmDialog(Dialog[bool]):
     """Yes or no; the question names what will happen and to how many."""
 
     CSS = _CSS
@@ -48,10 +71,11 @@ class ConfirmDialog(ModalScreen[bool]):
         self.dismiss(yes)
 
 
-class LineDialog(ModalScreen[str | None]):
+class LineDialog(Dialog[str | None]):
     """One line of text; Esc gives None."""
 
     CSS = _CSS
+    KEYS: ClassVar[str] = "Enter: take it     Esc: cancel"
     BINDINGS = [Binding("escape", "cancel", "Cancel")]
 
     def __init__(self, title: str, value: str = "", *, hint: str = "", suggester: Suggester | None = None) -> None:
@@ -64,8 +88,8 @@ class LineDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(plain(self._title))
-            yield Input(self._value, suggester=self._suggester)
-            keys = "Enter: take it     Esc: cancel" + ("     →: complete" if self._suggester else "")
+            yield PlainInput(self._value, suggester=self._suggester)
+            keys = self.KEYS + ("     →: complete" if self._suggester else "")
             yield Static(plain(f"{self._hint}\n{keys}" if self._hint else keys), classes="keys")
 
     @on(Input.Submitted)
@@ -85,10 +109,11 @@ class Choice:
     label: str
 
 
-class ChoiceDialog(ModalScreen[str | None]):
+class ChoiceDialog(Dialog[str | None]):
     """One of several, narrowed by typing; Esc gives None."""
 
     CSS = _CSS
+    KEYS: ClassVar[str] = "↑ ↓: choose     Enter: take it     Esc: cancel"
     BINDINGS = [
         Binding("escape", "cancel", "Cancel"),
         Binding("down", "move(1)", "Down", priority=True),
@@ -104,14 +129,15 @@ class ChoiceDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(plain(self._title))
-            yield Input(placeholder="type to narrow")
+            yield PlainInput(placeholder="type to narrow")
             options = OptionList(*self._options())
             options.can_focus = False
             yield options
-            yield Static(plain("↑ ↓: choose     Enter: take it     Esc: cancel"), classes="keys")
+            yield Static(plain(self.KEYS), classes="keys")
 
     def on_mount(self) -> None:
-        self.query_one(OptionList).highlighted = 0 if self._shown else None
+        for options in self.query(OptionList):
+            options.highlighted = 0 if self._shown else None
 
     def _options(self) -> list[Option]:
         return [Option(plain(choice.label)) for choice in self._shown]
@@ -126,6 +152,12 @@ class ChoiceDialog(ModalScreen[str | None]):
         options.clear_options()
         options.add_options(self._options())
         options.highlighted = 0 if self._shown else None
+        self._say(failed=not self._shown)
+
+    def _say(self, *, failed: bool) -> None:
+        """Name the next key; where nothing is left to take, say so."""
+        keys = "Nothing matches; Backspace widens it     Esc: cancel" if failed else self.KEYS
+        self.query_one(".keys", Static).update(plain(keys))
 
     def action_move(self, by: int) -> None:
         """Move the highlight."""
@@ -136,7 +168,8 @@ class ChoiceDialog(ModalScreen[str | None]):
     @on(Input.Submitted)
     def _submitted(self) -> None:
         place = self.query_one(OptionList).highlighted
-        self.dismiss(self._shown[place].value if place is not None and self._shown else None)
+        if place is not None and self._shown:
+            self.dismiss(self._shown[place].value)
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:

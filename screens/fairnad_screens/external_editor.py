@@ -11,6 +11,8 @@ from typing import Any
 
 from textual.app import App, SuspendNotSupported
 
+from fairnad_screens.actions import key_of
+
 _NOTE = "# Lines that begin with # are left out. An empty text changes nothing."
 
 
@@ -24,6 +26,7 @@ def edit_text(app: App[Any], text: str) -> str | None:
     Raises:
         EditorProblem: There is no such editor, it failed, or the terminal cannot be handed over.
     """
+    here = f"press {key_of('ideas.edit')} to edit here"
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory(prefix="fairnad-tui-") as folder:
         file = Path(folder) / "idea.txt"
@@ -32,9 +35,9 @@ def edit_text(app: App[Any], text: str) -> str | None:
             with app.suspend():
                 done = subprocess.run([*shlex.split(command), str(file)], check=False)
         except SuspendNotSupported as error:
-            raise EditorProblem("this terminal cannot be handed to an editor; press e to edit here") from error
+            raise EditorProblem(f"this terminal cannot be handed to an editor; {here}") from error
         except (OSError, ValueError) as error:
-            raise EditorProblem(f"$EDITOR: {command!r} cannot be started ({error}); press e to edit here") from error
+            raise EditorProblem(f"$EDITOR: {command!r} cannot be started ({error}); {here}") from error
         if done.returncode:
             raise EditorProblem(f"$EDITOR: {command!r} ended with {done.returncode}; nothing was changed")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from fairnad_screens.actions import Action
+from fairnad_engine.errors import InputError
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.text import GLYPHS, plain, plain_line
@@ -66,22 +68,55 @@ def read_home(store: Store) -> HomeSnapshot:
     )
 
 
-def next_step(snapshot: HomeSnapshot) -> tuple[str, str]:
-    """The place of the next sensible step, and what it is."""
-    running = [run for run in snapshot.runs if run.state in ("running", "paused", "stopping")]
+@dataclass(frozen=True)
+class Step:
+    """The next sensible step: its place, what it is in words, and the run it is about."""
+
+    place: str
+    words: str
+    run: str | None = None
+
+
+def next_step(snapshot: HomeSnapshot) -> Step:
+    """The next sensible step."""
     if not snapshot.papers and not sum(snapshot.ideas.values()):
-        return "papers", "Add papers, or press d for a demo on the papers that ship with the program."
+        return Step("papers", f"Add papers, or press {key_of('home.demo')} for a demo on the papers that ship.")
     if snapshot.structuring:
-        return "papers", "Papers are being structured; look on."
+        return Step("papers", "Papers are being structured; look on.")
     if snapshot.unstructured:
-        return "papers", f"Structure {snapshot.unstructured:,} papers into ideas."
-    if running:
-        return "search", f"Look on as {running[0].id} searches."
+        return Step("papers", f"Structure {snapshot.unstructured:,} papers into ideas.")
+    for run in snapshot.runs:
+        if run.state in ("running", "paused", "stopping"):
+            return Step("search", f"Look on as {run.id} searches.", run.id)
+    # An older one that died was left so.
+    for run in snapshot.runs[:1]:
+        if run.state == "dead":
+            return Step("search", f"Resume {run.id}, whose worker died, on its desk.", run.id)
     if snapshot.ideas["proposed"]:
-        return "ideas", f"Decide about {snapshot.ideas['proposed']:,} proposed ideas."
+        return Step("ideas", f"Decide about {snapshot.ideas['proposed']:,} proposed ideas.")
     if not snapshot.runs:
-        return "launch", f"Launch a search from {snapshot.ideas['approved']:,} approved ideas."
-    return "runs", "Compare runs, export winners, or launch another search with L."
+        return Step("launch", f"Launch a search from {snapshot.ideas['approved']:,} approved ideas.")
+    return Step("runs", f"Compare runs, export winners, or launch another search with {key_of('app.launch')}.")
+
+
+def model_state(llm: str | None) -> str:
+    """The chosen model in words, and whether something listens where its server should; asks the network."""
+    from fairnad_engine.llm.models import parse_llm
+    from fairnad_engine.llm.ollama_server import is_local, listens, server_url
+
+    if llm is None:
+        return f"none chosen; {key_of('papers.model')} among the papers ({key_of('app.papers')}) chooses one"
+    try:
+        spec = parse_llm(llm)
+        url = server_url(spec.url)
+    except InputError as error:
+        return str(error)
+    if spec.kind == "rules":
+        return "rules, built in"
+    if listens(url):
+        return f"{spec.name}, its server listens"
+    remedy = "start it with: ollama serve" if is_local(url) else f"nothing answers at {url}"
+    return f"{spec.name}: {remedy}"
 
 
 class HomeScreen(FairScreen[HomeSnapshot]):
@@ -96,6 +131,7 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         super().__init__()
         self._snapshot: HomeSnapshot | None = None
         self._selected = 0
+        self._model = ""
 
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
@@ -129,6 +165,7 @@ class HomeScreen(FairScreen[HomeSnapshot]):
             ("Workspace", str(Path(self.shell.workspace))),
             ("Papers", papers if snapshot.papers else "none yet"),
             ("Ideas", ideas),
+            ("Model", self._model or self.shell.llm or "…"),
             ("GPU", ", ".join(snapshot.gpus) or "none; trainings run on the CPU"),
         ]
         width = max(20, self.size.width - 16)
@@ -138,7 +175,7 @@ class HomeScreen(FairScreen[HomeSnapshot]):
             )
         )
         self.query_one("#step", Static).update(
-            Content.assemble(Content.styled("Next  ", "bold $accent"), plain(next_step(snapshot)[1]))
+            Content.assemble(Content.styled("Next  ", "bold $accent"), plain(next_step(snapshot).words))
         )
         self._show_runs()
 
@@ -146,7 +183,7 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         assert self._snapshot is not None  # noqa: S101 - only shown with a snapshot
         runs = self._snapshot.runs
         if not runs:
-            text = Content.styled("No search yet. L opens the form that launches one.", "dim")
+            text = Content.styled(f"No search yet. {key_of('app.launch')} opens the form that launches one.", "dim")
         else:
             first = max(0, self._selected - self.SHOWN_RUNS + 1)
             shown = list(enumerate(runs))[first : first + self.SHOWN_RUNS]
@@ -156,21 +193,36 @@ class HomeScreen(FairScreen[HomeSnapshot]):
     def _run(self, place: int, run: RunLine) -> Content:
         here = place == self._selected
         best = f"best {run.best:.2f} % val" if run.best is not None else ""
-        progress = f"{run.state:<9}{run.trained:>5}/{run.budget:<5}"
-        line = f"{GLYPHS.of_state(run.state)} {run.id:<7} {run.name:<18.18} {progress} {best}"
         cursor = GLYPHS.cursor if here else " "
-        return plain_line(f"{cursor} {line}", max(20, self.size.width - 4), "reverse" if here else "")
+        name = plain_line(run.name, 18)
+        line = Content.assemble(
+            f"{cursor} {GLYPHS.of_state(run.state)} {run.id:<8}",
+            name,
+            f"{'':<{19 - name.cell_length}}{run.state:<9}{run.trained:>5}/{run.budget:<5} {best}",
+        )
+        return line.truncate(max(20, self.size.width - 4)).stylize("reverse" if here else "")
+
+    def on_screen_resume(self) -> None:
+        super().on_screen_resume()
+        self.run_worker(self._ask_model(), group="model", exclusive=True)
+
+    async def _ask_model(self) -> None:
+        self._model = await asyncio.to_thread(model_state, self.shell.llm)
+        if self._snapshot is not None and self.there:
+            self.show(self._snapshot)
 
     def why_not(self, one: Action) -> str | None:
         """See :class:`FairScreen`."""
         if one.name == "open" and not (self._snapshot and self._snapshot.runs):
-            return "There is no run yet; launch one with L."
+            return f"There is no run yet; launch one with {key_of('app.launch')}."
         return None
 
     def do_next(self) -> None:
         """Take the step that is named as next."""
         if self._snapshot is not None:
-            self.shell.goto(next_step(self._snapshot)[0])
+            step = next_step(self._snapshot)
+            self.shell.selected_run = step.run or self.shell.selected_run
+            self.shell.goto(step.place)
 
     def do_demo(self) -> None:
         """Prepare the demo."""
@@ -181,7 +233,8 @@ class HomeScreen(FairScreen[HomeSnapshot]):
 
         self.say("Adding the sample papers and structuring them with the built-in rules …")
         await self.desk.apart(prepare_demo)
-        self.shell.goto("papers")
+        if self.is_current:  # else the user has gone somewhere else meanwhile
+            self.shell.goto("papers")
 
     def do_add(self) -> None:
         """Go and add papers."""

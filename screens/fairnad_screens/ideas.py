@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from fairnad_engine import clock
 from fairnad_engine.errors import InputError
 from fairnad_engine.store import Store
 from fairnad_engine.store.journal import Operation, Undone
-from fairnad_screens.actions import Action
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.ideas import DeskLine
 from fairnad_screens.data.ideas_writes import add_own_idea, copy_of, subs_of_workspace, undo_small
-from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog, LineDialog
+from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog
 from fairnad_screens.external_editor import EditorProblem, edit_text
 from fairnad_screens.ideas_moves import IdeaMoves
+from fairnad_screens.widgets.paragraph_dialog import ParagraphDialog
 
 _DONE = {"approved": "approve", "rejected": "reject"}
 
@@ -35,7 +36,8 @@ class IdeasScreen(IdeaMoves):
         here = self.book.current
         if one.name == "merge" and here is not None:
             if not self.book.marks - {here.id} and self.book.anchor is None:
-                return "Mark the ideas to merge with Space, then go to the one that is to stay and press M."
+                mark, merge = key_of("ideas.mark"), key_of("ideas.merge")
+                return f"Mark the ideas to merge with {mark}, then go to the one that is to stay and press {merge}."
             if here.status == "rejected":
                 return "The idea under the cursor is rejected; approve it before others are merged into it."
         return super().why_not(one)
@@ -124,7 +126,7 @@ class IdeasScreen(IdeaMoves):
         what = f"{len(new):,} ideas" if len(lines) > 1 else lines[0].text
         self._deed = f"{status}: {what}" if new else f"{status} already: {what}"
         if new:
-            self.pace.note(len(new), time.monotonic())
+            self.pace.note(len(new), clock.steady())
             self._change(new, lambda store: store.ideas.decide([line.id for line in new], status, "person"))
 
     def _go_on(self, decided: DeskLine) -> None:
@@ -161,7 +163,8 @@ class IdeasScreen(IdeaMoves):
             self.say("There is nothing to undo.")
             return
         left = f"; {done.left:,} changed again since and stay" if done.left else ""
-        added = "; it is rejected now" if done.operation.kind == "add" else ""
+        one = done.operation.ideas == 1
+        added = f"; {'it is' if one else 'they are'} rejected now" if done.operation.kind == "add" else ""
         self.deed(f"undone: {done.operation.summary}{left}{added}")
         if done.ids:
             self.go_to(done.ids[0])
@@ -204,7 +207,7 @@ class IdeasScreen(IdeaMoves):
         """Ask for an idea's text until it is one or the user gives up."""
         hint = ""
         while True:
-            answer = await self.app.push_screen_wait(LineDialog(title, text, hint=hint))
+            answer = await self.app.push_screen_wait(ParagraphDialog(title, text, hint=hint))
             if answer is None:
                 return None
             try:
@@ -223,7 +226,11 @@ class IdeasScreen(IdeaMoves):
         if place is None:
             self.show_all()
             return
-        new = [line._replace(sub=place.sub, level=place.level) for line in lines if line.sub != place.sub]
+        new = [
+            line._replace(sub=place.sub, level=place.level, order=(place.sub, line.order[1]))
+            for line in lines
+            if line.sub != place.sub
+        ]
         self.book.marks.clear()
         self._deed = f"moved to {place.sub}: {len(new):,} ideas" if len(lines) > 1 else f"moved to {place.sub}"
         if new:
@@ -283,7 +290,7 @@ class IdeasScreen(IdeaMoves):
         path = self.shell.workspace.with_name(f"{self.shell.workspace.stem}-copied.txt")
         self.app.copy_to_clipboard(await self.desk.read(partial(copy_of, ids=ids, path=path)))
         some = "the idea" if len(ids) == 1 else f"{len(ids):,} ideas"
-        self.deed(f"copied {some} to the clipboard and to {path.name}")
+        self.say(f"Copied {some}, where the terminal allows it; also in {path}")
 
 
 def _checked(text: str) -> str:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import gc
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -16,8 +15,10 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
+from fairnad_engine import clock
 from fairnad_engine.store import Store
 from fairnad_engine.store.curation import SubPlace
+from fairnad_screens.actions import key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.data.ideas import DeskLine, IdeasSnapshot, Known, read_ideas, read_story
 from fairnad_screens.data.ideas_book import IdeaBook
@@ -29,8 +30,8 @@ from fairnad_screens.widgets.ideas_filter import FilterLine
 from fairnad_screens.widgets.ideas_list import IdeaList
 
 _MANY = 5000
-_NO_IDEAS = "No ideas yet. P goes to the papers, which become ideas; n writes one of your own."
-_NO_MATCH = "Nothing matches. Esc clears the filter, Tab changes the status."
+_FILTERS = "filters: words status: cat: paper: grounded: origin:"
+_FILTERS_AT_LENGTH = "filters: words, status:proposed, cat:conv, paper:title, grounded:no, origin:own"
 
 
 class IdeaDesk(FairScreen[IdeasSnapshot]):
@@ -44,7 +45,7 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
         super().__init__()
         self.book = IdeaBook()
         # Kept by name: a read that ends while the application is left finds no widget by looking for it.
-        self.filter_line = FilterLine()
+        self.filter_line = FilterLine("ideas", _FILTERS, _FILTERS_AT_LENGTH)
         self.idea_list = IdeaList(self.book)
         self.pane = IdeaPane()
         self._progress_line = Static(id="idea-progress")
@@ -135,7 +136,7 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
 
     def show_all(self) -> None:
         """Draw everything anew."""
-        self.idea_list.empty = (self.book.filter.problem or _NO_MATCH) if self.book.lines else _NO_IDEAS
+        self.idea_list.empty = (self.book.filter.problem or _no_match()) if self.book.lines else _no_ideas()
         self.idea_list.show_book()
         self.show_matches()
         self.show_progress()
@@ -153,13 +154,17 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
 
     def show_progress(self) -> None:
         """Draw the progress line where it says something else."""
-        rate = self.pace.per_minute(time.monotonic())
+        rate = self.pace.per_minute(clock.steady())
         pace = f", {rate:,} a minute" if rate else ""
-        parts = [f"{self.book.decided:,} of {len(self.book.lines):,} decided{pace}"]
+        decided, all_ = self.book.decided, len(self.book.lines)
+        parts = [f"{decided:,} of {all_:,} decided{pace}"]
         if self.filter_line.drafting:
-            parts.append("Enter takes the filter, Esc restores the former one")
+            parts.append("Enter takes it, Esc restores")
+        elif all_ and decided == all_:
+            parts.append(f"{key_of('app.launch')} launches a search")
         if self.book.anchor is not None:
-            parts.append(f"range of {len(self.book.ranged()):,}: v marks it, Esc leaves it")
+            marks, leaves = key_of("ideas.range"), key_of("ideas.clear")
+            parts.append(f"range of {len(self.book.ranged()):,}: {marks} marks it, {leaves} leaves it")
         if self.book.marks:
             parts.append(f"{GLYPHS.mark} {len(self.book.marks):,} marked")
         if self._deed:
@@ -194,6 +199,8 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
                 self._story_is_stale = False
                 here = self.book.current
                 story = await self.tell(self.desk.read(partial(read_story, idea=here.id))) if here else None
+                if not self.there:
+                    break
                 if not self._story_is_stale:
                     self.pane.show_story(story)
                     break
@@ -229,3 +236,12 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
         here = self.book.current
         found = map(self.book.get, self.book.marked()) if self.book.marks else [here]
         return [line for line in found if line is not None]
+
+
+def _no_ideas() -> str:
+    papers, own = key_of("app.papers"), key_of("ideas.new")
+    return f"No ideas yet. {papers} goes to the papers, which become ideas; {own} writes one of your own."
+
+
+def _no_match() -> str:
+    return f"Nothing matches. {key_of('ideas.clear')} clears the filter, {key_of('ideas.status')} changes the status."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import on
 
 from fairnad_engine.store.library import STATUSES
-from fairnad_screens.actions import Action
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.data.ideas_filter import status_in, with_status
 from fairnad_screens.ideas_desk import IdeaDesk
 from fairnad_screens.widgets.ideas_filter import FilterLine
@@ -22,8 +22,9 @@ class IdeaMoves(IdeaDesk):
         """See :class:`FairScreen`."""
         if self.book.current is None and (one.name in _FOR_ONE or (one.name in _FOR_SOME and not self.book.marks)):
             if self.book.lines:
-                return "Nothing matches the filter; Esc clears it."
-            return "There is no idea yet; P adds papers, n adds an idea of your own."
+                return f"Nothing matches the filter; {key_of('ideas.clear')} clears it."
+            papers, own = key_of("app.papers"), key_of("ideas.new")
+            return f"There is no idea yet; {papers} adds papers, {own} adds an idea of your own."
         if one.name == "mark_all" and not self.book.shown:
             return "Nothing matches, so there is nothing to mark."
         return None

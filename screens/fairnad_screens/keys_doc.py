@@ -25,7 +25,7 @@ name. Every key can be changed in `~/.config/fairnad-tui/config.toml`, by the na
 ```toml
 theme = "fairnad-dark"        # or fairnad-light, ansi-dark, ansi-light
 [keys]
-"ideas.approve" = "y"
+"ideas.approve" = "o"         # or several: "o,f2"
 ```
 """
 
@@ -36,11 +36,22 @@ def render_keys() -> str:
     for scope, actions in SCOPES.items():
         parts.append(f"\n## {_TITLES[scope]}\n\n| key | what it does | name |\n|---|---|---|\n")
         parts.extend(_row(one) for one in actions if not one.hidden)
+        moving = [one for one in actions if one.hidden]
+        if moving:
+            parts.append(f"\nMoving: {', '.join(_moving(one) for one in moving)}.\n")
     return "".join(parts)
 
 
+def _moving(one: Action) -> str:
+    return f"{_keys(one)} {one.label.lower()} (`{one.id}`)"
+
+
+def _keys(one: Action) -> str:
+    return ", ".join(f"`{key_text(key)}`" for key in one.key.split(","))
+
+
 def _row(one: Action) -> str:
-    keys = ", ".join(f"`{key_text(key)}`" for key in one.key.split(",")).replace("|", "\\|")
+    keys = _keys(one).replace("|", "\\|")
     return f"| {keys} | {one.help} | `{one.id}` |\n"
 
 

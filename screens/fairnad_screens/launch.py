@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from textual import events, on
 
-from fairnad_screens.actions import Action
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.launch import create, ideas_problem, read_toml, save_toml, served_models, start, there
 from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog, LineDialog
 from fairnad_screens.launch_sheet import LaunchSheet
 from fairnad_screens.widgets.launch_field import LaunchButton, LaunchChoice, LaunchField
+from fairnad_screens.widgets.papers_path import PathSuggester
 
 if TYPE_CHECKING:
     from fairnad_engine.search.config import RunConfig
@@ -29,7 +30,7 @@ class LaunchScreen(LaunchSheet):
         """See :class:`FairScreen`."""
         row = self._rows[self._row]
         if one.name == "options" and not (isinstance(row, LaunchField) and self._options(row)):
-            return "There is no list for this one; Enter edits it."
+            return f"There is no list for this one; {key_of('launch.edit')} edits it."
         if one.name in ("start", "save") and self._problems:
             return f"{len(self._problems)} of the settings cannot be used; mend what is marked."
         if one.name == "start":
@@ -99,7 +100,7 @@ class LaunchScreen(LaunchSheet):
             place = options.index(row.value) + by if row.value in options else 0
             self._set(row, options[place % len(options)])
         else:
-            self.say("There is no list for this one; Enter edits it.")
+            self.say(f"There is no list for this one; {key_of('launch.edit')} edits it.")
 
     def do_options(self) -> None:
         """Choose from what there is."""
@@ -109,8 +110,9 @@ class LaunchScreen(LaunchSheet):
         elif isinstance(row, LaunchField):
             self.background(self._choose(row, row.field.options()))
 
-    async def _choose(self, row: LaunchField, options: tuple[str, ...]) -> None:
-        answer = await self.shell.push_screen_wait(ChoiceDialog(row.field.label, [Choice(one, one) for one in options]))
+    async def _choose(self, row: LaunchField, options: tuple[str, ...], about: str = "") -> None:
+        title = f"{row.field.label}\n{about}" if about else row.field.label
+        answer = await self.shell.push_screen_wait(ChoiceDialog(title, [Choice(one, one) for one in options]))
         if answer is not None:
             self._set(row, answer)
 
@@ -122,8 +124,9 @@ class LaunchScreen(LaunchSheet):
 
     async def _choose_model(self) -> None:
         row = next(one for one in self._fields if one.field.place == "model.llm")
-        served = await self.tell(asyncio.to_thread(served_models)) or ()
-        await self._choose(row, tuple(dict.fromkeys(("rules", *served, row.value))))
+        served, problem = await asyncio.to_thread(served_models)
+        about = f"{problem}\nAnother model can be typed into the field." if problem else ""
+        await self._choose(row, tuple(dict.fromkeys(("rules", *served, row.value))), about)
 
     def do_preset(self) -> None:
         """Begin from a preset."""
@@ -146,7 +149,8 @@ class LaunchScreen(LaunchSheet):
         self.background(self._open())
 
     async def _open(self) -> None:
-        answer = await self.shell.push_screen_wait(LineDialog("Take the settings of which TOML file?"))
+        question = LineDialog("Take the settings of which TOML file?", suggester=PathSuggester((".toml",), named=""))
+        answer = await self.shell.push_screen_wait(question)
         if answer:
             config = await asyncio.to_thread(read_toml, answer)
             self.take(config.model_dump(mode="json"), answer)

@@ -54,7 +54,8 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
         self._row = 0
         self._base: dict[str, Any] = {}
         self._origin = ""
-        self._touched = False
+        self._touched = False  # whether anything but the proposal was taken up
+        self._edited = False  # whether a setting was changed since the form was filled
         self._problems: dict[str, str] = {}
         self._checks: tuple[Check, ...] | None = None
         self._gpus: tuple[str, ...] | None = None
@@ -92,6 +93,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
         return {
             "draft": document_of(self._base, self._values()) if self._touched else None,
             "origin": self._origin,
+            "edited": self._edited,
             "row": self._row,
             "toml": self._shows_toml,
         }
@@ -107,7 +109,10 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
         draft = place.get("draft")
         if self._touched:
             self.take(self._base, self._origin)  # handed over before this screen was shown first
-        elif not (isinstance(draft, dict) and self._take_draft(draft, str(place.get("origin", "")))):
+        elif isinstance(draft, dict) and self._take_draft(draft, str(place.get("origin", ""))):
+            self._edited = place.get("edited") is True
+            self._show_notes()
+        else:
             self._take_config(proposal(gpus=False).config, "proposed for a machine without a GPU")
         self._select(self._row, edit=False)
         self.run_worker(self._look_for_gpus(), group="gpus")
@@ -116,7 +121,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
 
     def take(self, document: Mapping[str, Any], origin: str) -> None:
         """Fill the form with settings, for example those of an earlier run."""
-        self._base, self._origin, self._touched = dict(document), origin, True
+        self._base, self._origin, self._touched, self._edited = dict(document), origin, True, False
         if self._ready:
             self._fill(values_of(document))
 
@@ -155,7 +160,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
         from fairnad_engine.search.presets import proposal
 
         self._gpus = tuple(await asyncio.to_thread(accelerators))
-        if not (self.is_attached and self.app.is_running):
+        if not self.there:
             return
         if self._gpus and not self._touched:
             self._take_config(proposal(gpus=True).config, f"proposed for {self._gpus[0]}")
@@ -183,7 +188,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
         from fairnad_engine.preflight import checks
 
         found = await asyncio.to_thread(checks, config)
-        if self.is_attached and self.app.is_running:
+        if self.there:
             self._checks = found
             self._show_notes()
             self._show_side()
@@ -195,7 +200,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
         for row in self._fields:
             problem = self._problems.get(row.field.place) or missing.get(row.field.place, "")
             row.note(problem, reading_of(row.field, row.value))
-        changed = ", changed" if self._touched else ""
+        changed = ", changed" if self._edited else ""
         self._head.update(plain(f"Settings: {self._origin}{changed}"))
 
     def _show_side(self) -> None:
@@ -233,7 +238,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
 
     def _set(self, row: LaunchField, value: str) -> None:
         row.set_value(value)
-        self._touched = True
+        self._touched = self._edited = True
         self._changed()
 
     @on(events.DescendantFocus)
@@ -246,7 +251,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
 
     @on(Input.Changed)
     def _typed(self) -> None:
-        self._touched = True
+        self._touched = self._edited = True
         self._changed()
 
     @on(Input.Submitted)

@@ -12,13 +12,13 @@ from typing import Any
 
 from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.errors import InputError
-from fairnad_screens.actions import SCOPES
+from fairnad_screens.actions import SCOPES, clashes
 from fairnad_screens.themes import THEMES
 
 
 @dataclass(frozen=True)
 class UserSettings:
-    """``config.toml`` of the user: ``theme = "…"`` and ``[keys]`` with ``"ideas.approve" = "y"``."""
+    """``config.toml`` of the user: ``theme = "…"`` and ``[keys]`` with ``"ideas.approve" = "o"``."""
 
     theme: str = THEMES[0]
     keys: dict[str, str] = field(default_factory=dict)
@@ -56,7 +56,22 @@ def load_settings() -> UserSettings:
     for action_id, key in keys.items():
         if action_id not in known or not isinstance(key, str):
             raise InputError(f"{path}: keys: {action_id!r} is no action with a key; docs/keys.md lists them")
-    return UserSettings(theme, {str(k): str(v) for k, v in keys.items()})
+    return UserSettings(theme, _checked_keys(keys, path))
+
+
+def _checked_keys(keys: dict[str, str], path: Path) -> dict[str, str]:
+    """Keys as Textual spells them, no two of one screen the same."""
+    from textual.binding import Binding, InvalidBinding
+
+    spelt = {}
+    for action_id, key in keys.items():
+        try:
+            spelt[action_id] = ",".join(one.key for one in Binding.make_bindings([Binding(key, "")]))
+        except InvalidBinding as error:
+            raise InputError(f"{path}: keys: {action_id}: {key!r} is no key; write one like y, ctrl+y or f2") from error
+    for one, other, key in clashes(spelt):
+        raise InputError(f"{path}: keys: {one} and {other} are both on {key}; give one of them another key")
+    return spelt
 
 
 def load_places(workspace: Path) -> dict[str, Any]:

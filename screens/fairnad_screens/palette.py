@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
-from fairnad_screens.actions import Action, actions_of
+from fairnad_screens.actions import Action, actions_of, key_of
 from fairnad_screens.base import FairScreen
+from fairnad_screens.dialogs import AnsweredOnce
 
 if TYPE_CHECKING:
     from fairnad_screens.shell import Shell
 
 
+class Palette(CommandPalette, AnsweredOnce[None]):
+    """Textual's palette."""
+
+    def _action_command_list(self, action: str) -> None:
+        # Textual's list stumbles over a page key that comes before its lines are laid out.
+        with suppress(KeyError):
+            super()._action_command_list(action)
+
+
 class ActionProvider(Provider):
     """Offers the actions of the screen below and those of every screen."""
+
+    _ran = False
 
     @property
     def _actions(self) -> list[Action]:
@@ -23,13 +36,16 @@ class ActionProvider(Provider):
         return [one for one in (*own, *actions_of("app")) if not one.hidden and one.id != "app.palette"]
 
     def _run(self, one: Action) -> None:
+        if self._ran:
+            return  # Enter was pressed again before the palette was gone
+        self._ran = True
         target = self.screen if one.scope != "app" else self.app
         cast("FairScreen[object] | Shell", target).action_do(one.id)
 
     async def discover(self) -> Hits:
         """Show everything before a word is typed."""
         for one in self._actions:
-            yield DiscoveryHit(one.label, partial(self._run, one), help=one.help)
+            yield DiscoveryHit(one.label, partial(self._run, one), help=_explained(one))
 
     async def search(self, query: str) -> Hits:
         """Match names and explanations."""
@@ -37,4 +53,9 @@ class ActionProvider(Provider):
         for one in self._actions:
             score = matcher.match(f"{one.label} {one.help}")
             if score > 0:
-                yield Hit(score, matcher.highlight(one.label), partial(self._run, one), help=one.help)
+                yield Hit(score, matcher.highlight(one.label), partial(self._run, one), help=_explained(one))
+
+
+def _explained(one: Action) -> str:
+    """What it does and its key, so that the palette teaches the keys."""
+    return f"{key_of(one.id)}: {one.help}"

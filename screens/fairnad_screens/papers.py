@@ -15,7 +15,7 @@ from textual.widgets import Static
 from fairnad_engine.store import Store
 from fairnad_engine.store.filing import IdeaCount
 from fairnad_engine.store.records import PaperLine
-from fairnad_screens.actions import Action
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.papers import PaperDetail, PapersSnapshot, read_detail, read_job, read_papers, status_of
 from fairnad_screens.papers_work import PapersWork
@@ -26,8 +26,6 @@ from fairnad_screens.widgets.rows import Rows
 from fairnad_screens.widgets.rows_keys import RowsKeys
 from fairnad_screens.widgets.text_dialog import TextDialog
 
-_NO_PAPERS = "No papers yet. a adds a file or a folder; type samples for those that ship."
-_NO_MATCH = "Nothing matches. Esc clears the filter."
 _STREAM_SECONDS = 0.5
 
 
@@ -44,11 +42,12 @@ class PapersScreen(RowsKeys, PapersWork):
         self._search: dict[str, str] = {}
         self._detail: PaperDetail | None = None
         self._go_to: str | None = None
+        self._streamed = False
 
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
         with Vertical(id="papers"):
-            yield FilterLine("/ filters: title, authors, year, status")
+            yield FilterLine("papers", "filters: words of title, authors, year, status")
             yield Static(id="heads")
             with Container(id="desk"):
                 yield Rows()
@@ -94,7 +93,7 @@ class PapersScreen(RowsKeys, PapersWork):
         words = self.filter_text.casefold().split()
         shown = [one for one in papers if all(word in self._search[one.id] for word in words)] if words else papers
         rows = self.query_one(Rows)
-        rows.empty = _NO_MATCH if papers else _NO_PAPERS
+        rows.empty = _nothing(no_papers=not papers)
         rows.show_rows([one.id for one in shown], partial(self._paint, shown), self._go_to)
         self._go_to = None
         self.query_one(FilterLine).show_matches(
@@ -103,6 +102,8 @@ class PapersScreen(RowsKeys, PapersWork):
         self.call_after_refresh(self._show_heads)
 
     def _show_heads(self) -> None:
+        if not self.there:
+            return
         # The list's width is known once it was laid out.
         width = self.query_one(Rows).scrollable_content_region.width
         self.query_one("#heads", Static).update(heads(max(10, width - 1)))
@@ -126,11 +127,27 @@ class PapersScreen(RowsKeys, PapersWork):
             f"{sum(one.relevant is False for one in papers):,} left out",
             f"{sum(one.relevant is None for one in papers):,} not screened",
         ]
-        lines = [plain_line(f"{', '.join(counts) if papers else 'no papers'}; model {self.llm}", width)]
+        found = f"{', '.join(counts) if papers else 'no papers'}; model "
+        # The server is left out where it would be cut off.
+        llm = self.llm if len(found) + len(self.llm) <= width else self.llm.partition("@")[0]
+        lines = [plain_line(f"{found}{llm}", width)]
+        if following := self._following():
+            lines.append(plain_line(following, width, "$accent"))
         if self.busy:
             lines.append(plain_line(f"{GLYPHS.running} {self.busy}", width, "$accent"))
         lines += self._job_lines(width)
         self.query_one("#state", Static).update(Content("\n").join(lines))
+
+    def _following(self) -> str:
+        """The next step, once there are papers and no job works on them."""
+        snapshot, job = self.snapshot, self.job
+        if snapshot is None or not snapshot.papers or self.busy or (job is not None and job.live):
+            return ""
+        waiting = sum(not one.structured_by and one.relevant is not False for one in snapshot.papers)
+        if waiting:
+            some = "1 paper" if waiting == 1 else f"{waiting:,} papers"
+            return f"Next: {key_of('papers.structure')} lets the model read {some}"
+        return f"Next: {key_of('app.ideas')} decides about the ideas, {key_of('app.launch')} launches a search"
 
     def _job_lines(self, width: int) -> list[Content]:
         job = self.job
@@ -138,16 +155,19 @@ class PapersScreen(RowsKeys, PapersWork):
             return []
         sign = GLYPHS.of_state(job.state)
         if not job.live:
-            ended = {"dead": "its process is gone; s structures what is left", "stopped": "s structures what is left"}
+            left = f"{key_of('papers.structure')} structures what is left"
+            ended = {"dead": f"its process is gone; {left}", "stopped": left}
             return [plain(f"{sign} {job.id} {job.state}: {ended.get(job.state, job.message)}")]
+        pause, stop = key_of("papers.pause"), key_of("papers.stop")
         keys = {
-            "running": "p pauses, x stops",
-            "paused": "p resumes, x stops",
-            "stopping": "when the papers in hand are done; x stops at once",
+            "running": f"{pause} pauses, {stop} stops",
+            "paused": f"{pause} resumes, {stop} stops",
+            "stopping": f"when the papers in hand are done; {stop} stops at once",
         }
         papers = self.snapshot.papers if self.snapshot else ()
         done = sum(bool(one.structured_by) for one in papers)
-        text = f"{sign} {job.id} {job.state} with {job.llm}: {done:,} of {len(papers):,} papers structured"
+        llm = job.llm.partition("@")[0]
+        text = f"{sign} {job.id} {job.state}: {done:,} of {len(papers):,} papers structured with {llm}"
         lines = [plain_line(text, width), plain_line(f"  {keys.get(job.state, 'starting')}", width, "dim")]
         return lines + [plain_line(f"  {GLYPHS.running} {doing}", width) for doing in list(job.doing.values())[:2]]
 
@@ -165,7 +185,7 @@ class PapersScreen(RowsKeys, PapersWork):
     async def _fetch_detail(self, paper_id: str) -> None:
         job = self.job.id if self.job else None
         found = await self.tell(self.desk.read(partial(read_detail, paper_id=paper_id, job_id=job)))
-        if found is not None and self.is_attached and self.query_one(Rows).selected == paper_id:
+        if found is not None and self.there and self.query_one(Rows).selected == paper_id:
             self._show_detail(found)
 
     def _show_detail(self, found: PaperDetail) -> None:
@@ -178,6 +198,9 @@ class PapersScreen(RowsKeys, PapersWork):
             pane.scroll_home(animate=False)
         elif doing and found.stream:
             pane.scroll_end(animate=False)  # the model's newest words
+        elif self._streamed:
+            pane.scroll_home(animate=False)
+        self._streamed = bool(doing)
 
     def tick(self) -> None:
         """Show what the job does, which the store does not hold."""
@@ -187,7 +210,7 @@ class PapersScreen(RowsKeys, PapersWork):
     @work(group="job", exclusive=True)
     async def _fetch_job(self) -> None:
         job = await self.tell(self.desk.read(read_job))
-        if job is not None and job != self.job and self.snapshot is not None and self.is_attached:
+        if job is not None and job != self.job and self.snapshot is not None and self.there:
             self.job = job
             self.query_one(Rows).repaint()
             self._show_state()
@@ -218,12 +241,12 @@ class PapersScreen(RowsKeys, PapersWork):
         """See :class:`FairScreen`."""
         if one.name in ("override", "ideas", "open") and (self.snapshot is None or self.selected is None):
             return (
-                "No paper is selected; a adds papers."
+                f"No paper is selected; {key_of('papers.add')} adds papers."
                 if not self._by_id
-                else "No paper matches; Esc clears the filter."
+                else f"No paper matches; {key_of('papers.clear')} clears the filter."
             )
         if one.name == "ideas" and not (self.selected and self._ideas_of(self.selected.id).all):
-            return "This paper has no ideas yet; s structures papers."
+            return f"This paper has no ideas yet; {key_of('papers.structure')} structures papers."
         return self.why_no_work(one)
 
     def do_override(self) -> None:
@@ -234,7 +257,7 @@ class PapersScreen(RowsKeys, PapersWork):
     async def _override(self, paper: PaperLine) -> None:
         keep = paper.relevant is not True
         await self.desk.write(lambda store: store.papers.override(paper.id, keep))
-        read = "" if not keep or self._ideas_of(paper.id).all else "; s reads it"
+        read = "" if not keep or self._ideas_of(paper.id).all else f"; {key_of('papers.structure')} reads it"
         self.say(f"{'Kept' if keep else 'Left out'}: {paper.title}{read}")
         self.reload()
 
@@ -263,6 +286,12 @@ class PapersScreen(RowsKeys, PapersWork):
         if self.snapshot is not None:
             self.call_after_refresh(self._show_heads)
             self._show_state()
+
+
+def _nothing(*, no_papers: bool) -> str:
+    if no_papers:
+        return f"No papers yet. {key_of('papers.add')} adds a file or a folder; type samples for those that ship."
+    return f"Nothing matches. {key_of('papers.clear')} clears the filter."
 
 
 def _search_text(paper: PaperLine) -> str:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from fairnad_engine.errors import FairnadError, InputError, ModelUnavailableError
 from fairnad_engine.llm.models import check_llm, parse_llm
 from fairnad_engine.store import Store
-from fairnad_screens.actions import Action
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.data.papers import PapersSnapshot, StructureJob, to_structure
 from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog, LineDialog
@@ -31,6 +31,7 @@ class PapersWork(FairScreen[PapersSnapshot]):
         super().__init__()
         self.snapshot: PapersSnapshot | None = None
         self.busy = ""
+        self._mistyped = ""
 
     @property
     def llm(self) -> str:
@@ -54,14 +55,15 @@ class PapersWork(FairScreen[PapersSnapshot]):
         job = self.job
         live = job is not None and job.live
         if one.name in ("pause", "stop") and not live:
-            return "No structuring is running; s starts one."
+            return f"No structuring is running; {key_of('papers.structure')} starts one."
         if one.name == "pause" and job is not None and job.state == "stopping":
-            return "It is stopping; wait for the papers in hand, or stop it at once with x."
+            return f"It is stopping; wait for the papers in hand, or stop it at once with {key_of('papers.stop')}."
         if one.name == "structure":
             if self.snapshot is None or not self.snapshot.papers:
-                return "There are no papers yet; a adds some."
+                return f"There are no papers yet; {key_of('papers.add')} adds some."
             if live and job is not None:
-                return f"{job.id} is structuring already; p pauses it, x stops it."
+                pause, stop = key_of("papers.pause"), key_of("papers.stop")
+                return f"{job.id} is structuring already; {pause} pauses it, {stop} stops it."
         return None
 
     # -- adding -----------------------------------------------------------------------------------------------
@@ -72,10 +74,12 @@ class PapersWork(FairScreen[PapersSnapshot]):
 
     async def _add(self) -> None:
         hint = "A .md, .txt or .jsonl file, or a folder; samples stands for the papers that ship."
-        typed = await self.app.push_screen_wait(LineDialog("Add papers", hint=hint, suggester=PathSuggester()))
+        dialog = LineDialog("Add papers", self._mistyped, hint=hint, suggester=PathSuggester())
+        typed = await self.app.push_screen_wait(dialog)
         source = (typed or "").strip()
         if not source:
             return
+        self._mistyped = source  # offered again until it could be read
         if source == "-":
             raise InputError("- is standard input, which the screens use; give a file or a folder")
         self._set_busy(f"reading {source}")
@@ -83,17 +87,22 @@ class PapersWork(FairScreen[PapersSnapshot]):
             reading = await self.desk.apart(partial(_add_papers, source=source))
         finally:
             self._set_busy("")
+        if reading.added or reading.known:
+            self._mistyped = ""
         self.reload()
         known = f", {reading.known:,} were there already" if reading.known else ""
-        self.say(f"{reading.added:,} papers added{known}.{' s structures them.' if reading.added else ''}")
+        if reading.added or not reading.problems:
+            following = f" {key_of('papers.structure')} structures them." if reading.added else ""
+            self.say(f"{reading.added:,} papers added{known}.{following}")
         if reading.problems:
             lines = "\n".join(str(problem) for problem in reading.problems)
-            title = f"{len(reading.problems):,} could not be read; the rest was added"
+            rest = "the rest was added" if reading.added else "nothing was added"
+            title = f"{len(reading.problems):,} could not be read; {rest}"
             await self.app.push_screen_wait(TextDialog(title, plain(lines)))
 
     def _set_busy(self, text: str) -> None:
         self.busy = text
-        if self.snapshot is not None and self.is_attached:
+        if self.snapshot is not None and self.there:
             self.show(self.snapshot)
 
     # -- the model --------------------------------------------------------------------------------------------
@@ -170,7 +179,10 @@ class PapersWork(FairScreen[PapersSnapshot]):
         assert self.snapshot is not None  # noqa: S101 - why_not has looked
         new, other = to_structure(self.snapshot, self.llm)
         if not new and not other:
-            self.say(f"Every paper is structured by {self.llm} already. a adds papers, M chooses another model.")
+            self.say(
+                f"Every paper is structured by {self.llm} already. "
+                f"{key_of('papers.add')} adds papers, {key_of('papers.model')} chooses another model."
+            )
         return bool(new or other)
 
     async def _mend_model(self, error: ModelUnavailableError) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.store import Store
+from fairnad_screens.actions import key_of
 from fairnad_screens.data.search import RunHead
 
 # Request, as the store calls it, and what it does.
@@ -19,21 +20,24 @@ REQUESTS = {
 def why_not(request: str, head: RunHead | None) -> str | None:
     """Why a request cannot be made of a run; None where it can."""
     if head is None:
-        return "There is no run yet; L launches one."
+        return f"There is no run yet; {key_of('app.launch')} launches one."
     if not head.job:
         return f"{head.id} has no job to control."
     if request == "start":
         if head.state == "done":
-            return f"{head.id} is done; R shows its report, L launches another search."
+            shows, launches = key_of("app.runs"), key_of("app.launch")
+            return f"{head.id} is done; {shows} shows its report, {launches} launches another search."
         return f"{head.id} is being worked on already." if head.held else None
     if not head.held:
-        return f"{head.id} is {head.state}; nobody works on it." + ("" if head.state == "done" else " r resumes it.")
+        mend = "" if head.state == "done" else f" {key_of('search.resume')} resumes it."
+        return f"{head.id} is {head.state}; nobody works on it.{mend}"
     if request == "pause" and head.state != "running":
         return f"{head.id} is {head.state} already."
     if request == "resume" and head.state != "paused":
         return f"{head.id} is {head.state}, not paused."
     if request == "stop" and head.state == "stopping":
-        return f"{head.id} stops when the trainings in flight are done; c offers to stop at once."
+        offers = f"{key_of('search.control')} offers to stop at once"
+        return f"{head.id} stops when the trainings in flight are done; {offers}."
     return None
 
 
@@ -55,7 +59,7 @@ def resume(store: Store, head: RunHead) -> str:
 
     job = store.jobs.get(head.job)
     if job.state == "done":
-        raise InputError(f"{head.id} is done; launch another search with L")
+        raise InputError(f"{head.id} is done; launch another search with {key_of('app.launch')}")
     if not store.jobs.is_held(job.id):
         # Queued, it counts as started only when the new worker has taken it.
         job = store.jobs.set_config(job.id, job.config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from fairnad_screens.actions import Action
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.runs import RunEntry, deletion_question, report_text, start_finish, write_run_report
 from fairnad_screens.dialogs import ConfirmDialog, LineDialog
@@ -15,7 +15,7 @@ from fairnad_screens.widgets.candidate_page import PageView
 if TYPE_CHECKING:
     from fairnad_screens.launch import LaunchScreen
 
-_NEEDS_RUN = ("open", "mark", "compare", "again", "export", "view", "finish", "delete", "axis")
+_NEEDS_RUN = ("open", "mark", "compare", "again", "export", "view", "finish", "delete", "axis", "front")
 FINISH_TOP = 3
 
 
@@ -29,13 +29,20 @@ class RunsScreen(RunsSheet):
         """See :class:`FairScreen`."""
         run = self._current()
         if run is None:
-            return "There is no run yet; L opens the form that launches one." if one.name in _NEEDS_RUN else None
+            if one.name not in _NEEDS_RUN:
+                return None
+            return f"There is no run yet; {key_of('app.launch')} opens the form that launches one."
+        if one.name == "front":
+            if self._comparing:
+                return f"{key_of('runs.unmark')} leaves the comparison first."
+            return None if self.front() else f"{run.id} has no front yet: nothing is trained."
         if one.name == "compare" and len(self._marked) < 2 and not self._comparing:
-            return "Mark two or more runs with Space first."
+            return f"Mark two or more runs with {key_of('runs.mark')} first."
         if one.name == "axis" and not self._comparing:
-            return "The axis is that of the comparison; mark runs with Space and press c."
+            mark, compare = key_of("runs.mark"), key_of("runs.compare")
+            return f"The axis is that of the comparison; mark runs with {mark} and press {compare}."
         if one.name == "delete" and run.held:
-            return f"{run.id} is being worked on; open it with Enter and stop it first."
+            return f"{run.id} is being worked on; open it with {key_of('runs.open')} and stop it first."
         if one.name == "finish":
             return self._why_no_finish(run)
         if one.name in ("export", "view") and not run.trained and run.best is None:
@@ -48,13 +55,13 @@ class RunsScreen(RunsSheet):
         if run.held:
             return f"{run.id} is being finished."
         if run.finish == "done":
-            return f"{run.id} was finished; a test is made once, v shows its scores."
+            return f"{run.id} was finished; a test is made once, {key_of('runs.view')} shows its scores."
         return None
 
     # -- movement and marks -----------------------------------------------------------------------------------
 
     def _move(self, by: int) -> None:
-        if self._comparing:
+        if self._comparing or self.in_front:
             self.query_one("#runs-detail", PageView).move(by)
             return
         view = self.query_one("#runs-list", PageView)
@@ -77,6 +84,13 @@ class RunsScreen(RunsSheet):
         """Go to the last."""
         self._move(1_000_000)
 
+    def do_front(self) -> None:
+        """Go to the front's models, or back to the runs."""
+        self.in_front = not self.in_front
+        self._paint()
+        if self.in_front:
+            self.query_one("#runs-detail", PageView).move(0)
+
     def do_page_down(self) -> None:
         """Scroll the details down."""
         self.query_one("#runs-detail", PageView).turn(1)
@@ -88,7 +102,7 @@ class RunsScreen(RunsSheet):
     def do_mark(self) -> None:
         """Mark the selected run."""
         if self._comparing:
-            self.say("Esc leaves the comparison; then Space marks.")
+            self.say(f"{key_of('runs.unmark')} leaves the comparison; then {key_of('runs.mark')} marks.")
             return
         if self._selected in self._marked:
             self._marked.remove(self._selected)
@@ -100,8 +114,12 @@ class RunsScreen(RunsSheet):
         """Leave the comparison, or take all marks back."""
         if self._comparing:
             self._comparing = False
-        else:
+        elif self.in_front:
+            self.in_front = False
+        elif self._marked:
             self._marked = []
+        else:
+            self.say("There is no mark to take back.")
         self._paint()
 
     def do_compare(self) -> None:
@@ -120,7 +138,13 @@ class RunsScreen(RunsSheet):
     # -- actions ----------------------------------------------------------------------------------------------
 
     def do_open(self) -> None:
-        """Open the run's desk."""
+        """Open the run's desk, or a model of its front."""
+        if self.in_front and not self._comparing:
+            from fairnad_screens.candidate import CandidateScreen
+
+            place = self.query_one("#runs-detail", PageView).stop
+            self.app.push_screen(CandidateScreen(self._selected, self.front()[place].id))
+            return
         self.shell.selected_run = self._selected
         self.shell.goto("search")
 

@@ -12,8 +12,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from fairnad_engine.store import Store
+from fairnad_screens.actions import key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.data.runs import (
+    FrontMember,
     RunEntry,
     RunsSnapshot,
     read_runs,
@@ -38,6 +40,8 @@ class RunsSheet(FairScreen[RunsSnapshot]):
         self._marked: list[str] = []
         self._comparing = False
         self._over_macs = False
+        # Whether the keys move in the selected run's front instead of the list.
+        self.in_front = False
         self._plot: FrontPlot | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -101,25 +105,29 @@ class RunsSheet(FairScreen[RunsSnapshot]):
 
     def _paint(self) -> None:
         snapshot = self._snapshot
-        if snapshot is None:
+        if snapshot is None or not self.there:
             return
         self.set_class(self._comparing, "-comparing")
         self.query_one("#runs-head", Static).update(header_line(max(20, self.size.width - 2)))
         self._paint_list()
         detail = self.query_one("#runs-detail", PageView)
         if self._comparing:
+            detail.active = True
             detail.show(comparison_page(self._compared(), snapshot.details, detail.width))
             self._paint_plot()
             return
         run = self._current()
-        detail.show(detail_page(run, snapshot.details.get(run.id), detail.width) if run else Page(()))
+        page = detail_page(run, snapshot.details.get(run.id), detail.width - 2) if run else Page(())
+        self.in_front = self.in_front and bool(page.stops)
+        detail.active = self.in_front
+        detail.show(page, detail.stop)
 
     def _paint_list(self) -> None:
         snapshot, view = self._snapshot, self.query_one("#runs-list", PageView)
         if snapshot is None:
             return
         if not snapshot.runs:
-            view.show(Page((note("No run yet. L opens the form that launches one."),)))
+            view.show(Page((note(f"No run yet. {key_of('app.launch')} opens the form that launches one."),)))
             return
         ids = [one.id for one in snapshot.runs]
         view.show(list_page(snapshot.runs, self._marked, view.width), ids.index(self._selected))
@@ -153,12 +161,28 @@ class RunsSheet(FairScreen[RunsSnapshot]):
     @on(PageView.Moved)
     def _clicked(self, event: PageView.Moved) -> None:
         if event.view.id == "runs-list" and self._snapshot is not None:
+            self.in_front = False
             self._choose(event.view.stop)
+        elif not self._comparing:
+            self.in_front = True
+            self._paint()
+            self.refresh_keys()
+
+    @on(PageView.Opened)
+    def _opened(self) -> None:
+        self.action_do("runs.open")
 
     def _choose(self, place: int) -> None:
         runs = self._snapshot.runs if self._snapshot else ()
         if runs:
             self._selected = runs[max(0, min(place, len(runs) - 1))].id
+            detail = self.query_one("#runs-detail", PageView)
+            detail.stop = 0
             self._paint()
-            self.query_one("#runs-detail").scroll_home(animate=False)
+            detail.scroll_home(animate=False)
             self.reload()
+
+    def front(self) -> tuple[FrontMember, ...]:
+        """The selected run's front, as far as it was read."""
+        found = self._snapshot.details.get(self._selected) if self._snapshot else None
+        return found.front if found is not None else ()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, cast
@@ -12,9 +11,10 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
+from fairnad_engine import clock
 from fairnad_engine.machine import MachineLoad, machine_load
 from fairnad_engine.store import Store
-from fairnad_screens.actions import Action
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.search import CLAIMS_WORK, RunHead, SearchSnapshot
@@ -42,6 +42,7 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
     SCOPE = "search"
     BINDINGS = bindings("search")
     CSS_PATH = "search.tcss"
+    AUTO_FOCUS = ""  # the layout gives the focus
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +55,8 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
         yield HeadLine()
-        yield Static(plain("No search has been launched in this workspace yet.\n\nL launches one."), id="empty")
+        launches = f"{key_of('app.launch')} launches one."
+        yield Static(plain(f"No search has been launched in this workspace yet.\n\n{launches}"), id="empty")
         with Container(id="desk"):
             yield from (ProgressPane(), CountsPane(), FrontPane(), CurvePane(), CandidatePane())
             yield from (FailurePane(), LogPane())
@@ -113,16 +115,22 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
 
     def _show_head(self) -> None:
         if self._snapshot is not None:
-            self.query_one(HeadLine).show(self._snapshot, frozen=self.frozen)
+            hidden = [] if self.zoomed else [pane.number for pane in self.off_desk()]
+            self.query_one(HeadLine).show(self._snapshot, frozen=self.frozen, hidden=hidden)
+
+    def lay_out(self) -> None:
+        """See :class:`PaneKeys`; the headline says what is hidden."""
+        super().lay_out()
+        self._show_head()
 
     def _look_at_machine(self) -> None:
-        if time.monotonic() - self._machine_asked >= _MACHINE_SECONDS:
-            self._machine_asked = time.monotonic()
+        if clock.steady() - self._machine_asked >= _MACHINE_SECONDS:
+            self._machine_asked = clock.steady()
             self.run_worker(self._read_machine(), group="machine", exclusive=True)
 
     async def _read_machine(self) -> None:
         self._machine = await asyncio.to_thread(machine_load)
-        if not self.frozen and self.is_attached:
+        if not self.frozen and self.there:
             for pane in self.on_desk():
                 if isinstance(pane, ProgressPane):
                     self._fill(pane)
@@ -168,7 +176,7 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         """See :class:`FairScreen`."""
         found = self._snapshot
         if found is None or found.head is None:
-            return None if one.name == "freeze" else "There is no run yet; L launches one."
+            return None if one.name == "freeze" else f"There is no run yet; {key_of('app.launch')} launches one."
         match one.name:
             case "pause" | "stop" | "resume" | "control":
                 return self.why_no_control(one.name)
@@ -177,11 +185,11 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
             case "back_generation" if self._as_of == 0:
                 return "This is the beginning: the seed alone."
             case "forward_generation" | "follow" if self._as_of is None:
-                return "The desk follows the run; [ goes a generation back."
+                return f"The desk follows the run; {key_of('search.back-generation')} goes a generation back."
             case "previous_run" | "next_run" | "choose_run" if len(found.runs) == 1:
-                return f"{found.head.id} is the only run; L launches another."
+                return f"{found.head.id} is the only run; {key_of('app.launch')} launches another."
             case "open" if self.focused_pane is None:
-                return "No pane has the focus; Tab gives it to one."
+                return f"No pane has the focus; {key_of('search.next-pane')} gives it to one."
         return None
 
     # -- the run that is shown --------------------------------------------------------------------------------
@@ -263,7 +271,7 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
             return
         candidate = pane.chosen()
         if candidate is None or self.head is None:
-            self.say(pane.NO_CHOICE)
+            self.say(pane.no_choice())
             return
         from fairnad_screens.candidate import CandidateScreen
 

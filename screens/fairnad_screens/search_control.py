@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from fairnad_engine.store import Store
 from fairnad_screens import run_control
+from fairnad_screens.actions import key_of
 from fairnad_screens.data.search import RunHead, SearchSnapshot
 from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog
 
@@ -49,7 +50,8 @@ class ControlKeys(_Base):
 
     def do_stop(self) -> None:
         """Stop after the trainings in flight."""
-        self._confirm("stop", "Stop {run} when the trainings in flight are done? r resumes it later.")
+        later = f"{key_of('search.resume')} resumes it later."
+        self._confirm("stop", "Stop {run} when the trainings in flight are done? " + later)
 
     def do_resume(self) -> None:
         """Start a new worker."""
@@ -79,7 +81,7 @@ class ControlKeys(_Base):
             if yes:
                 self._ask(request)
 
-        self.app.push_screen(ConfirmDialog(question.format(run=cast(RunHead, self.head).id)), answered)
+        self.app.push_screen(ConfirmDialog(question.replace("{run}", cast(RunHead, self.head).id)), answered)
 
     def _ask(self, request: str) -> None:
         # What was true when a dialog opened may have changed since.

@@ -13,6 +13,7 @@ from fairnad_screens.widgets.search_layout import PANES, arrange, is_roomy
 from fairnad_screens.widgets.search_pane import SearchPane
 
 _BESIDE = 3  # the bars and the headline
+_CANDIDATES = 5
 
 
 class PaneKeys(Screen[None] if TYPE_CHECKING else object):  # type: ignore[misc]
@@ -39,9 +40,18 @@ class PaneKeys(Screen[None] if TYPE_CHECKING else object):  # type: ignore[misc]
         # By class: Textual's selectors know a widget's first base only.
         yield from self.query(".pane").results(SearchPane)
 
+    def off_desk(self) -> list[SearchPane]:
+        """The panes that their keys would show."""
+        return [pane for pane in self._panes() if pane.number not in self._placed]
+
     def on_desk(self) -> list[SearchPane]:
         """The panes in view."""
         return [pane for pane in self._panes() if pane.number in self._placed]
+
+    @property
+    def zoomed(self) -> bool:
+        """Whether one pane has the whole desk."""
+        return self._zoomed is not None
 
     @property
     def focused_pane(self) -> SearchPane | None:
@@ -78,7 +88,13 @@ class PaneKeys(Screen[None] if TYPE_CHECKING else object):  # type: ignore[misc]
         for pane in self.on_desk():
             self._fill(pane)
         if self.focused_pane is None or self.focused_pane.number not in placed:
-            self.focus_pane(self._zoomed or self._list[-1] if self._list else None)
+            self.focus_pane(self._first(placed))
+
+    def _first(self, placed: dict[int, Region]) -> int | None:
+        """The pane that has the focus where none had it: candidates, since keys do most there."""
+        if not placed:
+            return None
+        return _CANDIDATES if _CANDIDATES in placed else max(placed)
 
     def focus_pane(self, number: int | None) -> None:
         """Give a pane the focus, or none."""
@@ -92,7 +108,8 @@ class PaneKeys(Screen[None] if TYPE_CHECKING else object):  # type: ignore[misc]
             self._zoomed = None if self._zoomed == number else number
             if number not in self._list:
                 self._list.append(number)
-        elif number in self._placed:
+        elif number in self._placed and number in self._list:
+            # Between a change of the terminal's size and the new layout the two differ.
             self._list.remove(number)
         else:
             self._bring(number)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import os
+import signal
 import tempfile
 import traceback
 from pathlib import Path
@@ -11,14 +14,15 @@ from typing import Any, ClassVar, cast
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from fairnad_engine import clock
 from fairnad_engine.errors import FairnadError
 from fairnad_engine.text import sanitize
-from fairnad_screens.actions import SCOPES, Action, action, key_text
+from fairnad_screens.actions import Action, action, key_of, use_keys
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.desk import Desk
 from fairnad_screens.memory import UserSettings, load_places, save_places
-from fairnad_screens.palette import ActionProvider
+from fairnad_screens.palette import ActionProvider, Palette
 from fairnad_screens.themes import DARK, LIGHT, THEMES
 
 POLL_SECONDS = 1.0
@@ -38,6 +42,8 @@ class Shell(App[None]):
     """fairnad-tui on the screen."""
 
     TITLE = "fairnad-tui"
+    # Messages take as few lines of a small terminal as they can: below them is what they are about.
+    CSS = "Toast { width: auto; max-width: 100%; padding: 0 1; margin-top: 0; }"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     COMMANDS: ClassVar[set[Any]] = {ActionProvider}
@@ -59,6 +65,7 @@ class Shell(App[None]):
         """
         super().__init__()
         self.settings = settings or UserSettings()
+        use_keys(self.settings.keys)
         self.desk = Desk(path)
         self.workspace = path
         self._poll_seconds = poll
@@ -68,6 +75,7 @@ class Shell(App[None]):
         # The model that reads papers and designs: from the command line, else as chosen last in this workspace.
         self.llm = llm or (chosen if isinstance(chosen, str) else None)
         self._opened: dict[str, FairScreen[Any]] = {}
+        self._said, self._said_until = "", 0.0
         # What a screen hands to another one: the run to show, the category to filter by.
         self.selected_run: str | None = None
 
@@ -83,6 +91,19 @@ class Shell(App[None]):
             self.goto(cast(str, last))
         self.set_interval(self._poll_seconds, self._poll)
         self.run_worker(self._open_workspace(), group="open")
+        if not self.is_headless:
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, self._told_to_end, number)
+
+    def _told_to_end(self, number: signal.Signals) -> None:
+        """A connection that was lost, or a kill: where one was is kept as it is when one leaves by a key."""
+        self._remember()
+        save_places(self.workspace, self._places)
+        if number == signal.SIGHUP:  # there is no terminal to give back
+            asyncio.get_running_loop().remove_signal_handler(number)
+            os.kill(os.getpid(), number)
+        else:
+            self.exit(return_code=128 + number)
 
     async def _open_workspace(self) -> None:
         """Leave with one line where the workspace cannot be opened."""
@@ -96,8 +117,9 @@ class Shell(App[None]):
     def goto(self, place: str) -> FairScreen[Any]:
         """Show a place."""
         self._remember()
-        while isinstance(self.screen, FairScreen) and self.screen.STACKED:
-            self.pop_screen()
+        while not isinstance(self.screen, FairScreen) or self.screen.STACKED:
+            # Dialogs are answered with nothing: who asked must not wait for ever.
+            self.screen.dismiss()
         screen = self._screen(place)
         if self.screen is not screen:
             self.switch_screen(screen)
@@ -124,6 +146,14 @@ class Shell(App[None]):
             if screen.is_mounted:
                 screens[scope] = screen.remember()
 
+    def says_already(self, text: str, seconds: float) -> bool:
+        """Whether a message is on the screen since it was said last; else it is from now on."""
+        moment = clock.steady()
+        said = self._said == text and moment < self._said_until
+        if not said:
+            self._said, self._said_until = text, moment + seconds
+        return said
+
     # -- the store --------------------------------------------------------------------------------------------
 
     async def _poll(self) -> None:
@@ -146,7 +176,7 @@ class Shell(App[None]):
 
     def key_of(self, one: Action) -> str:
         """The key of an action as people read it, the user's own where there is one."""
-        return key_text(self.settings.keys.get(one.id, one.key))
+        return key_of(one.id)
 
     def action_do(self, action_id: str) -> None:
         """Do what a key stands for."""
@@ -162,12 +192,16 @@ class Shell(App[None]):
 
         screen = self.screen_below()
         if screen is not None:
-            keys = {a.id: self.key_of(a) for group in SCOPES.values() for a in group}
-            self.push_screen(HelpDialog(screen.SCOPE, keys))
+            self.push_screen(HelpDialog(screen.SCOPE))
 
     def do_palette(self) -> None:
         """Open the command palette."""
         self.action_command_palette()
+
+    def action_command_palette(self) -> None:
+        """See :class:`App`."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def do_back(self) -> None:
         """Go back, or leave from home."""

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from fairnad_engine.knowledge.template import Level, Main, Sub
 from fairnad_engine.store import Store
-from fairnad_screens.actions import Action
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.template import Node, TemplateSnapshot, TreeRow, read_template, tree_rows
 from fairnad_screens.template_work import TemplateWork
@@ -23,8 +23,6 @@ from fairnad_screens.widgets.rows import Rows
 from fairnad_screens.widgets.rows_keys import RowsKeys
 from fairnad_screens.widgets.template_rows import detail, row
 from fairnad_screens.widgets.text_dialog import TextDialog
-
-_NO_MATCH = "Nothing matches. Esc clears the filter."
 
 
 class TemplateScreen(RowsKeys, TemplateWork):
@@ -43,7 +41,7 @@ class TemplateScreen(RowsKeys, TemplateWork):
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
         with Vertical(id="template"):
-            yield FilterLine("/ filters: words of names, definitions and cues")
+            yield FilterLine("template", "filters: words of names, definitions and cues")
             with Container(id="desk"):
                 yield Rows()
                 with VerticalScroll(id="pane", can_focus=False):
@@ -86,7 +84,7 @@ class TemplateScreen(RowsKeys, TemplateWork):
         lines = tree_rows(template, self._unfolded, words)
         self._rows = {line.node.id: line for line in lines}
         rows = self.query_one(Rows)
-        rows.empty = _NO_MATCH
+        rows.empty = f"Nothing matches. {key_of('template.clear')} clears the filter."
         most = max((count.all for count in snapshot.ideas.values()), default=0)
         counts = [snapshot.count(line.node) for line in lines]
         paint = lambda place, width: row(lines[place], counts[place], most, width)  # noqa: E731
@@ -119,7 +117,7 @@ class TemplateScreen(RowsKeys, TemplateWork):
         snapshot = self.snapshot
         width = max(20, self.size.width - 2)
         version = f"version {snapshot.version}" if snapshot.version else "as shipped"
-        undo = f"; u undoes: {snapshot.undoable}" if snapshot.undoable else ""
+        undo = f"; {key_of('template.undo')} undoes: {snapshot.undoable}" if snapshot.undoable else ""
         lines = [plain_line(f"{version}{undo}", width)]
         if snapshot.notes:
             rest = len(snapshot.notes) - 1
@@ -158,7 +156,7 @@ class TemplateScreen(RowsKeys, TemplateWork):
     def why_not(self, one: Action) -> str | None:
         """See :class:`FairScreen`."""
         if one.name in ("fold", "unfold", "fold_all") and self.filter_text:
-            return "With a filter everything that matches is unfolded; Esc clears it."
+            return f"With a filter everything that matches is unfolded; {key_of('template.clear')} clears it."
         return self.why_no_work(one)
 
     def do_open(self) -> None:

@@ -12,10 +12,11 @@ from fairnad_engine.knowledge import template_edit
 from fairnad_engine.knowledge.template import ANTONYM_WORDS, Level, Main, Sub, Template
 from fairnad_engine.knowledge.template_edit import Edit
 from fairnad_engine.knowledge.template_fields import field_text
-from fairnad_screens.actions import Action
+from fairnad_screens.actions import Action, key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.data.template import Node, TemplateSnapshot, change_template, ideas_to_refile, undo_change
-from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog, LineDialog
+from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog
+from fairnad_screens.widgets.paragraph_dialog import ParagraphDialog
 
 _CHANGES = ("new", "edit", "move", "merge", "split", "delete", "undo")
 _OF_SUBS = ("move", "merge", "split")
@@ -24,6 +25,7 @@ _FIELDS = {
     "definition": ("Definition", "One line, which a language model is told."),
     "action": ("How an instruction begins", "For example: Use depthwise convolution"),
     "cues": ("Cues: phrases the built-in reader looks for", "Semicolons between them; * stands for any ending."),
+    "examples": ("Examples", "Two or three ideas of this kind, as instructions; | between them."),
     "signature": ("What a graph shows", "For example: conv.dense up, conv.large down | conv.asymmetric up"),
     "antonym": ("Opposite", f"Another sub-category's id, or one of: {', '.join(ANTONYM_WORDS)}; empty for none."),
 }
@@ -55,14 +57,17 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
             return "The template is being read."
         if one.name in _CHANGES and self.snapshot.structuring:
             return (
-                f"{self.snapshot.structuring} files ideas by this template; wait for it, or stop it with x on Papers."
+                f"{self.snapshot.structuring} files ideas by this template; wait for it, or stop it with "
+                f"{key_of('papers.stop')} on Papers."
             )
         if one.name == "undo":
             return None if self.snapshot.undoable else "No change of the template is left to undo."
         if one.name in (*_CHANGES, "ideas", "open") and self.node is None:
-            return "No category matches; Esc clears the filter."
+            return f"No category matches; {key_of('template.clear')} clears the filter."
         if one.name in _OF_SUBS and not isinstance(self.node, Sub):
-            return "Choose a sub-category; l unfolds a main category."
+            return f"Choose a sub-category; {key_of('template.unfold')} unfolds a main category."
+        if one.name == "split" and isinstance(self.node, Sub) and not self.snapshot.count(self.node).all:
+            return "It has no ideas that could be split off."
         if one.name == "delete" and isinstance(self.node, Level):
             return "Levels belong to the method and stay."
         if one.name == "delete" and isinstance(self.node, Main) and self.node.subs:
@@ -70,7 +75,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
         return None
 
     async def _ask(self, title: str, value: str = "", hint: str = "") -> str | None:
-        return await self.app.push_screen_wait(LineDialog(title, value, hint=hint))
+        return await self.app.push_screen_wait(ParagraphDialog(title, value, hint=hint))
 
     async def _ask_until(self, title: str, value: str, hint: str, make: Callable[[str], Edit]) -> Edit | None:
         """Ask for a line until it makes a change; what is wrong with it stands below it."""
@@ -87,7 +92,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
     async def _apply(self, edit: Edit) -> None:
         moved = await self.desk.write(partial(change_template, edit=edit))
         self.go_to = edit.selected
-        self.say(f"{edit.note[:1].upper()}{edit.note[1:]}{_refiled(moved)}. u undoes it.")
+        self.say(f"{edit.note[:1].upper()}{edit.note[1:]}{_refiled(moved)}. {key_of('template.undo')} undoes it.")
         self.reload()
 
     async def _choose_sub(self, title: str, but: str) -> str | None:
@@ -123,7 +128,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
 
         if await self._ask_until(title, "", "Its name; Enter goes on to the definition.", named) is None:
             return
-        hint = "One line, which a language model is told; e adds cues and a signature later."
+        hint = f"One line, which a language model is told; {key_of('template.edit')} adds cues and a signature later."
         edit = await self._ask_until(
             f"{title}: definition of {name[0].strip()}", "", hint, lambda said: make(name[0], said)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import locale
 import os
 
+from rich.cells import get_character_cell_size
 from textual.content import Content
 
 from fairnad_engine.text import sanitize, single_line
@@ -21,6 +22,24 @@ def plain_line(text: str, width: int, style: str = "") -> Content:
     indent = min(len(text) - len(text.lstrip(" ")), 4, width)
     content = Content(" " * indent + single_line(text, width - indent))
     return content.stylize(style) if style else content
+
+
+def fold(content: Content, width: int) -> list[Content]:
+    """Cut into lines of at most ``width`` cells, wherever the cut falls.
+
+    As ``Content.fold``, which loses what follows a character that takes no cell.
+    """
+    text = content.plain
+    if text.isascii():
+        return content.fold(width)
+    cuts, filled = [], 0
+    for place, character in enumerate(text):
+        size = get_character_cell_size(character)
+        if filled + size > max(2, width):
+            cuts.append(place)
+            filled = 0
+        filled += size
+    return content.divide(cuts) if cuts else [content]
 
 
 def unicode_works() -> bool:

@@ -7,17 +7,17 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from fairnad_screens.dialogs import Dialog
 from fairnad_screens.text import plain, plain_line
 
 
-class TextViewer(ModalScreen[None]):
+class TextViewer(Dialog[None]):
     """Shows a text that may be foreign; nothing in it is interpreted."""
 
     CSS = """
-    TextViewer { align: center middle; background: $background 60%; }
+    TextViewer { align: center middle; }
     TextViewer .viewer { width: 96%; max-width: 120; height: 92%; padding: 0 1; background: $surface;
         border: round $primary; }
     TextViewer VerticalScroll { height: 1fr; }
@@ -48,7 +48,7 @@ class TextViewer(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Let the arrow keys scroll."""
-        self.query_one(VerticalScroll).focus()
+        self.query(VerticalScroll).focus()
 
     def action_scroll_by(self, lines: int) -> None:
         """Scroll."""

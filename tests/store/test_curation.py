@@ -159,3 +159,18 @@ def test_the_story_shows_the_quote_in_its_paragraph(store):
     assert story.passage == "Before it.\nUse depthwise convolutions.\nAfter it."
     assert story.passage[start:end] == QUOTE
     assert (story.paper.title, story.paper.year, story.place.main_name) == ("A paper", 2020, "Convolution type")
+
+
+def test_an_approved_import_is_undone_as_one_and_what_was_there_stays(store):
+    template, _ = template_of(store)
+    store.ideas.add_imported(template, [("conv.grouped", "there", "Was there.")], approve=False)
+    assert store.journal.last() is None
+    file = [("conv.grouped", name, f"Do {name}.") for name in ("a", "b")]
+    assert (
+        store.ideas.add_imported(template, [*file, file[0], ("conv.grouped", "there", "Was there.")], approve=True) == 2
+    )
+    assert store.journal.last().summary == "added 2 ideas"
+    assert store.ideas.counts() | {"proposed": 0} == {"proposed": 0, "approved": 2, "rejected": 0, "imported": 1}
+    assert len(store.journal.undo().ids) == 2
+    assert store.ideas.counts() | {"proposed": 0} == {"proposed": 0, "approved": 0, "rejected": 2, "imported": 1}
+    assert store.journal.last() is None

@@ -49,6 +49,17 @@ def shown(app: Shell) -> str:
     return "\n".join("".join(s.text for s in strip) for strip in app.screen._compositor.render_strips())
 
 
+async def said_to(app: Shell, pilot: Pilot[None], *keys: str) -> list[str]:
+    """What each key is answered, also where it is the same as before."""
+    answers = []
+    for key in keys:
+        app._said = ""
+        before = len(app._notifications)
+        await pilot.press(key)
+        answers.append(" ".join(messages(app)[before:]))
+    return answers
+
+
 def messages(app: Shell) -> list[str]:
     """What the user was told."""
     return [one.message for one in app._notifications]

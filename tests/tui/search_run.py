@@ -18,14 +18,16 @@ SLOTS = [stage for stage, slots in enumerate(STAGES, 1) for _ in range(slots)]
 class WrittenRun:
     """Writes as a search worker would."""
 
-    def __init__(self, store: Store, name: str = "by hand", trained: int = 100) -> None:
+    def __init__(
+        self, store: Store, name: str = "by hand", trained: int = 100, environment: dict[str, object] | None = None
+    ) -> None:
         self.store = store
         template, version = template_of(store)
         self.mains = [main.id for level in template.levels for main in template.mains_of(level.id)]
         self.subs = {main: [sub.id for sub in template.subs_of(main)] for main in self.mains}
         config = RunConfig.model_validate({"name": name, "budget": {"trained": trained}}).model_dump(mode="json")
         frozen = {
-            "config": config, "environment": {}, "template_version": version, "model": "rules", "model_digest": "m",
+            "config": config, "environment": environment or {}, "template_version": version, "model": "rules", "model_digest": "m",
             "dataset_digest": "d", "protocol_digest": "p", "seed": 0,
         }  # fmt: skip
         self.id = store.runs.create(name, frozen).id

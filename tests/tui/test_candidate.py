@@ -11,6 +11,7 @@ from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.dialogs import LineDialog
 from fairnad_screens.viewer import TextViewer
 from fairnad_screens.widgets.candidate_page import PageView
+from fairnad_screens.widgets.candidate_tabs import CandidateTabs
 from tests.tui.harness import messages, opened, shown, wait_for
 from tests.unit.report_workspace import NASTY, RUN, workspace
 
@@ -215,3 +216,24 @@ async def test_a_missing_graph_is_said_where_it_would_stand(path):
         await push(app, "g01-s03")
         await pilot.press("2")
         assert "restore the folder from a backup" in test_text(app).replace("\n", "")
+
+
+async def test_the_mouse_turns_the_pages(path):
+    async with opened(path) as (app, pilot):
+        screen = await push(app, "g01-s03")
+        tabs = screen.query_one(CandidateTabs)
+        for name, pane in (("5 Attempts", "attempts"), ("2 Changes", "changes"), ("1 Source", "source")):
+            line = next(line for line in shown(app).splitlines() if "1 Source" in line)
+            await pilot.click(tabs, offset=(line.index(name) + 1, 0))
+            await wait_for(lambda pane=pane: screen._pane == pane, name)
+        await pilot.click(tabs, offset=(75, 0))
+        assert screen._pane == "source"
+
+
+async def test_a_second_click_opens_what_the_cursor_is_on(path):
+    async with opened(path) as (app, pilot):
+        screen = await push(app, "g01-s03")
+        await pilot.press("5")
+        view = screen.query_one(PageView)
+        await pilot.click(view, offset=(6, view._page.stops[0]), times=2)
+        await wait_for(lambda: isinstance(app.screen, TextViewer))

@@ -4,13 +4,14 @@ import sqlite3
 from contextlib import nullcontext
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 from fairnad_engine.errors import StoreError
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import template_of
 from fairnad_screens.actions import actions_of
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
+from fairnad_screens.widgets.paragraph_dialog import ParagraphDialog
 from tests.tui.harness import messages, opened, shown, wait_for
 from tests.tui.idea_library import HOSTILE, fill
 
@@ -233,10 +234,10 @@ async def test_edit_asks_again_until_the_text_is_one(path):
         desk = await ready(app)
         await pilot.press("e")
         await dialog(app, LineDialog)
-        app.screen.query_one(Input).value = "  "
+        app.screen.query_one(TextArea).text = "  "
         await pilot.press("enter")
         await wait_for(lambda: isinstance(app.screen, LineDialog) and "is empty" in shown(app))
-        app.screen.query_one(Input).value = "Another text."
+        app.screen.query_one(TextArea).text = "Another\ntext."
         await pilot.press("enter")
         await wait_for(lambda: desk.book.lines[0].text == "Another text.")
         with Store(path) as store:
@@ -275,10 +276,13 @@ async def test_move_files_ideas_elsewhere(path):
         await pilot.press("space", "space", "m")
         await dialog(app, ChoiceDialog)
         assert "Move 2 ideas to" in shown(app)
+        moved = ids(path)[:2]
         await pilot.press(*"blur", "enter")
-        await wait_for(lambda: [line.sub for line in desk.book.lines[:2]] == ["pool.blur-pool"] * 2)
+        await wait_for(lambda: [desk.book.get(one).sub for one in moved] == ["pool.blur-pool"] * 2)
+        assert [line.id for line in desk.book.lines if line.sub == "pool.blur-pool"] == moved
+        assert moved[0] not in [line.id for line in desk.book.lines[:2]]  # it is where it belongs at once
         with Store(path) as store:
-            await wait_for(lambda: store.ideas.get(desk.book.lines[0].id).main == "pool")
+            await wait_for(lambda: store.ideas.get(moved[0]).main == "pool")
         await pilot.press("u")
         await dialog(app, ConfirmDialog)
         await pilot.press("y")
@@ -310,7 +314,7 @@ async def test_an_idea_of_ones_own(path):
         await dialog(app, ChoiceDialog)
         await pilot.press(*"blur", "enter")
         await dialog(app, LineDialog)
-        app.screen.query_one(Input).value = "Do as I say."
+        app.screen.query_one(TextArea).text = "Do as I say."
         await pilot.press("enter")
         await wait_for(lambda: desk.book.current and desk.book.current.text == "Do as I say.", "the cursor on it")
         assert desk.book.current.status == "approved"
@@ -446,3 +450,86 @@ async def test_without_ideas_every_key_says_what_to_do(tmp_path):
         await pilot.press("n")
         await dialog(app, ChoiceDialog)  # a workspace without a template gets the one that ships
         await pilot.press("escape")
+
+
+async def test_a_long_idea_is_in_sight_while_it_is_edited(path):
+    long = "Use a depthwise convolution " + "of many words that fill more than one line of the box " * 3 + "to the end"
+    with Store(path) as store:
+        store.journal.edit(ids(path)[0], {"instruction": long}, "person")
+    async with opened(path, "ideas") as (app, pilot):
+        desk = await ready(app)
+        await pilot.press("e")
+        area = (await dialog(app, ParagraphDialog)).query_one(TextArea)
+        await wait_for(lambda: area.size.height >= area.wrapped_document.height > 3, "room for all of it")
+        await pilot.press("!", "enter")
+        await wait_for(lambda: desk.book.lines[0].text == f"{long}!", "the new text")
+
+
+async def test_a_text_that_is_taken_as_it_was_shown_is_as_it_was(path):
+    async with opened(path, "ideas") as (app, pilot):
+        desk = await ready(app)
+        desk.book.move_to(4)
+        before = desk.book.current.text
+        await pilot.press("e")
+        asked = await dialog(app, ParagraphDialog)
+        assert "\x1b" not in asked.query_one(TextArea).text
+        await pilot.press("enter")
+        await wait_for(lambda: "The text is as it was." in messages(app))
+        assert desk.book.current.text == before
+
+
+async def test_nothing_of_an_empty_desk_is_cut_off(tmp_path):
+    async with opened(tmp_path / "new.db", "ideas") as (app, _):
+        await wait_for(lambda: "No ideas yet" in shown(app))
+        assert "n writes one of your own." in " ".join(shown(app).split())
+        line = shown(app).splitlines()[1]
+        assert line.startswith(" / filters: ")
+        assert "grounded: origin: " in line
+
+
+async def test_when_all_is_decided_the_next_step_is_named(path):
+    async with opened(path, "ideas") as (app, pilot):
+        await ready(app)
+        assert "launches a search" not in shown(app)
+        await pilot.press("asterisk", "a")
+        await dialog(app, ConfirmDialog)
+        await pilot.press("y")
+        await wait_for(lambda: "9 of 9 decided" in shown(app) and "L launches a search" in shown(app))
+
+
+async def test_a_moved_idea_goes_to_its_place_when_the_cursor_leaves_it(path):
+    first, second = ids(path)[:2]
+    async with opened(path, "ideas") as (app, pilot):
+        desk = await ready(app)
+        await pilot.press("m")
+        await dialog(app, ChoiceDialog)
+        await pilot.press(*"blur", "enter")
+        await wait_for(lambda: desk.book.get(first).sub == "pool.blur-pool")
+        assert desk.book.current.id == first  # it can be decided about where it is
+        await pilot.press("a")
+        assert desk.book.current.id == second
+        assert [line.id for line in desk.book.lines][-1] == first
+        with Store(path) as store:
+            await wait_for(lambda: store.ideas.get(first).sub == "pool.blur-pool")
+    assert ids(path)[-1] == first
+
+
+async def test_the_same_message_is_shown_once_at_a_time(tmp_path):
+    async with opened(tmp_path / "new.db", "ideas") as (app, pilot):
+        await wait_for(lambda: "No ideas yet" in shown(app))
+        await pilot.press("a", "a", "a", "right_square_bracket", "a")
+        assert len(messages(app)) == 3
+
+
+async def test_a_list_that_holds_nothing_says_so_and_stays(path):
+    async with opened(path, "ideas") as (app, pilot):
+        await ready(app)
+        await pilot.press("m")
+        asked = await dialog(app, ChoiceDialog)
+        await pilot.press(*"qqq")
+        await wait_for(lambda: "Nothing matches" in shown(app))
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.screen is asked
+        await pilot.press("backspace", "backspace", "backspace")
+        await wait_for(lambda: "Nothing matches" not in shown(app))

@@ -71,17 +71,38 @@ def test_a_decided_row_leaves_and_comes_back_and_the_cursor_stays_on_its_idea(bo
     assert (book.current, book.decided) == (here, 1)
 
 
-def test_new_ideas_are_put_in_order_and_changed_ones_stay_in_place(book):
+def test_new_and_moved_ideas_are_put_in_order_and_the_cursor_stays_on_its_idea(book):
     book.move_to(3)
     here = book.current
     assert not book.merge([book.lines[5]])
     moved = book.lines[0]._replace(sub="tail.x", order=("tail.x", 1))
     assert book.merge([moved])
-    assert book.lines[0] == moved
+    assert (book.lines[-1], book.current) == (moved, here)
     new = here._replace(id="new", order=("act.a", 0))
     assert book.merge([new])
-    assert [book.lines[0], book.lines[-1]] == [new, moved]
-    assert book.current == here
+    assert (book.lines[0], book.current) == (new, here)
+
+
+@pytest.mark.parametrize("by", ["put", "merge"])
+def test_a_moved_idea_keeps_its_row_while_the_cursor_is_on_it(book, by):
+    book.move_to(3)
+    moved = book.current._replace(sub="tail.x", order=("tail.x", 1))
+    below = book.lines[4]
+    if by == "put":
+        book.put(moved)
+    else:
+        book.merge([moved])
+    assert (book.lines[3], book.current) == (moved, moved)
+    book.move_to(4)
+    assert (book.lines[-1], book.current, book.cursor) == (moved, below, 3)
+
+
+def test_a_filter_puts_a_moved_idea_where_it_belongs(book):
+    book.move_to(3)
+    moved = book.current._replace(sub="tail.x", order=("tail.x", 1))
+    book.put(moved)
+    book.refilter()
+    assert (book.lines[-1], book.current) == (moved, moved)
 
 
 def test_a_range_is_what_lies_between_whichever_way(book):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from textual.widgets import Input
 
 from fairnad_engine.knowledge.paper_layout import find_sections
 from fairnad_engine.knowledge.papers import PaperText
@@ -16,7 +17,7 @@ from fairnad_screens.widgets.papers_path import complete
 from fairnad_screens.widgets.rows import Rows
 from fairnad_screens.widgets.text_dialog import TextDialog
 from tests.llm_server.ollama_protocol import Answered, Behaviour, OllamaProtocol, says, serving
-from tests.tui.harness import messages, opened, shown, wait_for
+from tests.tui.harness import messages, opened, said_to, shown, wait_for
 
 TITLES = ("Deep residual learning", "Wide networks", "A survey of cats")
 
@@ -66,7 +67,6 @@ async def dialog(app, kind):
 
 
 async def type_line(app, pilot, text):
-    from textual.widgets import Input
 
     field = app.screen.query_one(Input)
     field.value = text
@@ -74,7 +74,6 @@ async def type_line(app, pilot, text):
 
 
 async def choose(app, pilot, words):
-    from textual.widgets import Input
 
     await dialog(app, ChoiceDialog)
     app.screen.query_one(Input).value = words
@@ -218,6 +217,27 @@ class TestAdding:
             await type_line(app, pilot, "samples")
             await ready(app, 20)
 
+    async def test_a_path_that_cannot_be_read_is_offered_again(self, tmp_path):
+        async with opened(tmp_path / "new.db", "papers") as (app, pilot):
+            await wait_for(lambda: "No papers yet" in shown(app))
+            await pilot.press("a")
+            await dialog(app, LineDialog)
+            await type_line(app, pilot, "nowhere.md")
+            await dialog(app, TextDialog)
+            assert "1 could not be read; nothing was added" in shown(app)
+            assert not messages(app)
+            await pilot.press("q")
+            await wait_for(lambda: not isinstance(app.screen, TextDialog))
+            await pilot.press("a")
+            asked = await dialog(app, LineDialog)
+            assert asked.query_one(Input).value == "nowhere.md"
+            await type_line(app, pilot, "samples")
+            await ready(app, 20)
+            assert "Next: s lets the model read 20 papers" in shown(app)
+            await pilot.press("a")
+            asked = await dialog(app, LineDialog)
+            assert asked.query_one(Input).value == ""
+
     @pytest.mark.parametrize(("typed", "says"), [("-", "standard input"), ("nowhere.md", "no such file"), ("", "")])
     async def test_what_cannot_be_added(self, path, typed, says):
         async with opened(path, "papers") as (app, pilot):
@@ -280,9 +300,9 @@ class TestStructuring:
     async def test_keys_say_why_they_cannot(self, tmp_path):
         async with opened(tmp_path / "new.db", "papers") as (app, pilot):
             await wait_for(lambda: "No papers yet" in shown(app))
-            await pilot.press("s", "p", "x", "o", "i", "enter")
-            assert [one[:20] for one in messages(app)] == [
+            assert [one[:20] for one in await said_to(app, pilot, "s", "p", "x", "o", "i", "enter", "escape")] == [
                 "There are no papers ", "No structuring is ru", "No structuring is ru", *["No paper is selected"] * 3,
+                "There is no filter t",
             ]  # fmt: skip
 
     async def test_rules_to_the_end(self, path):
@@ -293,6 +313,7 @@ class TestStructuring:
             await wait_for(lambda: "job-1 done: 1 papers structured" in shown(app))
             with Store(path) as store:
                 assert store.ideas.counts()["approved"] == 0  # decisions are the user's
+            await wait_for(lambda: "Next: I decides about the ideas, L launches a search" in shown(app))
             await pilot.press("s")
             await wait_for(lambda: any("structured by rules already" in one for one in messages(app)))
 

@@ -1,15 +1,22 @@
-"""The registry of actions: complete, free of clashes, and the source of the documentation."""
+"""The registry of actions: complete, free of clashes, every key alive and driven, the source of the documentation."""
 
+import ast
 import importlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
 
 from fairnad_screens.actions import SCOPES, actions_of
+from fairnad_screens.base import FairScreen
+from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.keys_doc import render_keys
 from fairnad_screens.memory import load_settings
 from fairnad_screens.shell import PLACES, Shell
 from fairnad_screens.widgets.bars import MAX_FOOTER_KEYS
 from tests.conftest import ROOT
+from tests.tui.harness import opened
 
 CLASSES = {**PLACES, "candidate": ("fairnad_screens.candidate", "CandidateScreen")}
 
@@ -50,6 +57,76 @@ def test_every_action_has_its_method(scope):
 def test_every_action_of_the_shell_has_its_method():
     for one in actions_of("app"):
         assert one.name in PLACES or callable(getattr(Shell, f"do_{one.name}", None)), one.id
+
+
+@pytest.mark.parametrize("scope", list(CLASSES))
+async def test_every_key_reaches_its_action(tmp_path, monkeypatch, scope):
+    reached = []
+    for receiver in (FairScreen, Shell):
+        monkeypatch.setattr(receiver, "action_do", lambda self, action_id: reached.append(action_id))
+    async with opened(tmp_path / "w.db", "home" if scope == "candidate" else scope) as (app, pilot):
+        if scope == "candidate":
+            app.push_screen(CandidateScreen("run-1", "seed"))
+            await pilot.pause()
+        assert scope == app.screen.SCOPE
+        for one in (*actions_of(scope), *actions_of("app")):
+            for key in one.key.split(","):
+                reached.clear()
+                await pilot.press(key)
+                assert reached == [one.id], key
+
+
+@cache
+def pressed(file: Path) -> set[str]:
+    """Every key that the pilot tests of a file press: arguments of ``press``, and what a loop puts into their names."""
+    tests = (one for one in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(one, ast.AsyncFunctionDef))
+    return {key for test in tests for key in _keys(test)}
+
+
+def _keys(test: ast.AST) -> Iterator[str]:
+    loops = [node for node in ast.walk(test) if isinstance(node, ast.For)]
+    assignments = [node for node in ast.walk(test) if isinstance(node, ast.Assign)]
+    marks = [node for node in getattr(test, "decorator_list", []) if isinstance(node, ast.Call)]
+    for call in ast.walk(test):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "press":
+            for argument in call.args:
+                # What is starred is a word that is typed letter by letter, or keys in brackets.
+                starred = isinstance(argument, ast.Starred)
+                yield from (text for text in _texts(argument) if not (starred and _is_word(argument, text)))
+                names = _names(argument)
+                for loop in loops:
+                    if names & _names(loop.target):
+                        yield from _texts(loop.iter)
+                        for assigned in assignments:
+                            if _names(loop.iter) & _names(assigned.targets[0]):
+                                yield from _texts(assigned.value)
+                for mark in marks:
+                    if names & set(",".join(_texts(mark.args[0] if mark.args else mark)).replace(" ", "").split(",")):
+                        yield from _texts(mark)
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    for one in ast.walk(node):
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value
+        if isinstance(one, ast.Call) and ast.unparse(one.func) == "range":
+            yield from map(str, range(*map(ast.literal_eval, one.args)))
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
+def _is_word(starred: ast.Starred, text: str) -> bool:
+    return isinstance(starred.value, ast.Constant) and starred.value.value == text
+
+
+@pytest.mark.parametrize("one", [one for scope in SCOPES for one in actions_of(scope)], ids=lambda one: one.id)
+def test_a_pilot_test_drives_every_action_by_its_key(one):
+    """Of the app by the tests of home, of a screen by its own."""
+    file = Path(__file__).with_name(f"test_{'home' if one.scope == 'app' else one.scope}.py")
+    driven = bool(pressed(file) & set(one.key.split(",")))
+    assert driven, f"no test in {file.name} presses {one.key}: {one.help}"
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from textual.widgets import Input
 
 from fairnad_engine import workspace as jobs
 from fairnad_engine.store import Store
+from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.data.runs import differing_settings, read_runs
 from fairnad_screens.dialogs import ConfirmDialog, LineDialog
 from fairnad_screens.viewer import TextViewer
 from fairnad_screens.widgets.candidate_page import PageView
-from tests.tui.harness import messages, opened, shown, wait_for
+from tests.tui.harness import messages, opened, said_to, shown, wait_for
 from tests.unit.report_workspace import RUN, workspace
 
 SECOND = "run-2"
@@ -48,8 +49,10 @@ async def ready(app):
 async def test_an_empty_workspace_names_the_next_key(tmp_path):
     async with opened(tmp_path / "empty.db", "runs") as (app, pilot):
         await wait_for(lambda: "L opens the form" in shown(app))
-        await pilot.press("enter", "space", "c", "n", "e", "v", "f", "D", "a", "escape", "j", "k", "g", "G")
-        assert sum("There is no run yet" in one for one in messages(app)) >= 7
+        answers = await said_to(app, pilot, "enter", "space", "c", "n", "e", "v", "f", "D", "a", "tab")
+        assert all("There is no run yet; L opens" in one for one in answers), answers
+        assert await said_to(app, pilot, "escape") == ["There is no mark to take back."]
+        await pilot.press("j", "k", "g", "G", "J", "K")
 
 
 async def test_runs_are_listed_newest_first_with_their_details(path):
@@ -233,3 +236,52 @@ def test_settings_that_differ_are_those_alone(path):
         runs = list(read_runs(store, ()).runs)
     assert dict(differing_settings(runs)).keys() == {"name", "search.fairness", "model digest"}
     assert not differing_settings(runs[:1] * 2)
+
+
+async def test_enter_opens_a_model_of_the_front_and_comes_back_to_it(path):
+    async with opened(path, "runs") as (app, pilot):
+        await ready(app)
+        await pilot.press("tab")
+        assert "run-2 has no front yet" in messages(app)[-1]
+        await pilot.press("j")
+        await wait_for(lambda: "Front (" in details(app))
+        screen = app.screen
+        members = [one.id for one in screen.front()]
+        await pilot.press("tab", "G")
+        await wait_for(lambda: f"▸ {members[-1]}" in shown(app), "the cursor in the front")
+        await pilot.press("enter")
+        await wait_for(lambda: isinstance(app.screen, CandidateScreen))
+        assert app.screen._candidate == members[-1]
+        await pilot.press("q")
+        await wait_for(lambda: app.screen is screen)
+        assert screen.in_front
+        await pilot.press("escape", "k")
+        await wait_for(lambda: "run-2" in details(app))
+        assert not screen.in_front
+
+
+async def test_the_mouse_opens_a_model_of_the_front(path):
+    async with opened(path, "runs", size=(120, 40)) as (app, pilot):
+        await ready(app)
+        await pilot.press("j")
+        await wait_for(lambda: "Front (" in details(app))
+        view = app.screen.query_one("#runs-detail", PageView)
+        line = view._page.stops[0] - round(view.scroll_y)
+        await pilot.click(view, offset=(6, line + 1))  # below the border
+        await wait_for(lambda: app.screen.in_front, "the front")
+        await pilot.click(view, offset=(6, line + 1), times=2)
+        await wait_for(lambda: isinstance(app.screen, CandidateScreen))
+
+
+async def test_details_scroll_by_keys_and_name_the_digest_once(path):
+    async with opened(path, "runs", size=(80, 16)) as (app, pilot):
+        await ready(app)
+        await pilot.press("j")
+        await wait_for(lambda: "Front (" in details(app))
+        view = app.screen.query_one("#runs-detail", PageView)
+        await pilot.press("J")
+        await wait_for(lambda: view.scroll_y > 0)
+        await pilot.press("K")
+        await wait_for(lambda: view.scroll_y == 0)
+        digest = app.screen._current().row.digest
+        assert details(app).count(digest) == 1

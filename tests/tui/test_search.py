@@ -1,6 +1,8 @@
 """The live desk: every action, empty and dead runs, what is painted."""
 
+import json
 import random
+import re
 from contextlib import asynccontextmanager
 
 import pytest
@@ -71,7 +73,7 @@ async def test_everything_is_on_the_wide_desk(run, store):
         text = shown(app)
         for part in (
             "1 Progress", "2 Idea sampling", "3 Pareto front", "4 Hypervolume", "5 Candidates", "6 Failures", "7 Log",
-            "running", "Generation 3", "I ideas", "II Pareto", "III chains", "g03-s02 training: epoch 4/10",
+            "running", "Generation 3", "I ideas", "II Pareto", "III chains", "g03-s02 epoch 4/10",
             "GPU 0 41 %, 2.0/80.0 GiB H100", "Memory 3.0/8.0 GiB", "most - least = 1", "idle", "duplicate",
             "proposals rejected", "last line", "Model rules: no tokens", "Hypervolume 0.2200 (+0.0100)",
         ):  # fmt: skip
@@ -479,3 +481,61 @@ async def test_a_run_chosen_elsewhere_is_followed_live(run, store):
         app.goto("search")
         await wait_for(lambda: screen.head.id == run.id, "the other run")
         assert screen._snapshot.as_of is None
+
+
+async def test_keys_go_to_the_candidates_at_first_and_hidden_panes_are_named(run, store):
+    async with desk(store, SMALL) as (app, screen, pilot):
+        assert isinstance(screen.focused_pane, CandidatePane)
+        assert "hidden: 2 sampling  4 volume  6 failures  7 log" in shown(app)
+        await pilot.press("5")
+        await wait_for(lambda: re.search(r"hidden: .*\b5\b", shown(app)), "the hidden pane")
+        await pilot.press("z")
+        await wait_for(lambda: "hidden: " not in shown(app), "the zoom")
+
+
+async def test_workers_are_told_in_few_words_and_those_that_wait_are_counted(run, store):
+    waiting = {f"g03-s{slot:02d}": "training: waiting for a worker" for slot in range(3, 9)}
+    doing = {"g03-s02": "training: epoch 14/15, validation 100.00 %", **waiting}
+    run.write("activity.json", json.dumps(doing))
+    async with desk(store, SMALL) as (app, _, _pilot):
+        await wait_for(lambda: "● g03-s02 epoch 14/15, val 100.00 %" in shown(app), "the worker")
+        assert "6 more wait for a worker" in shown(app)
+        assert "GPU 0" in shown(app) or await wait_for(lambda: "GPU 0" in shown(app), "the machine")
+
+
+async def test_a_done_run_names_the_next_step(run, store):
+    run.close(3)
+    store.jobs.release(run.job)
+    store.jobs.set_state(run.job, "done", "")
+    async with desk(store, SMALL) as (app, _, _pilot):
+        await wait_for(lambda: "R exports, compares and tests it" in shown(app))
+
+
+async def test_the_front_says_that_it_has_three_objectives(run, store):
+    # As accurate as the best and larger, but of fewer multiplications: only the third objective keeps it.
+    for slot, params, macs in ((7, 4_000, 990_000), (8, 61_000, 100_000)):
+        name = f"g03-s{slot:02d}"
+        run.candidate(name, 3, slot, 1, params=params, macs=macs)
+        run.train(name, 99.95)
+    async with desk(store, SMALL) as (app, screen, pilot):
+        front = screen.query_one(FrontPane)
+        await wait_for(lambda: {"g03-s07", "g03-s08"} <= set(front.front.front), "both on the front")
+        front.point_at("g03-s07")
+        assert "front of accuracy, params and MACs" in shown(app)
+        assert "g03-s07 99.95 % 4.0k params 990k MACs" in shown(app)  # whole, at half of 80 columns
+        front.point_at("g03-s08")
+        await pilot.pause()
+        assert "on the front for its few MACs" in shown(app)
+        await pilot.press("x")
+        assert "on the front for its few MACs" not in shown(app)
+        front.point_at("g03-s07")
+        await pilot.pause()
+        assert "on the front for its few parameters" in shown(app)
+
+
+async def test_names_of_categories_are_whole_where_there_is_room(run, store):
+    async with desk(store, SMALL) as (app, screen, pilot):
+        await pilot.press("2", "z")
+        counts = screen.query_one(CountsPane)
+        longest = max((one.name for one in counts._counts.mains), key=len)
+        assert longest in shown(app)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 from fairnad_engine.knowledge import template_edit
 from fairnad_engine.knowledge.template_history import apply_edit
@@ -12,7 +12,7 @@ from fairnad_engine.workspace import template_of
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
 from fairnad_screens.widgets.rows import Rows
 from fairnad_screens.widgets.text_dialog import TextDialog
-from tests.tui.harness import messages, opened, shown, wait_for
+from tests.tui.harness import messages, opened, said_to, shown, wait_for
 
 
 @pytest.fixture
@@ -60,7 +60,10 @@ async def dialog(app, kind):
 async def answer(app, pilot, text, kind=LineDialog):
     """Answer the dialog that is shown, and wait until it is gone."""
     asked = await dialog(app, kind)
-    app.screen.query_one(Input).value = text
+    if kind is LineDialog:
+        app.screen.query_one(TextArea).text = text
+    else:
+        app.screen.query_one(Input).value = text
     await pilot.pause()
     await pilot.press("enter")
     await wait_for(lambda: app.screen is not asked, "the dialog's end")
@@ -272,12 +275,25 @@ class TestChanges:
     async def test_what_cannot_be_done_says_why(self, path):
         async with opened(path, "template") as (app, pilot):
             await ready(app)
-            await pilot.press("x", "m", "M", "X", "u", "j", "x")
-            said = messages(app)
+            said = await said_to(app, pilot, "x", "m", "M", "X", "u", "j", "x")
             assert said[0].startswith("Levels belong to the method")
             assert [one[:24] for one in said[1:4]] == ["Choose a sub-category; l"] * 3
             assert said[4].startswith("No change of the template")
-            assert said[5].startswith("It has 5 sub-categories")
+            assert said[6].startswith("It has 5 sub-categories")
+            await at(app, "mixing.mlp-mixer")
+            assert await said_to(app, pilot, "X") == ["It has no ideas that could be split off."]
+
+    async def test_examples_are_given_as_a_line(self, path):
+        async with opened(path, "template") as (app, pilot):
+            await at(app, "conv.grouped")
+            await pilot.press("e")
+            await choose(app, pilot, "examples")
+            await answer(app, pilot, "Use one. | Use two. | Use three. | Use four.")
+            await wait_for(lambda: "give at most 3" in shown(app))
+            await answer(app, pilot, "Use one. | Use two.")
+            await told(app, "conv.grouped: new examples")
+        with Store(path) as store:
+            assert template_of(store)[0].sub("conv.grouped").examples == ("Use one.", "Use two.")
 
     async def test_not_while_papers_are_structured(self, path):
         with Store(path) as store:
@@ -285,8 +301,8 @@ class TestChanges:
             store.jobs.acquire(job.id)
         async with opened(path, "template") as (app, pilot):
             await at(app, "conv.grouped")
-            await pilot.press("n", "u")
-            assert [one.startswith("job-1 files ideas by this template") for one in messages(app)] == [True, True]
+            answers = await said_to(app, pilot, "n", "u")
+            assert [one.startswith("job-1 files ideas by this template") for one in answers] == [True, True]
 
     async def test_a_change_by_someone_else_is_not_overwritten(self, path):
         async with opened(path, "template") as (app, pilot):

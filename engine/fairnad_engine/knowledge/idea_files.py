@@ -12,6 +12,7 @@ from typing import Any
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.knowledge.template import Template
+from fairnad_engine.text import csv_cell, from_csv_cell, json_text, storable
 
 MAX_INSTRUCTION = 600
 _COLUMNS = ("id", "status", "origin", "level", "main", "sub", "name", "instruction", "quote", "paper_id", "decided_by")
@@ -44,7 +45,7 @@ def checked_instruction(text: str, place: str) -> str:
     Raises:
         InputError: It is empty, or longer than an idea may be.
     """
-    plain = " ".join(text.replace("\0", " ").split())
+    plain = " ".join(storable(text).replace("\0", " ").split())
     if not plain:
         raise InputError(f"{place}: is empty; write the idea as one instruction")
     if len(plain) > MAX_INSTRUCTION:
@@ -86,11 +87,12 @@ def read_ideas(path: Path, template: Template) -> tuple[list[ImportedIdea], list
 def render_ideas(documents: Sequence[dict[str, Any]], form: str) -> str:
     """Write ideas as ``jsonl`` or ``csv`` text."""
     if form == "jsonl":
-        return "".join(json.dumps(document, ensure_ascii=False, sort_keys=True) + "\n" for document in documents)
+        return "".join(f"{json_text(document)}\n" for document in documents)
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, _COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(documents)
+    for document in documents:
+        writer.writerow({key: csv_cell(one) if isinstance(one, str) else one for key, one in document.items()})
     return buffer.getvalue()
 
 
@@ -100,12 +102,12 @@ def _idea(row: dict[str, Any], template: Template, place: str) -> ImportedIdea:
             raise InputError(f"{place}: lacks {column!r}; each idea needs sub and instruction")
     instruction = checked_instruction(row["instruction"], f"{place}: instruction")
     name = row.get("name")
-    short = name if isinstance(name, str) and name.strip() else " ".join(instruction.split()[:6])
+    short = storable(name) if isinstance(name, str) and name.strip() else " ".join(instruction.split()[:6])
     return ImportedIdea(checked_sub(template, row["sub"].strip(), place), " ".join(short.split())[:120], instruction)
 
 
 def _jsonl_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -123,6 +125,7 @@ def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any] | str
         if not {"sub", "instruction"} <= set(columns):
             raise InputError(f"{path}:1: the header lacks sub or instruction; first line: sub,name,instruction")
         for row in reader:
-            yield reader.line_num, row
+            cells = {key: from_csv_cell(one) if isinstance(one, str) else one for key, one in row.items()}
+            yield reader.line_num, cells
     except csv.Error as error:
         yield reader.line_num, f"is not valid CSV ({error}); mend the line"

@@ -23,6 +23,7 @@ from typing import IO
 from fairnad_engine.knowledge.paper_layout import Layout, Section, find_sections, lay_out
 from fairnad_engine.knowledge.paper_particulars import FrontMatterError, front_matter, listed, split_authors
 from fairnad_engine.knowledge.text_bytes import NotTextError, clean, decode
+from fairnad_engine.text import escape
 
 __all__ = ["PaperText", "ReadProblem", "Section", "read_papers"]
 
@@ -249,7 +250,7 @@ def _paper(
         arxiv=arxiv[0] if arxiv else "",
         abstract=layout.abstract,
         text=layout.text,
-        source=source,
+        source=escape(source),  # a file's name need not be UTF-8
         sections=layout.sections,
     )
 

@@ -14,6 +14,7 @@ from fairnad_engine.knowledge.template import Level, Main, Sub, Template
 from fairnad_engine.knowledge.template_fields import (
     checked_antonym,
     checked_cues,
+    checked_examples,
     checked_signature,
     checked_text,
 )
@@ -30,7 +31,7 @@ from fairnad_engine.knowledge.template_tree import (
 
 MAX_NAME = 60
 MAX_DEFINITION = 300
-SUB_FIELDS = ("name", "definition", "action", "cues", "signature", "antonym")
+SUB_FIELDS = ("name", "definition", "action", "cues", "examples", "signature", "antonym")
 
 
 @dataclass(frozen=True)
@@ -263,6 +264,8 @@ def _sub_changed(template: Template, sub: Sub, field_: str, value: str) -> Sub:
             return replace(sub, action=checked_text(value, "action", MAX_NAME) or default_action(sub.name))
         case "cues":
             return replace(sub, cues=checked_cues(value))
+        case "examples":
+            return replace(sub, examples=checked_examples(value))
         case "signature":
             return replace(sub, signature=checked_signature(value))
         case "antonym":

@@ -9,11 +9,18 @@ from fairnad_engine.text import is_plain
 _CHANGES = ("up", "down", "changed")
 _MAX_CUES = 400
 _MAX_CUE = 120
+_MAX_EXAMPLES = 3
+_MAX_EXAMPLE = 400
 
 
 def cues_text(sub: Sub) -> str:
     """Cues with semicolons between them, since a cue may hold a comma."""
     return "; ".join(sub.cues)
+
+
+def examples_text(sub: Sub) -> str:
+    """Examples with ``|`` between them, since they are sentences."""
+    return " | ".join(sub.examples)
 
 
 def signature_text(sub: Sub) -> str:
@@ -25,6 +32,8 @@ def field_text(sub: Sub, field: str) -> str:
     """A field as the line that :func:`fairnad_engine.knowledge.template_edit.change` takes."""
     if field == "cues":
         return cues_text(sub)
+    if field == "examples":
+        return examples_text(sub)
     return signature_text(sub) if field == "signature" else str(getattr(sub, field) or "")
 
 
@@ -55,6 +64,18 @@ def checked_cues(text: str) -> tuple[str, ...]:
     if len(cues) > _MAX_CUES:
         raise InputError(f"{len(cues)} cues; at most {_MAX_CUES} are kept")
     return cues
+
+
+def checked_examples(text: str) -> tuple[str, ...]:
+    """Read examples, ``|`` between them.
+
+    Raises:
+        InputError: There are too many, or one cannot be kept.
+    """
+    found = tuple(dict.fromkeys(checked_text(one, "example", _MAX_EXAMPLE) for one in text.split("|") if one.strip()))
+    if len(found) > _MAX_EXAMPLES:
+        raise InputError(f"{len(found)} examples; give at most {_MAX_EXAMPLES}")
+    return found
 
 
 def checked_signature(text: str) -> tuple[tuple[Condition, ...], ...]:

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import shlex
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -89,7 +90,17 @@ def connect(url: str, timeouts: Timeouts, silence: float) -> ollama.Client:
 
     patience = httpx.Timeout(connect=timeouts.connect, read=silence, write=30.0, pool=None)
     # A proxy that the environment names has no way to this machine's own loopback.
-    return ollama.Client(host=url, timeout=patience, trust_env=not _is_local(url))
+    return ollama.Client(host=url, timeout=patience, trust_env=not is_local(url))
+
+
+def listens(url: str, seconds: float = 1.0) -> bool:
+    """Whether anything accepts a connection there; says nothing about models, and imports no client."""
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=seconds):
+            return True
+    except OSError:
+        return False
 
 
 def served_models(address: str | None = None, timeouts: Timeouts | None = None) -> tuple[str, ...]:
@@ -178,7 +189,7 @@ def _problems_of(url: str) -> Iterator[None]:
 
 def not_answering(url: str) -> ModelUnavailableError:
     """Nothing listens, or what listens says nothing."""
-    if not _is_local(url):
+    if not is_local(url):
         return ModelUnavailableError(f"Ollama does not answer at {url}; start it on that machine with: ollama serve")
     start = f"{_environment(url)}ollama serve"
     if shutil.which("ollama") is None:
@@ -215,7 +226,8 @@ def _environment(url: str) -> str:
     return "" if url == DEFAULT_URL else f"OLLAMA_HOST={shlex.quote(url.removeprefix('http://'))} "
 
 
-def _is_local(url: str) -> bool:
+def is_local(url: str) -> bool:
+    """Whether a server is on this machine's own loopback."""
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

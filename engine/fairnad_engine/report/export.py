@@ -15,7 +15,7 @@ from fairnad_engine.report.summary import idea_line, protocol_facts
 from fairnad_engine.report.templates import render_markdown
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, EvaluationRow, PaperRow, Row, RunRow
-from fairnad_engine.text import sanitize
+from fairnad_engine.text import escape, one_line
 
 if TYPE_CHECKING:
     from fairnad_engine.backbone.graph import BackboneGraph
@@ -184,7 +184,7 @@ def _source(candidate: CandidateRow, protocol: ProtocolFacts, graph: BackboneGra
         f"Backbone {candidate.id} of {candidate.run_id}, made from {candidate.parent_id or 'nothing: it is the seed'}.",
         f"Validation accuracy {accuracy} ({protocol.label}).",
         f"{candidate.params:,} parameters, {candidate.macs:,} MACs.",
-        f"Change: {candidate.change}",
+        f"Change: {one_line(candidate.change)}",
         f"Width: {candidate.width!r}.",
     ]
     if candidate.width != 1.0:
@@ -193,7 +193,7 @@ def _source(candidate: CandidateRow, protocol: ProtocolFacts, graph: BackboneGra
     header += [f"    {line}" for line in loading_code(candidate, graph)]
     if aliases := _aliases(graph):
         header += ["", "Tied tensors, stored once:", *(f"    {alias} is {name}" for name, alias in aliases)]
-    comment = "\n".join(f"# {sanitize(line)}".rstrip() for line in header)
+    comment = "\n".join(f"# {escape(line)}".rstrip() for line in header)
     return f"{comment}\n\n{candidate.source}"
 
 

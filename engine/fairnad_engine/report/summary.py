@@ -39,6 +39,11 @@ def summarise(store: Store, run_id: str) -> RunSummary:
     Raises:
         InputError: There is no such run.
     """
+    with store.snapshot():  # a run that goes on would add models between two reads
+        return _summarise(store, run_id)
+
+
+def _summarise(store: Store, run_id: str) -> RunSummary:
     run = store.runs.get(run_id)
     config = RunConfig.model_validate(run.config)
     candidates = store.runs.candidates(run_id)

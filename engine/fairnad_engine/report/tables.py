@@ -1,4 +1,8 @@
-"""The report's tables as CSV (RFC 4180, UTF-8, one header line)."""
+"""The report's tables as CSV (RFC 4180, UTF-8, one header line).
+
+Texts are written by :func:`fairnad_engine.text.csv_cell`: exactly, but for what would act on a terminal or in a
+spreadsheet, and that reversibly.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 
 from fairnad_engine.report.facts import CategoryLine, ModelLine, RunSummary
-from fairnad_engine.text import sanitize
+from fairnad_engine.text import csv_cell
 
 _MODEL = (
     "id", "generation", "stage", "slot", "step", "kind", "parent", "status", "failure", "validation_accuracy",
@@ -18,7 +22,6 @@ _SAMPLING = (
     "kind", "id", "name", "level", "ideas", "active", "turns", "join_offset", "effective", "tried", "valid",
     "realised", "trained", "on_front",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@")
 
 
 def candidates_csv(summary: RunSummary) -> str:
@@ -70,6 +73,5 @@ def _cell(value: object) -> object:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str):
-        # A spreadsheet would carry out a text of a model that begins like a formula.
-        return f"'{sanitize(value)}" if value.startswith(_FORMULA) else sanitize(value)
+        return csv_cell(value)
     return value

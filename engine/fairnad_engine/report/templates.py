@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from fairnad_engine.resources import template_file
-from fairnad_engine.text import sanitize
+from fairnad_engine.text import escape, one_line
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 NOTHING = "–"
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$#&])")
-_NO_XML = re.compile("[\ufffe\uffff]")
 
 
 def render_markdown(name: str, **values: Any) -> str:  # noqa: ANN401
@@ -48,7 +47,7 @@ def _environment(xml: bool) -> Environment:
         finalize=_xml_text if xml else prose,
     )
     environment.filters.update(
-        percent=percent, count=count, share=share, duration=duration, code=code, lines=str.splitlines
+        percent=percent, count=count, share=share, duration=duration, code=code, lines=lines
     )
     return environment
 
@@ -58,22 +57,27 @@ def prose(value: Any) -> Any:  # noqa: ANN401
     if value is None:
         return NOTHING
     if isinstance(value, str) and not isinstance(value, Markup):
-        return _MARKDOWN.sub(r"\\\1", sanitize(" ".join(value.split())))
+        return _MARKDOWN.sub(r"\\\1", escape(one_line(value)))
     return value
 
 
 def _xml_text(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, str) and not isinstance(value, Markup):
-        return _NO_XML.sub("\ufffd", sanitize(value))
+        return escape(value)
     return value
 
 
 def code(value: str) -> Markup:
     """A value as a Markdown code span, whatever backticks it holds."""
-    text = sanitize(" ".join(str(value).split())).replace("|", "\\|")
+    text = escape(one_line(str(value))).replace("|", "\\|")
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     space = " " if text.startswith("`") or text.endswith("`") else ""
     return Markup(f"{fence}{space}{text}{space}{fence}")  # noqa: S704 - nothing in a code span is markup
+
+
+def lines(value: str) -> list[str]:
+    """The lines of a text; other separators than line feeds are shown inside a line."""
+    return value.split("\n")
 
 
 def percent(value: float | None) -> str:

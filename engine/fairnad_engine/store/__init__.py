@@ -11,7 +11,7 @@ from sqlite_utils import Database
 
 from fairnad_engine.artifacts import ArtifactFolder
 from fairnad_engine.store.calls import CallTable
-from fairnad_engine.store.connection import open_database, transaction
+from fairnad_engine.store.connection import open_database, snapshot, transaction
 from fairnad_engine.store.curation import CurationTable
 from fairnad_engine.store.deletion import RunDeletion
 from fairnad_engine.store.filing import FilingTable
@@ -56,6 +56,12 @@ class Store:
     def transaction(self) -> Iterator[None]:
         """Make several writes one."""
         with transaction(self._db):
+            yield
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Make several reads see the workspace as it is at the first of them, whatever is written meanwhile."""
+        with snapshot(self._db):
             yield
 
     def data_version(self) -> int:

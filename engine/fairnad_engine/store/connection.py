@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from fairnad_engine import clock
 from fairnad_engine.errors import StoreError
 from fairnad_engine.store.schema import migrations
 
@@ -37,7 +38,7 @@ _NETWORK_TYPES = frozenset(
 
 def now() -> str:
     """Return the current time as ISO 8601 in UTC."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    return datetime.datetime.fromtimestamp(clock.now(), datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def open_database(path: Path) -> Database:
@@ -119,6 +120,20 @@ def file_system_type(folder: Path) -> str:
         if (target == mount or target.startswith(mount.rstrip("/") + "/")) and len(mount) >= len(best):
             best, kind = mount, type_
     return kind
+
+
+@contextmanager
+def snapshot(database: Database) -> Iterator[None]:
+    """Let the reads inside see one state; inside a transaction they do already."""
+    connection = database.conn
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
 
 
 @contextmanager

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 
 from sqlite_utils import Database
 
+from fairnad_engine import clock
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.processes import ProcessIdentity, current_identity
 from fairnad_engine.store.connection import now, transaction
@@ -110,14 +110,14 @@ class JobTable:
                     "boot_id": me.boot_id,
                     "pid": me.pid,
                     "start_time": me.start_time,
-                    "heartbeat": time.time(),
+                    "heartbeat": clock.now(),
                 },
                 pk="job_id",
             )
 
     def beat(self, job_id: str) -> None:
         """Renew the heartbeat."""
-        self._db.table("leases").update(job_id, {"heartbeat": time.time()})
+        self._db.table("leases").update(job_id, {"heartbeat": clock.now()})
 
     def release(self, job_id: str) -> None:
         """Give the lease back."""
@@ -142,4 +142,4 @@ class JobTable:
         if holder is None:
             return False
         alive = holder[0].is_alive()
-        return time.time() - holder[1] < STALE_SECONDS if alive is None else alive
+        return clock.now() - holder[1] < STALE_SECONDS if alive is None else alive

@@ -146,17 +146,17 @@ class IdeaJournal:
             self._end(operation, changed)
         return changed
 
-    def approve_added(self, idea: str, origin: str, by: str) -> None:
-        """Approve an idea that was just added; part of the transaction that stores it.
+    def approve_added(self, ideas: Sequence[str], origin: str, by: str) -> None:
+        """Approve ideas that were just added, one or a file of them; part of the transaction that stores them.
 
-        An idea is never deleted, since a run may have used it: undoing this rejects it. A file of ideas is no single
-        operation, so imported ones are not in the journal.
+        An idea is never deleted, since a run may have used it: undoing this rejects it. What a search derives is not
+        a person's to undo.
         """
-        if origin != "own":
-            self._set_status(None, [idea], "approved", by, "1")
+        if origin not in ("own", "imported"):
+            self._set_status(None, ideas, "approved", by, "1")
             return
         operation = self._begin("add", origin, by)
-        self._end(operation, self._set_status(operation, [idea], "approved", by, "1"))
+        self._end(operation, self._set_status(operation, ideas, "approved", by, "1"))
 
     def last(self) -> Operation | None:
         """The newest operation that was not undone."""

@@ -193,27 +193,49 @@ class IdeaTable:
         origin: str = "own",
         status: str = "approved",
     ) -> str:
-        """Store a researcher's own or an imported idea and return its id."""
+        """Store a researcher's own idea and return its id."""
+        with transaction(self._db):
+            first = "proposed" if status == "approved" else status
+            new_id, added = self._add(template, sub, name, instruction, origin, first)
+            if added and status == "approved":
+                self._journal.approve_added([new_id], origin, "person")
+        return new_id
+
+    def add_imported(self, template: Template, ideas: Iterable[tuple[str, str, str]], *, approve: bool) -> int:
+        """Store the ideas of a file; return how many are new.
+
+        Args:
+            template: The template that the ideas are filed under.
+            ideas: Sub-category, name and instruction of each.
+            approve: Approve the new ones, which is one operation; otherwise their status is ``imported``.
+        """
+        with transaction(self._db):
+            found = [self._add(template, *one, "imported", "imported") for one in ideas]
+            new = [new_id for new_id, added in found if added]
+            if approve and new:
+                self._journal.approve_added(new, "imported", "person")
+        return len(new)
+
+    def _add(
+        self, template: Template, sub: str, name: str, instruction: str, origin: str, status: str
+    ) -> tuple[str, bool]:
         main = template.sub(sub).main
         new_id = idea_id(origin, "", sub, instruction)
-        with transaction(self._db):
-            added = self._insert(
-                new_id,
-                paper_id=None,
-                level=template.level_of(main),
-                main=main,
-                sub=sub,
-                name=name,
-                instruction=instruction,
-                quote="",
-                span_start=None,
-                span_end=None,
-                origin=origin,
-                status="proposed" if status == "approved" else status,
-            )
-            if added and status == "approved":
-                self._journal.approve_added(new_id, origin, "person")
-        return new_id
+        added = self._insert(
+            new_id,
+            paper_id=None,
+            level=template.level_of(main),
+            main=main,
+            sub=sub,
+            name=name,
+            instruction=instruction,
+            quote="",
+            span_start=None,
+            span_end=None,
+            origin=origin,
+            status=status,
+        )
+        return new_id, added
 
     def _insert(self, new_id: str, **values: object) -> bool:
         if self._db.table("ideas").count_where("id = ?", [new_id]):

@@ -1,31 +1,9 @@
-"""The registry: every action of every screen."""
+"""Every action of every screen, and the keys they are on."""
 
 from __future__ import annotations
 
-from fairnad_screens.actions import candidate, everywhere, home, ideas, launch, papers, runs, search, template
 from fairnad_screens.actions.action import Action, key_text
+from fairnad_screens.actions.keys import clashes, key_of, moving_keys, use_keys
+from fairnad_screens.actions.registry import SCOPES, action, actions_of
 
-__all__ = ["SCOPES", "Action", "action", "actions_of", "key_text"]
-
-SCOPES: dict[str, tuple[Action, ...]] = {
-    "app": everywhere.ACTIONS,
-    "home": home.ACTIONS,
-    "papers": papers.ACTIONS,
-    "template": template.ACTIONS,
-    "ideas": ideas.ACTIONS,
-    "launch": launch.ACTIONS,
-    "search": search.ACTIONS,
-    "candidate": candidate.ACTIONS,
-    "runs": runs.ACTIONS,
-}
-_BY_ID = {one.id: one for group in SCOPES.values() for one in group}
-
-
-def actions_of(scope: str) -> tuple[Action, ...]:
-    """The actions of a screen, without those of every screen."""
-    return SCOPES[scope]
-
-
-def action(action_id: str) -> Action:
-    """One action by id."""
-    return _BY_ID[action_id]
+__all__ = ["SCOPES", "Action", "action", "actions_of", "clashes", "key_of", "key_text", "moving_keys", "use_keys"]

@@ -24,7 +24,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("ideas.merge", "M", "Merge", "Merge the marked ideas into the one under the cursor; it keeps their papers."),
     Action("ideas.new", "n", "New idea", "Add an idea of your own; it counts as approved."),
     Action("ideas.mark", "space", "Mark", "Mark the idea, or take its mark away, and go down."),
-    Action("ideas.range", "v", "Range", "Begin a range at the cursor; v again marks it."),
+    Action("ideas.range", "v", "Range", "Begin a range at the cursor; the second time mark it."),
     Action("ideas.mark-all", "asterisk", "Mark all", "Mark everything that matches the filter."),
     Action("ideas.clear", "escape", "Clear", "Leave the range, else clear the marks, else clear the filter."),
     Action("ideas.next", "right_square_bracket", "Next undecided", "Go to the next undecided idea."),

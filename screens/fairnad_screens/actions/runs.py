@@ -5,7 +5,13 @@ from __future__ import annotations
 from fairnad_screens.actions.action import Action
 
 ACTIONS: tuple[Action, ...] = (
-    Action("runs.open", "enter", "Open", "Open the selected run's search desk.", footer=True),
+    Action(
+        "runs.open",
+        "enter",
+        "Open",
+        "Open the selected run's search desk, or the selected model of its front.",
+        footer=True,
+    ),
     Action("runs.mark", "space", "Mark", "Mark the selected run, or take the mark back.", footer=True),
     Action("runs.compare", "c", "Compare", "Compare the marked runs: fronts and settings that differ.", footer=True),
     Action("runs.again", "n", "Again", "Open the launch form with the selected run's settings, to change some."),
@@ -14,11 +20,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs.finish", "f", "Finish", "Retrain the front's best with fresh weights and test each once."),
     Action("runs.delete", "D", "Delete", "Delete the selected run, after saying what goes with it."),
     Action("runs.axis", "a", "Axis", "Compare over parameters or over MACs."),
-    Action("runs.unmark", "escape", "Unmark", "Leave the comparison; in the list, take all marks back."),
+    Action("runs.front", "tab", "Its front", "Go to the models of the selected run's front, or back to the runs."),
+    Action("runs.unmark", "escape", "Unmark", "Leave the comparison or the front; in the list, take all marks back."),
     Action("runs.down", "j,down", "Down", "Go down.", hidden=True),
     Action("runs.up", "k,up", "Up", "Go up.", hidden=True),
     Action("runs.top", "g,home", "Top", "Go to the first.", hidden=True),
     Action("runs.bottom", "G,end", "Bottom", "Go to the last.", hidden=True),
-    Action("runs.page_down", "pagedown", "Page down", "Scroll the details down.", hidden=True),
-    Action("runs.page_up", "pageup", "Page up", "Scroll the details up.", hidden=True),
+    Action("runs.page_down", "J,pagedown,ctrl+d", "Details down", "Scroll the details down."),
+    Action("runs.page_up", "K,pageup,ctrl+u", "Details up", "Scroll the details up."),
 )

@@ -6,7 +6,9 @@ from fairnad_screens.actions.action import Action
 
 ACTIONS: tuple[Action, ...] = (
     Action("template.new", "n", "New", "Add a sub-category here, or a main category under a level.", footer=True),
-    Action("template.edit", "e", "Edit", "Change name, definition, cues, signature or opposite.", footer=True),
+    Action(
+        "template.edit", "e", "Edit", "Change name, definition, cues, examples, signature or opposite.", footer=True
+    ),
     Action("template.move", "m", "Move", "Put the sub-category under another main category.", footer=True),
     Action(
         "template.undo",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import AttemptRow, CandidateRow, RunRow, TestRow
+from fairnad_screens.actions import key_of
 
 if TYPE_CHECKING:
     from fairnad_engine.backbone.summary import CountChange, GraphSummary
@@ -114,7 +115,7 @@ def read_candidate(store: Store, run_id: str, candidate_id: str) -> CandidateSna
     run = store.runs.get(run_id)
     row = store.runs.candidate(run_id, candidate_id)
     if row is None:
-        raise InputError(f"{run_id} has no candidate {candidate_id!r} any more; q goes back")
+        raise InputError(f"{run_id} has no candidate {candidate_id!r} any more; {key_of('app.back')} goes back")
     parent = store.runs.candidate(run_id, row.parent_id) if row.parent_id else None
     lines = sorted(store.live.candidates(run_id), key=lambda line: line.position)
     graph, problem = _graph(store, row, parent)

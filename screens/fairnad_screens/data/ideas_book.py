@@ -24,6 +24,7 @@ class IdeaBook:
         self.filter = IdeaFilter()
         self._place: dict[str, int] = {}
         self._titles: dict[str, str] = {}
+        self._misplaced = False  # the idea under the cursor was moved, and its row waits for the cursor to leave it
 
     # -- content ----------------------------------------------------------------------------------------------
 
@@ -38,21 +39,24 @@ class IdeaBook:
     def merge(self, lines: Sequence[DeskLine]) -> bool:
         """Take changed and new ideas; return whether anything is different.
 
-        A changed idea keeps its place, also where it was moved, so that nothing jumps under the cursor; with a new
-        one all are put in order.
+        With a new or moved one all are put in order; the one under the cursor keeps its row until the cursor leaves
+        it, so that it can be decided about where it is.
         """
-        different, new = False, []
+        here, different, elsewhere, new = self.current, False, False, []
         for line in lines:
             place = self._place.get(line.id)
             if place is None:
                 new.append(line)
             elif self.lines[place] != line:
+                elsewhere |= line.order != self.lines[place].order and (here is None or line.id != here.id)
                 self._put(place, line)
                 different = True
         if new:
-            self._replace(sorted([*self.lines, *new], key=lambda line: line.order))
+            self.lines += new
+        if new or elsewhere:
+            self._sort()
         elif different:
-            self.refilter()
+            self._match()
         return different or bool(new)
 
     def put(self, line: DeskLine) -> None:
@@ -69,20 +73,24 @@ class IdeaBook:
             self.cursor += at <= self.cursor and len(self.shown) > 1
         self._clamp()
 
+    def _sort(self) -> None:
+        self._replace(sorted(self.lines, key=lambda line: line.order))
+
     def _put(self, place: int, line: DeskLine) -> None:
+        self._misplaced |= line.order != self.lines[place].order
         self.statuses[self.lines[place].status] -= 1
         self.statuses[line.status] += 1
         self.lines[place] = line
 
     def _replace(self, lines: list[DeskLine]) -> None:
         here = self.current
-        self.lines = lines
+        self.lines, self._misplaced = lines, False
         self._place = {line.id: place for place, line in enumerate(self.lines)}
         self.statuses = Counter(line.status for line in self.lines)
         self.marks &= self._place.keys()
         if self.anchor not in self._place:
             self.anchor = None
-        self.refilter(here.id if here else None)
+        self._match(here.id if here else None)
 
     def get(self, idea: str) -> DeskLine | None:
         """An idea by id."""
@@ -96,8 +104,14 @@ class IdeaBook:
 
     # -- filter -----------------------------------------------------------------------------------------------
 
-    def refilter(self, stay_on: str | None = None) -> None:
+    def refilter(self) -> None:
         """Find anew what matches; the cursor stays on its idea, or near it where that is gone."""
+        if self._misplaced:
+            self._sort()
+        else:
+            self._match()
+
+    def _match(self, stay_on: str | None = None) -> None:
         place = self._place.get(stay_on) if stay_on else self.shown[self.cursor] if self.shown else None
         self.shown = self.filter.matches(self.lines, self._titles)
         if place is not None:
@@ -117,6 +131,7 @@ class IdeaBook:
         """Put the cursor on a row of the shown ones, or on the nearest there is."""
         self.cursor = row
         self._clamp()
+        self._left()
 
     def go(self, idea: str) -> bool:
         """Put the cursor on an idea, where it is shown."""
@@ -124,8 +139,14 @@ class IdeaBook:
         at = bisect_left(self.shown, place)
         if at < len(self.shown) and self.shown[at] == place:
             self.cursor = at
+            self._left()
             return True
         return False
+
+    def _left(self) -> None:
+        """Put a moved idea where it belongs, now that the cursor may have left it."""
+        if self._misplaced:
+            self._sort()
 
     def undecided(self, step: int, start: int | None = None, *, around: bool = False) -> int | None:
         """The next row (``step`` 1) or the one before (-1) that is undecided, seen from the cursor."""

@@ -9,6 +9,7 @@ from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.store import Store
 from fairnad_engine.store.curation import IdeaStory, SubPlace
 from fairnad_engine.store.journal import Operation, Undone
+from fairnad_engine.text import sanitize
 
 
 def undo_small(store: Store) -> Undone | Operation | None:
@@ -37,8 +38,9 @@ def add_own_idea(store: Store, sub: str, text: str) -> tuple[str, bool]:
 
 
 def copy_of(store: Store, ids: Sequence[str], path: Path) -> str:
-    """Ideas as text for other programs, also written to a file."""
+    """Ideas as text for other programs, also written to a file; nothing in it acts on a shell it is pasted into."""
     text = "\n\n".join(_as_text(store.curation.story(store.ideas.get(one))) for one in ids)
+    text = sanitize(text, keep_newlines=True)
     write_atomically(path, f"{text}\n".encode())
     return text
 

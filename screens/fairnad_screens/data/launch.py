@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairnad_engine.artifacts import write_atomically
-from fairnad_engine.errors import InputError
+from fairnad_engine.errors import InputError, ModelUnavailableError
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.store import Store
+from fairnad_screens.actions import key_of
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ def ideas_problem(snapshot: LaunchSnapshot, stage_one: int) -> str:
     if snapshot.approved or not stage_one:
         return ""
     if snapshot.proposed:
-        return f"none is approved of {snapshot.proposed:,} proposed; I opens the curation desk"
+        return f"none is approved of {snapshot.proposed:,} proposed; {key_of('app.ideas')} opens the curation desk"
     if snapshot.papers:
-        return "none yet; P opens the papers, structure them first"
-    return "no papers yet; P opens the papers, add some first"
+        return f"none yet; {key_of('app.papers')} opens the papers, structure them first"
+    return f"no papers yet; {key_of('app.papers')} opens the papers, add some first"
 
 
 def create(store: Store, config: RunConfig) -> tuple[str, str]:
@@ -96,12 +97,11 @@ def read_toml(name: str) -> RunConfig:
     return load_config(Path(name).expanduser())
 
 
-def served_models() -> tuple[str, ...]:
-    """The models of the Ollama server that this machine is set up for, as ``--llm`` names them.
-
-    Raises:
-        ModelUnavailableError: The server does not answer.
-    """
+def served_models() -> tuple[tuple[str, ...], str]:
+    """The models of the Ollama server that this machine is set up for, as ``--llm`` names them, or what is wrong."""
     from fairnad_engine.llm.ollama_server import served_models as listed
 
-    return tuple(f"ollama:{name}" for name in listed())
+    try:
+        return tuple(f"ollama:{name}" for name in listed()), ""
+    except ModelUnavailableError as error:
+        return (), str(error)

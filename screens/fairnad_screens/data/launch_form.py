@@ -77,7 +77,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
         "Run",
         (
             Field("name", "Name", "tells runs apart"),
-            Field("model.llm", "Model", "m lists what is there"),
+            Field("model.llm", "Model", "{launch.model} lists what is there"),
             Field("model.lanes", "Lanes", "proposals at a time", "count"),
         ),
     ),
@@ -152,6 +152,8 @@ def problems_of(document: dict[str, Any]) -> dict[str, str]:
             # A rule over a whole section: the one there is concerns the stages.
             field = next(f for f in FIELDS if f.place == "search.stages") if place == "search" else FIELDS[0]
         told = _REASONS.get(field.kind) if "valid" in reason or field.kind == "stages" else None
+        if "at least 1 character" in reason:
+            told = "it is empty; write something"
         found.setdefault(field.place, told or reason.removeprefix("Value error, ").replace("Input", "it"))
     try:
         parse_llm(str(document.get("model", {}).get("llm", "")))

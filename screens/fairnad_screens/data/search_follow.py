@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from datetime import datetime
 from pathlib import Path
 
+from fairnad_engine import clock
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import job_folder
 from fairnad_screens.data.search import Tokens
@@ -58,7 +58,7 @@ class TokenCount:
                 self._sums[2] + call.completion_tokens,
             ]
             self._recent.append((datetime.fromisoformat(call.at).timestamp(), call.completion_tokens))
-        begin = time.time() - _WINDOW_SECONDS
+        begin = clock.now() - _WINDOW_SECONDS
         while self._recent and self._recent[0][0] < begin:
             self._recent.popleft()
         calls, prompt, completion = self._sums

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 
+from fairnad_engine import clock
 from fairnad_engine.search.front import front_of
 from fairnad_engine.store import Store
 from fairnad_engine.store.live import CandidateLine
@@ -112,7 +112,7 @@ class _RunReader:
             message=job.message if job else "",
             worker=None
             if holder is None
-            else Worker(holder[0].host, holder[0].pid, holder[1], max(0.0, time.time() - holder[1])),
+            else Worker(holder[0].host, holder[0].pid, holder[1], max(0.0, clock.now() - holder[1])),
             held=held,
             trained=sum(c.generation > 0 for c in trained),
             budget=int(self.row.config["budget"]["trained"]),

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from fairnad_engine.text import single_line
-from fairnad_screens.actions import Action, action, actions_of, key_text
+from fairnad_screens.actions import Action, action, actions_of, key_of
 
 if TYPE_CHECKING:
     from fairnad_screens.base import FairScreen
@@ -37,7 +37,7 @@ class TopBar(Static):
         for place in _PLACES:
             one = action(f"app.{place}")
             here = place == self._scope
-            parts.append(Content.styled(f" {key_text(one.key)} {one.label} ", "reverse bold" if here else ""))
+            parts.append(Content.styled(f" {key_of(one.id)} {one.label} ", "reverse bold" if here else ""))
         if self._title:
             parts.append(Content.styled(f"  {single_line(self._title, 40)}", "bold"))
         return Content.assemble(*parts)
@@ -76,7 +76,7 @@ class KeyBar(Static):
 
     def _parts(self, one: Action, screen: FairScreen[object]) -> tuple[Content, ...]:
         possible = one.scope == "app" or screen.why_not(one) is None
-        key = screen.shell.key_of(one)
+        key = key_of(one.id)
         return (
             Content.styled(f" {key} ", "bold $accent" if possible else "dim"),
             Content.styled(f"{one.label} ", "" if possible else "dim"),

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from textual.content import Content
 
 from fairnad_engine.store.records import AttemptRow
+from fairnad_engine.text import one_line
+from fairnad_screens.actions import key_of
 from fairnad_screens.data.candidate import Ancestor, CandidateSnapshot, Epoch, Training
 from fairnad_screens.text import GLYPHS, plain, plain_line, unicode_works
 from fairnad_screens.widgets.candidate_page import Page, note
@@ -52,7 +54,7 @@ def _node(one: Ancestor, here: bool, width: int) -> Iterable[Content]:
 
 
 def _edge(text: str, width: int) -> Iterable[Content]:
-    for piece in plain(" ".join(text.split())).wrap(width - 4):
+    for piece in plain(one_line(text)).wrap(width - 4):
         yield Content.assemble(Content.styled(f"  {_PIPE} ", "dim"), piece)
 
 
@@ -99,7 +101,8 @@ def attempts_page(snapshot: CandidateSnapshot, width: int) -> Page:
     """The proposals of its slot and the verifier's words."""
     if not snapshot.attempts:
         return Page((note("The seed was given; nobody proposed it."),))
-    lines: list[Content] = [note("Every proposal of this slot; Enter shows the model's reply and the proposed source.")]
+    shows = f"{key_of('candidate.open')} shows reply and source."
+    lines: list[Content] = [note(f"Every proposal of this slot; {shows}")]
     stops: list[int] = []
     for one in snapshot.attempts:
         stops.append(len(lines))
@@ -114,5 +117,5 @@ def _attempt(one: AttemptRow, tokens: tuple[int, int, int], width: int) -> Itera
     calls, read, written = tokens
     spent = f"{calls} model calls, {read:,} tokens read, {written:,} written" if calls else "no model call"
     yield plain_line(f"{one.design_seconds:.1f} s design, {one.verify_seconds:.1f} s check, {spent}", width, "dim")
-    for piece in plain(" ".join(one.message.split())).wrap(width - 4) if one.message else ():
+    for piece in plain(one_line(one.message)).wrap(width - 4) if one.message else ():
         yield Content.assemble("    ", piece)

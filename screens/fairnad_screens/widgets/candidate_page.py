@@ -35,6 +35,13 @@ class PageView(VerticalScroll, can_focus=False):
     PageView Static { height: auto; width: 100%; }
     """
 
+    class Opened(Message):
+        """The mouse chose the stop under the cursor once more."""
+
+        def __init__(self, view: PageView) -> None:
+            super().__init__()
+            self.view = view
+
     class Moved(Message):
         """The mouse chose a stop."""
 
@@ -47,6 +54,8 @@ class PageView(VerticalScroll, can_focus=False):
         self._page = Page(())
         self._text = Static()
         self.stop = 0
+        # Whether keys go to the cursor; one that is not active is not shown.
+        self.active = True
 
     def compose(self) -> ComposeResult:
         """All lines in one text."""
@@ -78,9 +87,10 @@ class PageView(VerticalScroll, can_focus=False):
         line = event.y + round(self.scroll_y)
         before = [place for place, stop in enumerate(self._page.stops) if stop <= line]
         if before:
+            again = self.active and self.stop == before[-1] and event.chain > 1
             self.stop = before[-1]
             self._paint()
-            self.post_message(self.Moved(self))
+            self.post_message(self.Opened(self) if again else self.Moved(self))
 
     def turn(self, pages: int) -> None:
         """Scroll by pages."""
@@ -98,8 +108,9 @@ class PageView(VerticalScroll, can_focus=False):
     def _paint(self) -> None:
         lines = list(self._page.lines)
         if self._page.stops:
-            here = self._page.stops[self.stop]
-            lines[here] = Content.assemble(GLYPHS.cursor, " ", lines[here].stylize("reverse"))
+            here = self._page.stops[self.stop] if self.active else -1
+            if self.active:
+                lines[here] = Content.assemble(GLYPHS.cursor, " ", lines[here].stylize("reverse"))
             others = set(range(len(lines))) - {here}
             for place in others:
                 lines[place] = Content.assemble("  ", lines[place])

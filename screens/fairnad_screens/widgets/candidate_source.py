@@ -12,7 +12,7 @@ from textual.highlight import HighlightTheme, highlight
 
 from fairnad_engine.text import sanitize
 from fairnad_screens.data.candidate import CandidateSnapshot
-from fairnad_screens.text import plain, plain_line
+from fairnad_screens.text import fold, plain, plain_line
 from fairnad_screens.widgets.candidate_page import Page, note
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def source_page(source: str, width: int) -> Page:
     text = highlight(sanitize(source, keep_newlines=True), language="python", theme=_Theme)
     lines: list[Content] = []
     for number, line in enumerate(text.split(), start=1):
-        pieces = line.fold(width - _NUMBERS) if line.plain else [line]
+        pieces = fold(line, width - _NUMBERS) if line.plain else [line]
         for place, piece in enumerate(pieces):
             margin = f"{number:>{_NUMBERS - 1}} " if place == 0 else " " * _NUMBERS
             lines.append(Content.assemble(Content.styled(margin, "dim"), piece))
@@ -87,5 +87,5 @@ def _coloured(lines: Sequence[str], width: int) -> Iterable[Content]:
     for line in lines:
         style = "bold" if line.startswith(("+++", "---")) else styles.get(line[:1], "")
         yield from (
-            (piece.stylize(style) if style else piece for piece in plain(line).fold(width)) if line else [Content("")]
+            (piece.stylize(style) if style else piece for piece in fold(plain(line), width)) if line else [Content("")]
         )

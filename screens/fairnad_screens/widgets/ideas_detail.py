@@ -13,6 +13,7 @@ from textual.visual import Visual
 from textual.widget import Widget
 
 from fairnad_engine.store.curation import HistoryEntry, IdeaStory
+from fairnad_screens.actions import key_of
 from fairnad_screens.text import GLYPHS, plain
 from fairnad_screens.widgets.ideas_list import STATUS_SIGNS
 
@@ -81,8 +82,9 @@ class IdeaPane(Widget, inherit_bindings=False):
         self._top = max(0, min(self._top, len(self._strips) - height))
         shown = self._strips[self._top : self._top + height]
         below = len(self._strips) - self._top - height
-        if below > 0:
-            note = f"{GLYPHS.down} {below + 1} more lines: J and K scroll"
+        if below > 0 and shown:
+            down, up = key_of("ideas.pane-down"), key_of("ideas.pane-up")
+            note = f"{GLYPHS.down} {below + 1} more lines: {down} and {up} scroll"
             shown[-1] = Strip([Segment(note, base + Style(dim=True))])
         shown += [Strip([])] * (height - len(shown))
         before, self._shown = self._shown, [strip.adjust_cell_length(width, base) for strip in shown]

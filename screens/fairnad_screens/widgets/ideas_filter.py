@@ -5,13 +5,14 @@ from __future__ import annotations
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from fairnad_screens.text import plain_line
+from fairnad_screens.actions import key_of
+from fairnad_screens.text import plain, plain_line
+from fairnad_screens.widgets.plain_input import PlainInput
 
-_IDEAS = "/ filters: words, status:proposed, cat:conv, paper:title, grounded:no, origin:own"
+_COUNT_WIDTH = 20
 
 
 class FilterLine(Horizontal):
@@ -19,10 +20,10 @@ class FilterLine(Horizontal):
 
     DEFAULT_CSS = """
     FilterLine { height: 1; background: $surface; }
-    FilterLine #filter-sign { width: 3; }
+    FilterLine #filter-sign { width: auto; }
     FilterLine Input { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
     FilterLine Input:focus { border: none; background: $panel; }
-    FilterLine #filter-matches { width: 25; padding: 0 1; text-align: right; }
+    FilterLine #filter-matches { width: 20; padding: 0 1; text-align: right; }
     """
 
     class Changed(Message):
@@ -35,13 +36,22 @@ class FilterLine(Horizontal):
     class Closed(Message):
         """Typing ended; the filter is as the line shows it."""
 
-    def __init__(self, placeholder: str = _IDEAS) -> None:
+    def __init__(self, scope: str, about: str, at_length: str = "") -> None:
+        """Make the line.
+
+        Args:
+            scope: The screen whose key begins to type.
+            about: What can be typed, in at most 57 characters, so that 80 columns hold it.
+            at_length: The same with examples, for where there is room.
+        """
         super().__init__(id="filter")
+        self._key = f" {key_of(f'{scope}.filter')} "
+        self._about, self._at_length = about, at_length or about
         self._former = ""
         self._drafting = False
         self._matches = ""
-        self._sign = Static(" / ", id="filter-sign")
-        self._input = Input(placeholder=placeholder, compact=True, id="filter-text", select_on_focus=False)
+        self._sign = Static(plain(self._key), id="filter-sign")
+        self._input = PlainInput(placeholder=about, compact=True, id="filter-text", select_on_focus=False)
         self._count = Static(id="filter-matches")
 
     def compose(self) -> ComposeResult:
@@ -80,13 +90,18 @@ class FilterLine(Horizontal):
         """Say how many match."""
         if text != self._matches:
             self._matches = text
-            self._count.update(plain_line(text, 23), layout=False)
+            self._count.update(plain_line(text, _COUNT_WIDTH - 2), layout=False)
+
+    def on_resize(self) -> None:
+        """Give examples where there is room for them."""
+        room = self.size.width - len(self._key) - _COUNT_WIDTH
+        self._input.placeholder = self._at_length if room > len(self._at_length) else self._about
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Typing begins, also by a click."""
         if not self._drafting:
             self._former, self._drafting = self.text, True
-            self._sign.update(Content.styled(" / ", "reverse bold"))
+            self._sign.update(plain(self._key, "reverse bold"))
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
         """A click elsewhere takes the filter as it is."""
@@ -105,5 +120,5 @@ class FilterLine(Horizontal):
 
     def _end(self) -> None:
         self._drafting = False
-        self._sign.update(Content(" / "))
+        self._sign.update(plain(self._key))
         self.post_message(self.Closed())

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from fairnad_engine.text import single_line
 from fairnad_screens.data.ideas import DeskLine
 from fairnad_screens.data.ideas_book import IdeaBook
-from fairnad_screens.text import GLYPHS
+from fairnad_screens.text import GLYPHS, plain
 
 STATUS_SIGNS = {
     "proposed": GLYPHS.idle,
@@ -80,7 +80,7 @@ class IdeaList(ScrollView, can_focus=True, inherit_bindings=False):
         """What a row of the screen depends on; one that is as it was is not sent to the terminal again."""
         row = y + self.scroll_offset.y
         if row >= len(self._book.shown):
-            return self.empty if y == 0 and not self._book.shown else None
+            return None if self._book.shown else self.empty
         line = self._book.lines[self._book.shown[row]]
         return line, row == self._book.cursor, line.id in self._book.marks or row in self._ranged
 
@@ -118,7 +118,8 @@ class IdeaList(ScrollView, can_focus=True, inherit_bindings=False):
         row = y + self.scroll_offset.y
         base = self.rich_style
         if row >= len(self._book.shown):
-            text = self.empty if y == 0 and not self._book.shown else ""
+            said = [] if self._book.shown else plain(self.empty).wrap(max(10, width - 2))
+            text = said[y].plain if y < len(said) else ""
             return Strip([Segment(f" {text}", base)]).adjust_cell_length(width, base)
         line = self._book.lines[self._book.shown[row]]
         marked = line.id in self._book.marks or row in self._ranged

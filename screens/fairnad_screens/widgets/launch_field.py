@@ -8,8 +8,10 @@ from textual.content import Content
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
+from fairnad_screens.actions import key_of
 from fairnad_screens.data.launch_form import Field
 from fairnad_screens.text import GLYPHS, plain, plain_line
+from fairnad_screens.widgets.plain_input import PlainInput
 
 
 class LaunchChoice(Static, can_focus=True):
@@ -48,7 +50,7 @@ class LaunchField(Horizontal):
         self.control: Input | LaunchChoice = (
             LaunchChoice(options)
             if field.closed
-            else Input(compact=True, suggester=SuggestFromList(options) if options else None)
+            else PlainInput(compact=True, suggester=SuggestFromList(options) if options else None)
         )
         self._note = Static(classes="note")
 
@@ -83,7 +85,12 @@ class LaunchField(Horizontal):
     def note(self, problem: str, reading: str) -> None:
         """Say what is wrong, or how the text was understood, or what the setting means."""
         self._note.set_class(bool(problem), "-wrong")
-        self._note.update(plain(f"{GLYPHS.failed} {problem}" if problem else reading or self.field.hint))
+        self._note.update(plain(f"{GLYPHS.failed} {problem}" if problem else reading or _hint(self.field)))
+
+
+def _hint(field: Field) -> str:
+    """What the setting means, with the key that helps to choose it."""
+    return field.hint.replace("{launch.model}", key_of("launch.model"))
 
 
 class LaunchButton(Static, can_focus=True):

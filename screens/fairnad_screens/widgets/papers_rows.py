@@ -37,7 +37,7 @@ def row(paper: PaperLine, ideas: IdeaCount, doing: str, width: int) -> Content:
         f" {paper.year or '-':<5}",
         Content(name),
         f" {count:>{_IDEAS}} ",
-        Content.styled(f"{status:<{_STATUS}.{_STATUS}}", colour),
+        Content.styled(f"{single_line(status, _STATUS):<{_STATUS}}", colour),
     )
 
 
@@ -55,7 +55,7 @@ def detail(found: PaperDetail, ideas: IdeaCount, doing: str, *, whole: bool = Fa
     text = [line for line in lines if line.plain]
     if doing:
         step = doing.partition(":")[0]
-        text.append(Content.styled(f"{GLYPHS.running} {step} now", "bold $accent"))
+        text.append(plain(f"{GLYPHS.running} {step} now", "bold $accent"))
         text.append(plain(found.stream or "The model has written nothing about it yet.", "" if found.stream else "dim"))
     else:
         text += [Content(""), plain(paper.abstract or "It has no abstract.")]

@@ -13,7 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
-from fairnad_screens.text import GLYPHS, plain_line
+from fairnad_screens.text import GLYPHS, plain
 
 _HERE = Style(reverse=True)
 Paint = Callable[[int, int], Content]
@@ -142,7 +142,8 @@ class Rows(ScrollView, can_focus=True, inherit_bindings=False):
         width = self.scrollable_content_region.width
         place = y + self.scroll_offset.y
         if place >= len(self._keys):
-            return self._strip(plain_line(f" {self.empty}", width) if y == 0 and not self._keys else Content(""), width)
+            said = [] if self._keys else plain(self.empty).wrap(max(10, width - 2))
+            return self._strip(Content.assemble(" ", said[y]) if y < len(said) else Content(""), width)
         found = self._drawn.get((place, width))
         if found is None:
             found = self._drawn[place, width] = self._draw(place, width)

@@ -12,6 +12,7 @@ from fairnad_screens.widgets.ideas_filter import FilterLine
 from fairnad_screens.widgets.rows import Rows
 
 if TYPE_CHECKING:
+    from fairnad_screens.base import FairScreen
     from fairnad_screens.ideas import IdeasScreen
     from fairnad_screens.shell import Shell
 
@@ -38,6 +39,8 @@ class RowsKeys(Screen[None]):
         elif self.filter_text:
             line.set_text("")
             self._filter_by("")
+        else:
+            cast("FairScreen[object]", self).say("There is no filter to clear.")
 
     @on(FilterLine.Changed)
     def _filter_changed(self, event: FilterLine.Changed) -> None:

@@ -6,20 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from textual.content import Content
 
+from fairnad_engine.text import one_line
+from fairnad_screens.actions import key_of
 from fairnad_screens.data.runs import FrontMember, RunDetail, RunEntry, comparable, differing_settings
 from fairnad_screens.figures import compact
-from fairnad_screens.text import GLYPHS, plain, plain_line, unicode_works
+from fairnad_screens.text import GLYPHS, fold, plain, plain_line, unicode_works
 from fairnad_screens.widgets.candidate_page import Page, note
 
 # A sign of its own for each run of a comparison: colour is never alone.
 SIGNS = ("●", "▲", "■", "◆", "+", "x", "*") if unicode_works() else ("o", "^", "#", "+", "x", "*", "=")
-_WIDE = 108
+_WIDE, _WIDEST = 108, 126
 
 
 def header_line(width: int) -> Content:
     """Names of the columns."""
     line = f"     {'run':<8}{'name':<16}{'state':<10}{'trained':>10}{'best val':>9}{'volume':>9}  "
-    more = f"{'model':<18}{'begun (UTC)':<18}digest" if width >= _WIDE else "model"
+    more = f"{'model':<18}{'begun (UTC)':<18}" if width >= _WIDE else "model"
+    more += "digest" if width >= _WIDEST else ""
     return Content.styled(line + more, "dim").truncate(width)
 
 
@@ -38,9 +41,11 @@ def _row(run: RunEntry, marked: bool, width: int) -> Content:
     text = f"{mark}{GLYPHS.of_state(run.state)} {run.id:<8}{_cells(name, 16)}{run.state:<10}"
     line = f"{text}{trained:>10}{best:>9}{volume:>9}  "
     if width >= _WIDE:
-        line += f"{_cells(model, 18)}{_when(run.row.created_at)}  {run.row.digest or '-'}"
+        line += f"{_cells(model, 18)}{_when(run.row.created_at)}"
     else:
         line += model
+    if width >= _WIDEST:
+        line += f"  {run.row.digest or '-'}"
     return Content(line).truncate(width, ellipsis=True)
 
 
@@ -54,12 +59,12 @@ def _when(time: str) -> str:
 
 
 def detail_page(run: RunEntry, detail: RunDetail | None, width: int) -> Page:
-    """Everything worth knowing of one run."""
+    """Everything worth knowing of one run; the cursor can stand on the models of its front."""
     row = run.row
     environment = row.environment
     protocol = environment.get("protocol", {})
-    lines = [plain_line(f"{run.id}: {row.name}", width, "bold")]
-    state = f"{run.state}, generation {run.generation}" + (f"; {run.message}" if run.message else "")
+    lines = list(plain(one_line(f"{run.id}: {row.name}"), "bold").wrap(width))
+    state = f"{run.state}, generation {run.generation}" + (f"; {run.message}" if run.message and not row.digest else "")
     limits = row.config["budget"]
     facts = [
         ("State", state),
@@ -73,22 +78,27 @@ def detail_page(run: RunEntry, detail: RunDetail | None, width: int) -> Page:
     if run.finish:
         facts.append(("Finish", run.finish))
     for name, text in facts:
-        for place, piece in enumerate(plain(" ".join(text.split())).wrap(width - 9)):
+        for place, piece in enumerate(plain(one_line(text)).wrap(width - 9)):
             lines.append(Content.assemble(Content.styled(f"{name if not place else '':<9}", "dim"), piece))
-    lines += _next(run)
+    lines += _next(run, width)
+    stops: tuple[int, ...] = ()
     if detail is not None:
         lines += _tests(detail, width)
         lines += _front(detail.front, width)
-    return Page(tuple(lines))
+        stops = tuple(range(len(lines) - len(detail.front), len(lines)))
+    return Page(tuple(lines), stops)
 
 
-def _next(run: RunEntry) -> Iterable[Content]:
+def _next(run: RunEntry, width: int) -> Iterable[Content]:
+    """What can be done with it, named."""
+    export, finish, again = key_of("runs.export"), key_of("runs.finish"), key_of("runs.again")
     if run.state == "done" and not run.finish:
-        yield Content("e exports the report, f retrains and tests the best, n begins another run like it.")
+        text = f"{export} exports the report, {finish} retrains and tests the best, {again} begins another run like it"
     elif run.state == "done":
-        yield Content("e exports the report with the test scores, n begins another run like it.")
+        text = f"{export} exports the report with the test scores, {again} begins another run like it"
     else:
-        yield Content("Enter opens its desk, where it can be watched, stopped or resumed.")
+        text = f"{key_of('runs.open')} opens its desk, where it can be watched, stopped or resumed"
+    yield from Content(f"{text}; {key_of('runs.front')} goes to its front.").wrap(width)
 
 
 def _front(front: Sequence[FrontMember], width: int) -> Iterable[Content]:
@@ -153,7 +163,7 @@ def _columns(label: str, values: Sequence[str], name: int, column: int, style: s
 
 def _wrapped(label: str, values: Sequence[str], name: int, column: int) -> Iterable[Content]:
     """A row whose long values go on below, so that nothing is cut off."""
-    pieces = [plain(" ".join(value.split())).fold(column - 1) if value else [Content("-")] for value in values]
+    pieces = [fold(plain(one_line(value)), column - 1) if value else [Content("-")] for value in values]
     labels = Content(label).fold(name - 1)
     for place in range(max(len(labels), *(len(one) for one in pieces))):
         cells = "".join(_cells(one[place].plain if place < len(one) else "", column) for one in pieces)

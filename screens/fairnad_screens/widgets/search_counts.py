@@ -19,11 +19,14 @@ class CountsPane(LinePane):
         self._counts = Counts((), None)
         self.opened: set[str] = set()
         self._rows: list[tuple[Category, Category | None]] = []
+        self._longest = 0
 
     def show(self, counts: Counts) -> None:
         """Show counts."""
         if counts != self._counts:
             self._counts = counts
+            names = [one.name for main in counts.mains for one in (main, *main.subs)]
+            self._longest = max(map(len, names), default=0) + 5
             told = "" if counts.difference is None else f"most - least = {counts.difference}"
             self.tell(told)
         self._unfold()
@@ -45,7 +48,8 @@ class CountsPane(LinePane):
     def line(self, index: int, width: int) -> Content:
         """See :class:`LinePane`."""
         one, main = self._rows[index]
-        name_width = max(12, min(36, width - 15))
+        # Names whole where bars of five cells still have room beside them.
+        name_width = max(12, min(self._longest, width - 12))
         peers = self._counts.mains if main is None else main.subs
         most = max((peer.turns for peer in peers), default=0)
         room = max(3, width - name_width - 7)

@@ -22,6 +22,8 @@ MEMBER = GLYPHS.mark
 DOMINATED = GLYPHS.dot
 FORMER = "∘" if unicode_works() else ","
 LEAST_SIZE = (30, 8)
+_LEAST_WORDS = 12
+_LEGEND_HEIGHT = 10  # of the pane, so that the plot keeps its rows where there are few
 
 Axis = Literal["params", "macs"]
 
@@ -38,10 +40,11 @@ class FrontPane(SearchPane):
         self._painted: object = None
 
     def compose(self) -> ComposeResult:
-        """Yield the plot, the list that stands in for it, and the line below."""
+        """Yield the plot, the list that stands in for it, and the lines below."""
         yield FrontPlot()
         yield _FrontList(self)
         yield _PointLine(self)
+        yield _Legend(self)
 
     # -- what is shown ----------------------------------------------------------------------------------------
 
@@ -77,6 +80,15 @@ class FrontPane(SearchPane):
         """The candidate under the cursor; the front's best where none was picked."""
         wanted = self._points.get(self.cursor or "")
         return wanted or next((self._points[one] for one in self._front.front if one in self._points), None)
+
+    def beaten(self, one: CandidateLine) -> bool:
+        """Whether a candidate is dominated as far as the axis that is shown can tell."""
+        return any(
+            (other.accuracy or 0.0) >= (one.accuracy or 0.0)
+            and self.cost(other) <= self.cost(one)
+            and (other.accuracy, self.cost(other)) != (one.accuracy, self.cost(one))
+            for other in self._points.values()
+        )
 
     def members(self) -> list[CandidateLine]:
         """The front by rising cost."""
@@ -138,13 +150,16 @@ class FrontPane(SearchPane):
         """Draw anew if anything of it has changed."""
         if not self.display or not self.size or not self.is_mounted:
             return
-        plot, rows = self.query_one(FrontPlot), self.query_one(_FrontList)
+        plot, rows, legend = self.query_one(FrontPlot), self.query_one(_FrontList), self.query_one(_Legend)
         if not plot.is_mounted:
             return
         if plot.display != self._plots:
             plot.display = self._plots
         if rows.display == self._plots:
             rows.display = not self._plots
+        tall = self.size.height >= _LEGEND_HEIGHT
+        if legend.display != tall:
+            legend.display = tall
         # The front itself is held, not its id: an id may be given again.
         key = (self._front, self.axis, self.chosen(), self.app.theme, self.size)
         if self._plots and not _same(key, self._painted):
@@ -152,6 +167,7 @@ class FrontPane(SearchPane):
             plot.draw(self._series())
         rows.paint()
         self.query_one(_PointLine).paint()
+        legend.paint()
 
     def _series(self) -> list[Series]:
         colours, dark = plot_palette(self.app.theme), self.app.current_theme.dark
@@ -236,8 +252,31 @@ class _PointLine(_Part):
         if one is None:
             return Content.styled("Nothing is trained yet.", "dim")
         figures = f"{self._pane.sign(one.id)} {sanitize(one.id)} {one.accuracy or 0.0:.2f} %"
-        costs = f" {compact(one.params)} params {compact(one.macs)} MACs "
-        return Content.assemble(Content.styled(figures, "bold"), costs, plain_line(one.change, max(1, width)))
+        params, macs = compact(one.params), compact(one.macs)
+        params, macs = compact(one.params), compact(one.macs)
+        costs = (f" {params} params {macs} MACs", f" {params} par. {macs} MACs", f" {params}/{macs}")
+        told = next((cost for cost in costs if len(figures) + len(cost) <= width), "")
+        room = width - len(figures) - len(told) - 2
+        change = plain_line(f"  {one.change}", room + 2) if room >= _LEAST_WORDS else Content("")
+        return Content.assemble(Content.styled(figures, "bold"), told, change)
+
+
+class _Legend(_Part):
+    """What the marked points are best in, which is one more thing than a plot has axes."""
+
+    DEFAULT_CSS = "_Legend { height: 1; }"
+
+    def count(self) -> int:
+        """See :class:`LineView`."""
+        return 1
+
+    def line(self, index: int, width: int) -> Content:
+        """See :class:`LineView`."""
+        pane, one = self._pane, self._pane.current()
+        if one is not None and one.id in pane.front.front and pane.beaten(one):
+            other = "MACs" if pane.axis == "params" else "parameters"
+            return Content.styled(f"{pane.sign(one.id)} on the front for its few {other}", "bold")
+        return Content.styled(f"{MEMBER} front of accuracy, params and MACs", "dim")
 
 
 class _FrontList(_Part):

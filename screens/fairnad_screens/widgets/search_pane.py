@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.strip import Strip
 from textual.widget import Widget
 
+from fairnad_screens.actions import key_of
 from fairnad_screens.text import GLYPHS
 from fairnad_screens.widgets.changed import changed_regions
 
@@ -17,18 +18,15 @@ from fairnad_screens.widgets.changed import changed_regions
 class SearchPane(Widget, can_focus=True, inherit_bindings=False):
     """What the desk's panes have in common; the screen sends movement to the pane that has the focus."""
 
-    # What Enter does here, or why it does nothing.
-    NO_CHOICE: ClassVar[str] = "Nothing to open here; Enter opens a point of pane 3 or a row of pane 5."
-
     def __init__(self, number: int, title: str) -> None:
         super().__init__(id=f"pane-{number}", classes="pane")
         self.number = number
-        self._name = title
+        self.heading = title
         self.border_title = f"{number} {title}"
 
     def tell(self, detail: str) -> None:
         """Say something beside the title."""
-        title = f"{self.number} {self._name}" + (f" {GLYPHS.dot} {detail}" if detail else "")
+        title = f"{self.number} {self.heading}" + (f" {GLYPHS.dot} {detail}" if detail else "")
         # Setting a title repaints the pane even where it is the same.
         if title != str(self.border_title):
             self.border_title = Content(title)
@@ -49,6 +47,10 @@ class SearchPane(Widget, can_focus=True, inherit_bindings=False):
     def chosen(self) -> str | None:
         """The candidate under the cursor."""
         return None
+
+    def no_choice(self) -> str:
+        """Why there is nothing to open."""
+        return f"Nothing to open here; {key_of('search.open')} opens a point of pane 3 or a row of pane 5."
 
     def enter(self) -> bool:
         """Do what Enter means inside the pane; False where it means to open the chosen candidate."""

@@ -7,6 +7,7 @@ import time
 from textual.content import Content
 
 from fairnad_engine.machine import MachineLoad
+from fairnad_screens.actions import key_of
 from fairnad_screens.data.search import STAGES, RunHead, SearchSnapshot, StageStrip, Tokens
 from fairnad_screens.figures import ago, compact
 from fairnad_screens.text import GLYPHS, plain_line, unicode_works
@@ -23,6 +24,7 @@ SLOT_STATES = {
     "failed": (GLYPHS.failed, "$error", "failed"),
     "cut": (_CUT, "dim", "cut"),
 }
+WAITING = "training: waiting for a worker"
 # A heartbeat comes twice a second; one this old is worth telling.
 _LATE_SECONDS = 5.0
 
@@ -62,16 +64,25 @@ def _lines(snapshot: SearchSnapshot, head: RunHead, machine: MachineLoad | None,
         lines += [Content(f"Generation {snapshot.generation}"), *(_strip(strip) for strip in snapshot.strips)]
     else:
         lines.append(Content("Training the seed backbone" if head.held else "No generation has begun"))
-    lines += [
-        Content.assemble(
-            Content.styled(f"{GLYPHS.running} ", "$accent"), plain_line(f"{subject} {doing}", max(8, width - 2))
-        )
-        for subject, doing in snapshot.activity
-    ]
+    lines += _activity(snapshot.activity, width)
     lines.append(_tokens(head.model, snapshot.tokens, width))
     if machine is not None:
         lines += _machine(machine, width)
-    lines += _legend(snapshot.strips)
+    lines += _legend(snapshot.strips, width)
+    return lines
+
+
+def _activity(activity: tuple[tuple[str, str], ...], width: int) -> list[Content]:
+    """What each worker does, in few words; those that wait for one are a number."""
+    waiting = sum(doing == WAITING for _, doing in activity)
+    lines = []
+    for subject, doing in activity:
+        if doing != WAITING:
+            told = doing.removeprefix("training: ").replace("validation", "val")
+            words = plain_line(f"{subject} {told}", max(8, width - 2))
+            lines.append(Content.assemble(Content.styled(f"{GLYPHS.running} ", "$accent"), words))
+    if waiting:
+        lines.append(Content(f"{GLYPHS.idle} {waiting} more wait{'s' if waiting == 1 else ''} for a worker"))
     return lines
 
 
@@ -79,7 +90,7 @@ def _state(head: RunHead, width: int) -> list[Content]:
     sign = f"{GLYPHS.of_state(head.state)} "
     worker = head.worker
     if head.state == "dead":
-        lines = [Content.styled(f"{sign}the worker died; r resumes", "bold $error")]
+        lines = [Content.styled(f"{sign}the worker died; {key_of('search.resume')} resumes", "bold $error")]
         if worker is not None:
             clock = time.strftime("%d %b %H:%M:%S", time.localtime(worker.heartbeat))
             lines.append(plain_line(f"  {worker.host}:{worker.pid}, last heartbeat {clock}", width))
@@ -93,6 +104,10 @@ def _state(head: RunHead, width: int) -> list[Content]:
     lines = [Content.assemble(sign, Content.styled(f"{head.state} ", "bold"), plain_line(late, max(8, width - 10)))]
     if head.message:
         lines.append(plain_line(f"  {head.message}", width, "dim"))
+    if head.state == "done":
+        lines.append(plain_line(f"  {key_of('app.runs')} exports, compares and tests it", width, "$accent"))
+    elif head.state in ("stopped", "failed"):
+        lines.append(plain_line(f"  {key_of('search.resume')} resumes it", width, "$accent"))
     return lines
 
 
@@ -111,10 +126,17 @@ def _strip(strip: StageStrip) -> Content:
     return Content.assemble(f"{STAGES.get(strip.stage, str(strip.stage)):<11}", *signs, f"  {over}/{len(strip.states)}")
 
 
-def _legend(strips: tuple[StageStrip, ...]) -> list[Content]:
+def _legend(strips: tuple[StageStrip, ...], width: int) -> list[Content]:
     seen = {state for strip in strips for state in strip.states}
     words = [f"{sign} {word}" for state, (sign, _, word) in SLOT_STATES.items() if state in seen]
-    return [Content.styled("  ".join(words), "dim")] if words else []
+    gap = "  " if sum(len(word) + 2 for word in words) - 2 <= width else " "
+    lines: list[str] = []
+    for word in words:
+        if lines and len(lines[-1]) + len(gap) + len(word) <= width:
+            lines[-1] += gap + word
+        else:
+            lines.append(word)
+    return [Content.styled(line, "dim") for line in lines]
 
 
 def _tokens(model: str, tokens: Tokens, width: int) -> Content:

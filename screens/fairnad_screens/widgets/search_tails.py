@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from fairnad_screens.data.search import Failures
-from fairnad_screens.text import GLYPHS, plain, plain_line
+from fairnad_screens.text import GLYPHS, fold, plain, plain_line
 from fairnad_screens.widgets.search_pane import LinePane
 
 
@@ -72,7 +72,7 @@ class LogPane(LinePane):
         """Fold for the present width, then see :class:`LinePane`."""
         key = (self._log, self.size.width)
         if self.display and self.size and self._folded[0] != key:
-            self._folded = (key, [part for line in self._log for part in plain(line).fold(self.size.width)])
+            self._folded = (key, [part for line in self._log for part in fold(plain(line), self.size.width)])
         super().paint()
 
     def _settle(self) -> None:

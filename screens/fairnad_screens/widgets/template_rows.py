@@ -9,6 +9,7 @@ from fairnad_engine.knowledge.template import Level, Main, Sub
 from fairnad_engine.knowledge.template_fields import signature_text
 from fairnad_engine.store.filing import IdeaCount
 from fairnad_engine.text import single_line
+from fairnad_screens.actions import key_of
 from fairnad_screens.data.template import TemplateSnapshot, TreeRow
 from fairnad_screens.text import GLYPHS, plain
 
@@ -38,16 +39,16 @@ def detail(snapshot: TemplateSnapshot, line: TreeRow) -> Content:
     lines = [
         plain(f"{node.name}", "bold"),
         plain(f"{node.id} {GLYPHS.dot} {count.all:,} ideas, {count.approved:,} approved", "dim"),
-        plain(node.definition or "It has no definition; e gives it one."),
+        plain(node.definition or f"It has no definition; {key_of('template.edit')} gives it one."),
     ]
     own = [note for note in snapshot.notes if note.startswith(f"{node.id}: ")]
     lines += [plain(f"! {note.partition(': ')[2]}", "$warning") for note in own]
     if isinstance(node, Sub):
         lines += _sub_lines(snapshot, node)
     elif isinstance(node, Main):
-        lines.append(plain(f"{len(node.subs)} sub-categories; n adds one"))
+        lines.append(plain(f"{len(node.subs)} sub-categories; {key_of('template.new')} adds one"))
     else:
-        lines.append(plain(f"{len(node.mains)} main categories; n adds one"))
+        lines.append(plain(f"{len(node.mains)} main categories; {key_of('template.new')} adds one"))
     return Content("\n").join(lines)
 
 

@@ -8,17 +8,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from fairnad_screens.dialogs import Dialog
 from fairnad_screens.text import plain
 
 
-class TextDialog(ModalScreen[None]):
+class TextDialog(Dialog[None]):
     """Shows a text that scrolls; any of the usual keys closes it."""
 
     CSS = """
-    TextDialog { align: center middle; background: $background 60%; }
+    TextDialog { align: center middle; }
     TextDialog > Vertical { width: 100; max-width: 96%; height: auto; max-height: 94%; padding: 1 2;
         background: $surface; border: round $primary; }
     TextDialog VerticalScroll { height: auto; }
@@ -55,7 +55,8 @@ class TextDialog(ModalScreen[None]):
 
     def on_resize(self) -> None:
         """Leave room for title and keys, whatever the height."""
-        self.query_one(VerticalScroll).styles.max_height = max(3, int(self.app.size.height * 0.94) - 9)
+        for view in self.query(VerticalScroll):
+            view.styles.max_height = max(3, int(self.app.size.height * 0.94) - 9)
 
     def action_scroll_by(self, lines: int) -> None:
         """Scroll the text."""
