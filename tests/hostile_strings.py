@@ -17,19 +17,23 @@ _MARKUP = (
 )  # fmt: skip
 # The numbers are none that the program itself would write.
 _SEQUENCES = (
-    "\x1b[31337m", "\x1b[31337;31337H", "\x1b[2J", "\x1b]0;gone\x07", "\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\",
-    "\x1b]52;c;aGVsbG8=\x07", "\x1bP$q\"p\x1b\\", "\x1b_Gi=1\x1b\\", "\x1b^pm\x1b\\", "\x1bc", "\x1b[6n", "\x1b[?31337h",
+    "\x1b[31337m", "\x1b[31337;31337H", "\x1b[31337J", "\x1b]0;gone\x07", "\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\",
+    "\x1b]52;c;!hostile!\x07", "\x1bP$q\"p\x1b\\", "\x1b_Gi=1\x1b\\", "\x1b^pm\x1b\\", "\x1bc",
+    "\x1b[6n", "\x1b[?31337h",
     "\x1b", "\x9b31337m", "\x9d0;gone\x9c", "\x90q\x9c", "\x85", "\x84", "\x8d", "\x07", "\x08\x08", "\x7f", "\0",
     "\x0e", "\x0f", "\x05", "\x1c\x1d\x1e\x1f", "\x0b", "\x0c", "\r", "\r\n", "over\rwritten",
 )  # fmt: skip
 _INVISIBLE = (
     "\u202eevil\u202c", "\u2066left\u2069", "\u2067\u2068\u2069", "\u200f", "\u061c", "\u200b", "\u200c", "\u200d",
-    "\u2060", "\ufeff", "\u00ad", "\u180e", "\u3164", "\u2028", "\u2029", "\ufff9a\ufffab\ufffb", "\U000e0041\U000e007f",
+    "\u2060", "\ufeff", "\u00ad", "\u180e", "\u3164", "\u2028", "\u2029", "\ufff9a\ufffab\ufffb",
+    "\U000e0041\U000e007f",
     "\ufe0f", "\U000e0101", "\u115f", "\ufffe", "\uffff",
 )  # fmt: skip
 _VISIBLE = (
-    "漢字かな交じり文", "한국어", "１２３", "👩‍👩‍👧‍👦", "🏳️‍🌈", "🇩🇪", "👍🏽", "e\u0301", "Z" + "\u0310\u0489\u0321" * 12, "नमस्ते", "שלום",
-    "مرحبا", "\ue000\uf8ff", "\U0010fffd", "ﷺ", "🙂", "\u00a0nbsp\u00a0", "\u3000", "\u2003em", "é", "ß", "İ", "\ufffd",
+    "漢字かな交じり文", "한국어", "１２３", "👩‍👩‍👧‍👦", "🏳️‍🌈", "🇩🇪", "👍🏽", "e\u0301",
+    "Z" + "\u0310\u0489\u0321" * 12, "नमस्ते", "שלום",
+    "مرحبا", "\ue000\uf8ff", "\U0010fffd", "ﷺ", "🙂", "\u00a0nbsp\u00a0", "\u3000", "\u2003em",
+    "é", "ß", "İ", "\ufffd",
 )  # fmt: skip
 _PLAIN = ("Use depthwise convolution", "in the stem", "a", " ", "  two", "\t", "\n", "\n\n", "tab\there", "end ")
 _SURROGATES = ("\ud800", "\udfff", "\udc80x", "x\ud83d")

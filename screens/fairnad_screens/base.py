@@ -183,6 +183,8 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
 
     def action_do(self, action_id: str) -> None:
         """Do what a key stands for, or say why it cannot be done."""
+        if not (self._restored and self.there):
+            return  # a key that came before the screen was there, or after
         one = action(action_id)
         reason = self.why_not(one)
         if reason:

@@ -47,7 +47,8 @@ class AnsweredOnce(Screen[_Answer]):
 class Dialog(ModalScreen[_Answer], AnsweredOnce[_Answer]):
     """A question or a text upon the screens.
 
-    A key that follows at once can close it before it is mounted, so what ``on_mount`` looks for need not be there.
+    A key that follows at once can come before it has its widgets, or close it before it is mounted; so neither actions
+    nor ``on_mount`` may count on them.
     """
 
 
@@ -161,8 +162,7 @@ class ChoiceDialog(Dialog[str | None]):
 
     def action_move(self, by: int) -> None:
         """Move the highlight."""
-        options = self.query_one(OptionList)
-        if self._shown:
+        for options in self.query(OptionList) if self._shown else ():
             options.highlighted = ((options.highlighted or 0) + by) % len(self._shown)
 
     @on(Input.Submitted)

@@ -59,7 +59,8 @@ class HelpDialog(Dialog[None]):
 
     def action_scroll_by(self, lines: int) -> None:
         """Scroll the list."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+        for view in self.query(VerticalScroll):
+            view.scroll_relative(y=lines, animate=False)
 
 
 def _lines(scope: str, width: int) -> Content:

@@ -150,7 +150,8 @@ class RunsSheet(FairScreen[RunsSnapshot]):
             series.append(Series(points, sign, f"{style} bold"))
             legend.append(Content.styled(f"{sign} {run.id}  ", style))
         self._plot.draw(series)
-        axis = "MACs" if self._over_macs else "parameters"
+        axis, other = ("MACs", "parameters") if self._over_macs else ("parameters", "MACs")
+        legend.append(Content.styled(f" {key_of('runs.axis')} {other}, {key_of('runs.unmark')} back", "dim"))
         self.query_one("#runs-legend", Static).update(Content.assemble(f"Validation % over {axis}:  ", *legend))
 
     async def _mount_plot(self, plot: FrontPlot) -> None:

@@ -10,9 +10,12 @@ import tempfile
 import traceback
 from pathlib import Path
 from typing import Any, ClassVar, cast
+from weakref import WeakKeyDictionary
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
 
 from fairnad_engine import clock
 from fairnad_engine.errors import FairnadError
@@ -75,6 +78,7 @@ class Shell(App[None]):
         # The model that reads papers and designs: from the command line, else as chosen last in this workspace.
         self.llm = llm or (chosen if isinstance(chosen, str) else None)
         self._opened: dict[str, FairScreen[Any]] = {}
+        self._aimed: WeakKeyDictionary[events.Key, Widget] = WeakKeyDictionary()
         self._said, self._said_until = "", 0.0
         # What a screen hands to another one: the run to show, the category to filter by.
         self.selected_run: str | None = None
@@ -173,6 +177,22 @@ class Shell(App[None]):
         return next((one for one in reversed(self.screen_stack) if isinstance(one, FairScreen)), None)
 
     # -- actions ----------------------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        """See :class:`App`."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self._aimed[event] = self.focused or self.screen
+        await super().on_event(event)
+
+    async def _on_key(self, event: events.Key) -> None:
+        """A key that came before the one before it had moved the focus goes where the focus is now.
+
+        Over a slow connection ``/conv`` comes at once; its letters are no keys of the list that had the focus.
+        """
+        target = self.focused or self.screen
+        if self._aimed.pop(event, target) is not target:
+            event.prevent_default()
+            target._forward_event(event.copy())
 
     def key_of(self, one: Action) -> str:
         """The key of an action as people read it, the user's own where there is one."""

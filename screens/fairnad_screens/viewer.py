@@ -52,12 +52,10 @@ class TextViewer(Dialog[None]):
 
     def action_scroll_by(self, lines: int) -> None:
         """Scroll."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+        for view in self.query(VerticalScroll):
+            view.scroll_relative(y=lines, animate=False)
 
     def action_to_end(self, last: bool) -> None:
         """Go to the end or the beginning."""
-        view = self.query_one(VerticalScroll)
-        if last:
-            view.scroll_end(animate=False)
-        else:
-            view.scroll_home(animate=False)
+        for view in self.query(VerticalScroll):
+            (view.scroll_end if last else view.scroll_home)(animate=False)

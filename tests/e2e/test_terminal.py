@@ -154,9 +154,19 @@ def watch_a_generation_end(terminal, store):
     assert store.runs.generations("run-1")[0].state == "done"
 
 
+def focused_pane(screen):
+    """The number of the pane with the heavy frame."""
+    return found[1] if (found := re.search(r"━(\d) ", screen)) else ""
+
+
+def focus_front(terminal):
+    while (pane := focused_pane(terminal.wait_until(focused_pane, "a pane with the focus"))) != "3":
+        terminal.keys("Tab")
+        terminal.wait_until(lambda screen, left=pane: focused_pane(screen) not in ("", left), "the next pane")
+
+
 def open_and_export_the_best(terminal, store):
-    terminal.keys("Tab")
-    terminal.wait_for("━3 Pareto front")  # its frame is heavy: it has the focus, and its cursor is on the best
+    focus_front(terminal)  # the cursor is on its best
     best = best_of(store)
     terminal.keys("Enter")
     screen = terminal.wait_for("Candidate", "1 Source", "✓ trained", "% val", "from torch import nn")
@@ -300,9 +310,8 @@ def test_after_a_lost_connection_one_is_where_one_was(open_terminal, tmp_path):
     fill(tmp_path / "fairnad.db")
     terminal = open_terminal()
     at_the_ideas(terminal)
-    terminal.keys("/")
-    terminal.line("cat:conv.depthwise")
-    terminal.wait_for("3 of 9", "▸ ○P conv.depthwise")
+    terminal.line("/cat:conv.depthwise")
+    terminal.wait_for("3 of 9", "▸ ○P conv.depthwise", "0 of 9 decided")
     terminal.keys("G")
     terminal.wait_until(lambda screen: on_the_last(screen), "the cursor on the last idea")
     terminal.close()

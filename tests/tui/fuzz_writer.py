@@ -27,7 +27,10 @@ def start_worker(store: Store, job: JobRow) -> None:
 
 
 class Writer(threading.Thread):
-    """Adds rows to a run like the one that is there without end, answers requests of every job, and ends structuring jobs after a while."""
+    """Adds rows without end to a run like the one that is there; answers requests of every job.
+
+    Structuring jobs end after a while.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(name="writer", daemon=True)

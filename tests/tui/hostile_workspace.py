@@ -41,7 +41,8 @@ def _paper(store: Store, number: int, mine: tuple[str, ...]) -> None:
     first = mine[0]
     paper = PaperText(
         id=f"hostile-{number:02d}", title=first, authors=(*mine, with_surrogates()[number % 40]), year=2000,
-        venue=mine[1], arxiv=mine[2][:50], abstract="\n".join(mine), text="\n\n".join(mine), source=mine[3], sections=(),
+        venue=mine[1], arxiv=mine[2][:50], abstract="\n".join(mine), text="\n\n".join(mine), source=mine[3],
+        sections=(),
     )  # fmt: skip
     store.papers.add(paper)
     store.papers.set_screening(paper.id, number % 2 == 0, mine[4], f"ollama:{mine[5][:40]}")

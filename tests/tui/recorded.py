@@ -13,6 +13,7 @@ from fairnad_screens.shell import Shell
 
 # What Textual writes: colours, the cursor, modes, the clipboard, the window's title; no number has five digits.
 _OWN = re.compile(
+    r"\r(?:\n|\x1b\[2K)|"
     r"\x1b\[(?:[0-9]{1,3}(?:;[0-9]{1,3})*)?m"
     r"|\x1b\[[0-9]{0,3}(?:;[0-9]{0,3})?[HABCDGJK]"
     r"|\x1b\[\?[0-9]{1,4}(?:;[0-9])?(?:\$p|[hl])"
@@ -25,7 +26,7 @@ _OWN = re.compile(
 def foreign(written: str) -> str:
     """The first thing in a terminal's input that acts and is not the program's own, with what stands around it."""
     rest = _OWN.sub("", written)
-    if is_plain(rest.replace("\n", "").replace("\r", "")) and "\r" not in rest.replace("\r\n", ""):
+    if is_plain(rest.replace("\n", "")):
         return ""
     place = next(i for i, letter in enumerate(rest) if letter not in "\n" and not is_plain(letter))
     return repr(rest[max(0, place - 60) : place + 60])

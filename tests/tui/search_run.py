@@ -27,8 +27,8 @@ class WrittenRun:
         self.subs = {main: [sub.id for sub in template.subs_of(main)] for main in self.mains}
         config = RunConfig.model_validate({"name": name, "budget": {"trained": trained}}).model_dump(mode="json")
         frozen = {
-            "config": config, "environment": environment or {}, "template_version": version, "model": "rules", "model_digest": "m",
-            "dataset_digest": "d", "protocol_digest": "p", "seed": 0,
+            "config": config, "environment": environment or {}, "template_version": version,
+            "model": "rules", "model_digest": "m", "dataset_digest": "d", "protocol_digest": "p", "seed": 0,
         }  # fmt: skip
         self.id = store.runs.create(name, frozen).id
         self.job = store.jobs.create("search", config, self.id).id

@@ -16,13 +16,14 @@ import pytest
 from fairnad_engine.errors import InputError
 from fairnad_screens.actions import SCOPES, actions_of
 from fairnad_screens.base import FairScreen
+from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.shell import PLACES, Shell
 from tests.tui import fuzz_writer
 from tests.tui.fast_keys import answered, press, quiet, resize, send
 from tests.tui.fuzz_writer import Writer
 from tests.tui.harness import shown, wait_for
 from tests.tui.idea_library import fill
-from tests.unit.report_workspace import workspace
+from tests.unit.report_workspace import RUN, workspace
 
 SEED = int(os.environ.get("FAIRNAD_FUZZ_SEED", "2605"))
 KEYS = 5000
@@ -91,7 +92,7 @@ class FuzzedShell(Shell):
 
 async def rest(app: Shell) -> None:
     """Give what runs on other threads a little time; a dialog may keep it waiting for an answer."""
-    for _ in range(100):
+    for _ in range(40):
         await asyncio.sleep(0.01)
         if quiet(app) and not any(worker.is_running for worker in app.workers if worker.group in READING):
             return
@@ -162,7 +163,7 @@ async def test_five_thousand_keys(path: Path, bounded: None) -> None:
         app = FuzzedShell(path)
         try:
             async with app.run_test(size=(80, 24)):
-                for number in range(KEYS):
+                for _ in range(KEYS):
                     last.append(next(keys))
                     if last[-1] == REST:
                         await rest(app)
@@ -177,7 +178,7 @@ async def test_five_thousand_keys(path: Path, bounded: None) -> None:
                     assert app._exception is None
                 await still_answers(app)
         except BaseException:
-            print(f"FAIRNAD_FUZZ_SEED={SEED}, after key {number}; the last: {' '.join(last)}")
+            print(f"FAIRNAD_FUZZ_SEED={SEED}, after {app.done.total()} actions; the last: {' '.join(last)}")
             raise
     assert not problems
     assert writer.rows > 100
@@ -194,3 +195,21 @@ async def still_answers(app: FuzzedShell) -> None:
     await wait_for(lambda: "Workspace" in shown(app) and app.screen.SCOPE == "home", "home")
     send(app, "?")
     await wait_for(lambda: "On this screen" in shown(app), "the help")
+
+
+@pytest.mark.slow
+async def test_it_can_be_left_at_any_moment(path: Path) -> None:
+    """What was read comes back while the screens go."""
+    rng = random.Random(SEED)
+    for place in [*PLACES, "candidate"] * 2:
+        app = Shell(path, poll=0.01)
+        async with app.run_test(size=(120, 40)):
+            if place == "candidate":
+                app.push_screen(CandidateScreen(RUN, "g01-s03"))
+            else:
+                app.goto(place)
+            for _ in range(rng.randrange(150)):
+                await asyncio.sleep(0)
+            if rng.random() < 0.5:
+                app.do_quit()
+        assert app._exception is None, place

@@ -157,7 +157,8 @@ async def test_no_letter_is_lost_where_a_text_is_read(store):
             dialog = kind("A reply", text if kind is TextViewer else plain(text))
             await pilot.app.push_screen(dialog)
             body = dialog.query_one(VerticalScroll).query_one(Static)
-            await wait_for(lambda: body.size.height)
+            await answered(pilot.app)
+            assert body.size.height
             assert letters(painted(body)) == letters(sanitize(text, keep_newlines=True))
             dialog.dismiss()
 
@@ -169,7 +170,8 @@ WALK = {
     "template": ("z", "G", "enter", "escape", "e", "escape"),
     "launch": ("G", "g", "tab", "end", "escape", "t", "pagedown", "t", "o", "escape"),
     "search": (
-        *(key for pane in "1234567" for key in (pane, pane, "z", "G", "pagedown", "g", "z")), "w", "escape", "c", "escape",
+        *(key for pane in "1234567" for key in (pane, pane, "z", "G", "pagedown", "g", "z")),
+        "w", "escape", "c", "escape",
     ),
     "runs": ("pagedown", "G", "v", "G", "escape", "e", "end", "escape", "space", "n", "t", "D", "escape"),
 }  # fmt: skip

@@ -90,6 +90,7 @@ async def test_marked_runs_are_compared(path):
         await pilot.press("c")
         await wait_for(lambda: app.screen._plot is not None and app.screen._plot.is_mounted)
         await wait_for(lambda: "over parameters" in shown(app))
+        assert "a MACs, Esc back" in shown(app)
         assert "search.fairness" in details(app)
         assert "model digest" in details(app)
         assert "budget.trained" not in details(app)

@@ -539,3 +539,9 @@ async def test_names_of_categories_are_whole_where_there_is_room(run, store):
         counts = screen.query_one(CountsPane)
         longest = max((one.name for one in counts._counts.mains), key=len)
         assert longest in shown(app)
+
+
+async def test_one_that_waits_alone_is_no_more(run, store):
+    run.write("activity.json", '{"seed": "training: waiting for a worker"}')
+    async with desk(store, SMALL) as (app, _, _pilot):
+        await wait_for(lambda: "○ 1 waits for a worker" in shown(app))

@@ -291,7 +291,7 @@ class TestChanges:
             await answer(app, pilot, "Use one. | Use two. | Use three. | Use four.")
             await wait_for(lambda: "give at most 3" in shown(app))
             await answer(app, pilot, "Use one. | Use two.")
-            await told(app, "conv.grouped: new examples")
+            await told(app, "grouped: new examples")
         with Store(path) as store:
             assert template_of(store)[0].sub("conv.grouped").examples == ("Use one.", "Use two.")
 

@@ -68,7 +68,7 @@ def test_a_second_report_takes_the_place_of_the_first(store: Store, tmp_path: Pa
 def test_markdown_shows_texts_without_obeying_them(summary: RunSummary) -> None:
     text = report_markdown(summary)
     assert is_plain(text)
-    assert "\\<U+202E\\>␛\\[31m \\<img src=x\\> \\[click\\](http://x) second \\`line\\`" in text
+    assert "\\<U+202E\\>\\<U+001B\\>\\[31m \\<img src=x\\> \\[click\\](http://x) second \\`line\\`" in text
     rows = [line for line in text.splitlines() if line.startswith("| g01-s03 ")]
     assert rows and rows[0].replace("\\|", "").count("|") == 9
 

@@ -15,6 +15,7 @@ from fairnad_engine.knowledge.template import Template
 from fairnad_engine.text import csv_cell, from_csv_cell, json_text, storable
 
 MAX_INSTRUCTION = 600
+_LONGEST_CELL = 20_000_000
 _COLUMNS = ("id", "status", "origin", "level", "main", "sub", "name", "instruction", "quote", "paper_id", "decided_by")
 
 
@@ -119,6 +120,7 @@ def _jsonl_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 
 def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    csv.field_size_limit(_LONGEST_CELL)  # a longer one than Python's limit would end the file
     reader = csv.DictReader(io.StringIO(text))
     try:
         columns = reader.fieldnames or []

@@ -46,9 +46,7 @@ def _environment(xml: bool) -> Environment:
         keep_trailing_newline=True,
         finalize=_xml_text if xml else prose,
     )
-    environment.filters.update(
-        percent=percent, count=count, share=share, duration=duration, code=code, lines=lines
-    )
+    environment.filters.update(percent=percent, count=count, share=share, duration=duration, code=code, lines=lines)
     return environment
 
 

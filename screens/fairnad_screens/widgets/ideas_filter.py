@@ -77,8 +77,8 @@ class FilterLine(Horizontal):
             self._input.cursor_position = len(text)
 
     def edit(self) -> None:
-        """Begin to type."""
-        self._input.focus()
+        """Begin to type, at once: the next key is a letter of the filter."""
+        self.screen.set_focus(self._input)
 
     def restore(self) -> None:
         """Leave, with the filter as it was before typing."""

@@ -82,7 +82,8 @@ def _activity(activity: tuple[tuple[str, str], ...], width: int) -> list[Content
             words = plain_line(f"{subject} {told}", max(8, width - 2))
             lines.append(Content.assemble(Content.styled(f"{GLYPHS.running} ", "$accent"), words))
     if waiting:
-        lines.append(Content(f"{GLYPHS.idle} {waiting} more wait{'s' if waiting == 1 else ''} for a worker"))
+        more = " more" if lines else ""
+        lines.append(Content(f"{GLYPHS.idle} {waiting}{more} wait{'s' if waiting == 1 else ''} for a worker"))
     return lines
 
 

@@ -60,4 +60,5 @@ class TextDialog(Dialog[None]):
 
     def action_scroll_by(self, lines: int) -> None:
         """Scroll the text."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+        for view in self.query(VerticalScroll):
+            view.scroll_relative(y=lines, animate=False)
