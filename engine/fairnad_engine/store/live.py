@@ -29,7 +29,7 @@ class CandidateLine:
     @property
     def open(self) -> bool:
         """Whether its state still changes."""
-        return self.status not in ("trained", "failed")
+        return self.status not in ("trained", "failed", "screened")
 
 
 @dataclass(frozen=True)
