@@ -46,7 +46,7 @@ def measure(options: argparse.Namespace, width: float, precision: str) -> tuple[
     return seconds, min(1.0, _data_seconds(options) / seconds)
 
 
-def _network(width: float) -> nn.Module:
+def _network(width: float, tiny: bool) -> nn.Module:
     from safetensors.torch import load
 
     from fairnad_engine.backbone.export import export_backbone
@@ -54,7 +54,7 @@ def _network(width: float) -> nn.Module:
     from fairnad_engine.backbone.rebuild import GraphBackbone
     from fairnad_engine.resources import template_file
 
-    source = template_file("backbones", "resnet32.py").read_text("utf-8")
+    source = template_file("backbones", "digits-small.py" if tiny else "resnet32.py").read_text("utf-8")
     asked = {"shape": [3, 32, 32], "classes": 10, "width": width, "seed": 0}
     document, weights = export_backbone(source, asked)
     return GraphBackbone(parse_graph(document), load(weights))
@@ -81,7 +81,7 @@ def _train(options: argparse.Namespace, width: float, precision: str, epochs: in
     change = {"epochs": epochs, "eval_every": epochs, "learning_rate": 0.01, "batch_size": options.batch}
     seconds: list[float] = []
     trainer.train(
-        _network(width),
+        _network(width, options.tiny),
         info,
         split,
         split.__class__(split.images[:64], split.labels[:64]),
@@ -138,10 +138,10 @@ def _whole(options: argparse.Namespace) -> float:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.gpu", description=__doc__)
     parser.add_argument("--device", default="cuda:0")
-    parser.add_argument("--tiny", action="store_true", help="a few images, to try the code")
+    parser.add_argument("--tiny", action="store_true", help="a few images and a small network, to try the code")
     parser.add_argument("--whole", action="store_true", help="train 200 epochs too")
     options = parser.parse_args(arguments)
-    options.images, options.batch = (64, 32) if options.tiny else (_NB201_IMAGES, 256)
+    options.images, options.batch = (32, 16) if options.tiny else (_NB201_IMAGES, 256)
     options.epochs, options.streams = (2, (1,)) if options.tiny else (4, (1, 2, 3, 4))
     return options
 
@@ -156,8 +156,8 @@ def missing(device: str) -> str:
 
 
 if __name__ == "__main__":
-    if reason := missing(_options(None).device):
-        print(reason, file=sys.stderr)
+    if why := missing(_options(None).device):
+        print(why, file=sys.stderr)
         sys.exit(3)
-    for row_name, figure, _, _ in main():
-        print(f"{row_name}: {figure}")
+    for row in main():
+        print(f"{row[0]}: {row[1]}")

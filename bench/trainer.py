@@ -118,7 +118,7 @@ def _eager_training(model: nn.Module) -> float:
         optimiser.param_groups[0]["lr"] = p.learning_rate_at(epoch)
         model.train()
         total = 0.0
-        for chosen in torch.randperm(len(training.labels), generator=generator).split(p.batch_size):
+        for chosen in torch.split(torch.randperm(len(training.labels), generator=generator), p.batch_size):
             images = flip_and_crop(training.images[chosen], p.flip, p.padding_for(8), generator)
             loss = F.cross_entropy(model(trainer.normalise(images, _INFO)), training.labels[chosen])
             optimiser.zero_grad()

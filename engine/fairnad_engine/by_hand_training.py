@@ -184,6 +184,7 @@ def save_folder(
         "width_hash": examination.width_hash,
         "aliases": _aliases(examination),
         "dataset": course.dataset,
+        "data": {name: value for name, value in course.data.items() if value is not None},
         "split": course.info.split_label,
         "dataset_digest": split_digest(course.dataset, **course.data),
         "protocol": course.protocol.model_dump(mode="json"),

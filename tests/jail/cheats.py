@@ -180,7 +180,6 @@ CHEATS = (
         _with(
             top="_all = nn.Module.named_parameters\nnn.Module.named_parameters = lambda self, *a, **k: list(_all(self, *a, **k))[:1]"
         ),
-        failure="graph-disagrees",
     ),
     # Cost that is not counted.
     Cheat(
@@ -242,18 +241,18 @@ CHEATS = (
     Cheat(
         "another network at each call",
         _with(_init("self.calls = 0"), _two("self.calls += 1\nx = F.relu(self.two(x)) * self.calls")),
-        failure="baked-randomness",
+        failure="graph-disagrees",
     ),
     Cheat(
-        "another network after its tenth call",
-        _with(_init("self.calls = 0"), _two("self.calls += 1\nx = F.relu(self.two(x)) * (1 if self.calls < 6 else 2)")),
+        "another network after its third call",
+        _with(_init("self.calls = 0"), _two("self.calls += 1\nx = F.relu(self.two(x)) * (1 if self.calls < 4 else 2)")),
         failure="graph-disagrees",
     ),
     Cheat(
         "a random network",
         _with(
             _two("x = F.relu(self.two(x)) * random.random()"),
-            top="from torch.testing._internal.common_utils import random",
+            top="random = __import__('random')",
         ),
         failure="baked-randomness",
     ),
@@ -266,7 +265,7 @@ CHEATS = (
     Cheat(
         "a layer's forward patched",
         _with(top="nn.Linear.forward = lambda self, x: x.repeat(1, 2)[:, :10] * self.weight.mean() + self.bias"),
-        macs=MACS - 80,
+        failure="not-multi-layer",
     ),
     Cheat(
         "torch.nn.functional patched",
@@ -298,8 +297,11 @@ CHEATS = (
     Cheat(
         "logits of a rigged subclass",
         _with(_returns("return self.head(x.mean((2, 3))).as_subclass(Rigged)"), top=_RIGGED),
+        failure="not-exportable",
     ),
-    Cheat("a mode that skips a layer", _with(_init("Quiet().__enter__()"), top=_SKIPPING_MODE), macs=MACS - 64 * 576),
+    Cheat(
+        "a mode that skips a layer", _with(_init("Quiet().__enter__()"), top=_SKIPPING_MODE), failure="not-multi-layer"
+    ),
     Cheat(
         "a dispatch mode that doubles",
         _with(_init("Doubling().__enter__()"), top=_DISPATCH_MODE),
@@ -380,12 +382,13 @@ CHEATS = (
                 "x = F.relu(self.two(x))\nself.seen.append(x.detach().mean().item() if not torch.compiler.is_exporting() else 0.0)\nx = x + self.seen[0]"
             ),
         ),
-        failure="graph-disagrees",
     ),
     Cheat(
         "statistics kept in a parameter",
         _with(
-            _two("x = F.relu(F.batch_norm(self.two(x), self.head.weight[0].detach(), None, None, None, True))"),
+            _two(
+                "x = F.relu(F.batch_norm(self.two(x), self.head.weight[0].detach(), self.head.weight[1].detach(), None, None, True))"
+            ),
         ),
         failure="graph-refused",
     ),

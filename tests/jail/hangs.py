@@ -29,7 +29,7 @@ for n in set(range(1, 65)) - {9, 19, 32, 33}:
 signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
 time.sleep(3600)
 """),
-    hang("spin that ignores SIGXCPU", "signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True:\n    pass", cpu_seconds=1,
+    hang("spin that ignores SIGXCPU", "signal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True:\n    pass", cpu_seconds=1,  # noqa: E501
          wall_seconds=3.0),
     hang("stopped by itself", "os.kill(os.getpid(), signal.SIGSTOP)", "init"),
     hang("dead lock", "lock = threading.Lock()\nlock.acquire()\nlock.acquire()"),
@@ -58,7 +58,7 @@ importlib._bootstrap._imp.acquire_lock()
     hang("poll of the reply pipe", "import select\np = select.poll()\np.register(4, 0)\np.poll()", "init"),
     hang("yielding spin", "while True:\n    os.sched_yield()"),
     hang("endless generator", "sum(1 for _ in iter(int, 1))", "init"),
-    hang("thread that is never joined", "t = threading.Thread(target=time.sleep, args=(3600,))\nt.start()\nt.join()", "forward"),
+    hang("thread that is never joined", "t = threading.Thread(target=time.sleep, args=(3600,))\nt.start()\nt.join()", "forward"),  # noqa: E501
     hang("finalizer", """
 class Late:
     def __del__(self):

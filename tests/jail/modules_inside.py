@@ -88,7 +88,7 @@ RESOURCES = (
         for _ in range(10**9):
             x = x + 1
     """, "forward", wall_seconds=2.0),
-    module("huge constant", "output-too-large memory", "self.register_buffer('x', torch.ones((1 << 24) + 1))", "init"),
+    module("huge constant", "output-too-large memory", "self.register_buffer('x', torch.ones(1 << 25))", "init"),
 )  # fmt: skip
 
 PYTHON = (

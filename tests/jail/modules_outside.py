@@ -41,13 +41,13 @@ FILES = (
     refused("lock a library", "import fcntl\nfcntl.flock(open(torch.__file__), fcntl.LOCK_EX)"),
     refused("lock a part of a library", "import fcntl\nfcntl.lockf(open(torch.__file__), fcntl.LOCK_SH)"),
     refused("copy a secret", "import shutil\nshutil.copy(SECRET, 'mine')"),
-    module("database outside", "import", "import sqlite3\nsqlite3.connect(GUARD + '/planted').execute('create table t(x)')"),
+    module("database outside", "import", "import sqlite3\nsqlite3.connect(GUARD + '/planted').execute('create table t(x)')"),  # noqa: E501
 )  # fmt: skip
 
 NETWORK = (
     refused("inet", "socket.socket(socket.AF_INET)"),
     refused("inet6", "socket.socket(socket.AF_INET6)"),
-    refused("datagrams in forward", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', PORT))", "forward"),
+    refused("datagrams in forward", "socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', PORT))", "forward"),  # noqa: E501
     refused("unix", "socket.socket(socket.AF_UNIX).connect(GUARD + '/socket')"),
     refused("abstract", "socket.socket(socket.AF_UNIX).connect('\\0bus')"),
     refused("netlink", "socket.socket(16, socket.SOCK_RAW, 0)"),

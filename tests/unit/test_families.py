@@ -72,8 +72,7 @@ def test_through_the_jail_and_back(name: str, jail: Jail) -> None:
     assert result.ok, f"{result.failure}: {result.message}"
     graph = parse_graph(result.data["graph"])
     cost = measure(graph)
-    with torch.device("meta"):
-        model = eager(name, size).eval()
+    model = eager(name, size).eval().to("meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.empty(1, 3, size, size, device="meta"))
     assert cost.macs == counter.get_total_flops() // 2
@@ -106,6 +105,6 @@ def test_five_steps_through_the_graph_equal_eager_exactly(name: str) -> None:
     moved = rebuilt.named_weights()
     differing = [key for key, tensor in original.state_dict().items() if not torch.equal(tensor, moved[key])]
     assert differing == []
-    with torch.no_grad():
-        difference = (original.eval()(images) - rebuilt.eval()(images)).abs().max()
+    # Without no_grad: in it, eager attention takes a fused short cut that rounds otherwise.
+    difference = (original.eval()(images) - rebuilt.eval()(images)).detach().abs().max()
     assert float(difference) == 0.0

@@ -21,11 +21,48 @@ _PRECISIONS = frozenset({"float64", "float16", "bfloat16"})
 # What they return may share memory with what they are given.
 _VIEWS = frozenset(
     f"aten.{name}"
-    for name in """
-    view reshape flatten unflatten permute transpose t movedim swapaxes squeeze unsqueeze expand expand_as view_as
-    chunk split split_with_sizes unbind slice select narrow contiguous alias broadcast_to adjoint mT diagonal numpy_T
-    matrix_H detach detach_ to type_as float lift_fresh_copy dropout feature_dropout alpha_dropout unfold meshgrid
-    """.split()
+    for name in [
+        "view",
+        "reshape",
+        "flatten",
+        "unflatten",
+        "permute",
+        "transpose",
+        "t",
+        "movedim",
+        "swapaxes",
+        "squeeze",
+        "unsqueeze",
+        "expand",
+        "expand_as",
+        "view_as",
+        "chunk",
+        "split",
+        "split_with_sizes",
+        "unbind",
+        "slice",
+        "select",
+        "narrow",
+        "contiguous",
+        "alias",
+        "broadcast_to",
+        "adjoint",
+        "mT",
+        "diagonal",
+        "numpy_T",
+        "matrix_H",
+        "detach",
+        "detach_",
+        "to",
+        "type_as",
+        "float",
+        "lift_fresh_copy",
+        "dropout",
+        "feature_dropout",
+        "alpha_dropout",
+        "unfold",
+        "meshgrid",
+    ]
 ) | {"py.getitem"}
 
 Root = int | str | None

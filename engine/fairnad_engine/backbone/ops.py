@@ -107,8 +107,32 @@ ALLOWED_OPS = (
 COMPUTING_OPS = frozenset(
     name.split(".")[0].rstrip("_") for group in (_CONTRACTION, _NORM_POOL) for name in group.split()
 ) - {"dropout", "feature_dropout", "alpha_dropout", "native_dropout", "mean", "sum"} | frozenset(
-    """relu relu6 gelu silu mish elu selu celu leaky_relu prelu hardtanh hardswish hardsigmoid softplus tanh sigmoid
-    log_sigmoid glu erf sin cos cat concat roll""".split()
+    [
+        "relu",
+        "relu6",
+        "gelu",
+        "silu",
+        "mish",
+        "elu",
+        "selu",
+        "celu",
+        "leaky_relu",
+        "prelu",
+        "hardtanh",
+        "hardswish",
+        "hardsigmoid",
+        "softplus",
+        "tanh",
+        "sigmoid",
+        "log_sigmoid",
+        "glu",
+        "erf",
+        "sin",
+        "cos",
+        "cat",
+        "concat",
+        "roll",
+    ]
 )
 
 # Traces leave these behind; they compute nothing.
