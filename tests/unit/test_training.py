@@ -4,8 +4,6 @@ import asyncio
 import itertools
 import json
 import math
-import os
-import signal
 
 import numpy as np
 import pytest
@@ -218,7 +216,7 @@ def test_a_trainer_killed_mid_job_is_replaced_and_the_result_is_the_same(job):
         def progress(_message):
             if kills:
                 kills.pop()
-                os.kill(executor._pools[0].trainers[0].pid, signal.SIGKILL)
+                executor._all[0]._process.kill()
 
         try:
             return await executor.run(job, progress, 240.0)

@@ -112,21 +112,12 @@ class RunRow:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run is.
-
-    Attributes:
-        trained: Models trained, the seed not counted.
-        budget: Models to train; those that were stopped after a short schedule count too.
-        generation: The last one.
-        best_accuracy: Best validation accuracy, percent.
-        screened: Models stopped after the short schedule.
-    """
+    """How far a run is: models trained of its budget, the last generation, the best validation accuracy."""
 
     trained: int
     budget: int
     generation: int
     best_accuracy: float | None
-    screened: int = 0
 
 
 @dataclass(frozen=True)
@@ -217,7 +208,7 @@ class CandidateRow:
 
 @dataclass(frozen=True)
 class EvaluationRow:
-    """One training of a candidate; ``fidelity`` is ``full`` or ``short:N``, and scores of two are never compared."""
+    """One training of a candidate."""
 
     run_id: str
     candidate_id: str
@@ -231,9 +222,6 @@ class EvaluationRow:
     message: str
     seconds: float
     at: str
-    fidelity: str = "full"
-    latency_1: float | None = None
-    latency_256: float | None = None
 
 
 @dataclass(frozen=True)
