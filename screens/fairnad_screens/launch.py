@@ -14,7 +14,7 @@ from fairnad_screens.data.launch import create, ideas_problem, read_toml, save_t
 from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog, LineDialog
 from fairnad_screens.launch_sheet import LaunchSheet
 from fairnad_screens.widgets.launch_field import LaunchButton, LaunchChoice, LaunchField
-from fairnad_screens.widgets.papers_path import PathSuggester
+from fairnad_screens.widgets.path_suggester import PathSuggester
 
 if TYPE_CHECKING:
     from fairnad_engine.search.config import RunConfig

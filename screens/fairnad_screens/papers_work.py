@@ -14,7 +14,7 @@ from fairnad_screens.base import FairScreen
 from fairnad_screens.data.papers import PapersSnapshot, StructureJob, to_structure
 from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog, LineDialog
 from fairnad_screens.text import plain
-from fairnad_screens.widgets.papers_path import SAMPLES, PathSuggester
+from fairnad_screens.widgets.path_suggester import SAMPLES, PathSuggester
 from fairnad_screens.widgets.text_dialog import TextDialog
 
 DEFAULT_LLM = "ollama:qwen3:8b"

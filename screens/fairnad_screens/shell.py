@@ -20,7 +20,7 @@ from textual.widget import Widget
 from fairnad_engine import clock
 from fairnad_engine.errors import FairnadError
 from fairnad_engine.text import sanitize
-from fairnad_screens.actions import Action, action, key_of, use_keys
+from fairnad_screens.actions import action, use_keys
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.desk import Desk
@@ -193,10 +193,6 @@ class Shell(App[None]):
         if self._aimed.pop(event, target) is not target:
             event.prevent_default()
             target._forward_event(event.copy())
-
-    def key_of(self, one: Action) -> str:
-        """The key of an action as people read it, the user's own where there is one."""
-        return key_of(one.id)
 
     def action_do(self, action_id: str) -> None:
         """Do what a key stands for."""

@@ -13,7 +13,7 @@ from fairnad_engine.llm.protocol import IdeaDraft
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import end_worker, template_of
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
-from fairnad_screens.widgets.papers_path import complete
+from fairnad_screens.widgets.path_suggester import complete
 from fairnad_screens.widgets.rows import Rows
 from fairnad_screens.widgets.text_dialog import TextDialog
 from tests.llm_server.ollama_protocol import Answered, Behaviour, OllamaProtocol, says, serving

@@ -253,7 +253,6 @@ class _PointLine(_Part):
             return Content.styled("Nothing is trained yet.", "dim")
         figures = f"{self._pane.sign(one.id)} {sanitize(one.id)} {one.accuracy or 0.0:.2f} %"
         params, macs = compact(one.params), compact(one.macs)
-        params, macs = compact(one.params), compact(one.macs)
         costs = (f" {params} params {macs} MACs", f" {params} par. {macs} MACs", f" {params}/{macs}")
         told = next((cost for cost in costs if len(figures) + len(cost) <= width), "")
         room = width - len(figures) - len(told) - 2
