@@ -8,8 +8,9 @@ protection: what a module may do is decided by the jail.
 from __future__ import annotations
 
 import ast
-import warnings
 from dataclasses import dataclass
+
+from fairnad_engine.python_source import parse_module
 
 MAX_SOURCE_BYTES = 200_000
 MAX_AST_DEPTH = 120
@@ -36,9 +37,7 @@ def check_source(source: str, allow_imports: frozenset[str] = frozenset()) -> Co
     if "\0" in source:
         return ContractProblem("syntax", "source contains a NUL character")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)
+        tree = parse_module(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         where = f"line {line}: " if line else ""

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from fairnad_engine.python_source import parse_expression
+
 from .catalogue.draw import Draw
 
 _CONV_ARGS = ("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation", "groups", "bias")
@@ -66,7 +68,7 @@ def call_name(call: ast.Call) -> str:
 def _pure(text: str) -> bool:
     """Whether an expression may be written twice."""
     try:
-        tree = ast.parse(text, mode="eval")
+        tree = parse_expression(text)
     except SyntaxError:
         return False
     return all(isinstance(node, (*_PURE, ast.Expression)) for node in ast.walk(tree))

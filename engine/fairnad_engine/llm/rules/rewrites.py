@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fairnad_engine.python_source import parse_module
+
 from ..protocol import Design, DesignRefusedError, DesignTask, EditType, IdeaBrief, Purpose
 from .catalogue.draw import Draw
 from .components import COMPONENTS, NEEDS
@@ -33,7 +35,7 @@ class _Module:
     @classmethod
     def read(cls, source: str) -> _Module:
         try:
-            tree = ast.parse(source)
+            tree = parse_module(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise DesignRefusedError(_INEXPRESSIBLE, f"the parent's source does not parse: {error}") from error
         starts = [0]
@@ -136,7 +138,7 @@ def _with_components(source: str, tree: ast.Module, names: Sequence[str]) -> str
         if any(isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name for node in tree.body):
             return None
         missing.append(COMPONENTS[name])
-    body = ast.parse(source).body
+    body = parse_module(source).body
     first = next((n for n, node in enumerate(body) if isinstance(node, ast.ClassDef | ast.FunctionDef)), len(body))
     lines = source.splitlines(keepends=True)
     at = min(_first_line(body[first]) - 1, len(lines)) if first < len(body) else len(lines)
@@ -157,7 +159,7 @@ def _imports(source: str, inserted: str) -> str:
     """Return the import lines that are still missing."""
     bound = {
         alias.asname or alias.name
-        for node in ast.parse(source).body
+        for node in parse_module(source).body
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
