@@ -6,7 +6,7 @@ DEMO_DIR ?= demo
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: demo test check lint bench bench-ui install dev clean
+.PHONY: demo test check lint bench bench-engine bench-ui install dev clean
 
 demo: install  ## papers -> ideas -> search -> Pareto front, on 2 CPU cores in a few minutes
 	mkdir -p $(DEMO_DIR)
@@ -24,7 +24,10 @@ lint: dev  ## style, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: bench-ui  ## figures and machine go to docs/
+bench: bench-engine bench-ui  ## figures and machine go to docs/
+
+bench-engine: dev  ## trainer, input pipeline, jail, fidelity; a GPU where there is one
+	$(BIN)/python -m bench
 
 bench-ui: dev  ## the screens: first paint, keys among 50,000 ideas, bytes and processor time
 	$(BIN)/python -m bench.ui

@@ -15,11 +15,13 @@ from fairnad_engine.errors import FairnadError
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("runs", "Follow a run that goes on in the background."),
+    "calibrate": ("calibrate", "Train the reference networks, and say what a candidate will cost here."),
     "control": ("runs", "Pause, resume or stop a run."),
     "doctor": ("doctor", "Try the jail's layers, the model and this machine, and say what is missing."),
     "evaluate": ("results", "Score an exported backbone again, through its graph alone."),
     "export": ("results", "Write one candidate as a folder of its own."),
     "finish": ("results", "Retrain the front's best with fresh weights, then test them once."),
+    "graph": ("graph", "Show a backbone file's graph, or what two have different."),
     "ideas": ("ideas", "List, decide, add, edit, import and export ideas."),
     "papers": ("papers", "Add and list papers."),
     "report": ("results", "Write a run's report."),
@@ -27,6 +29,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("runs", "Say where the workspace and its runs stand."),
     "structure": ("structure", "Screen papers and extract their design ideas."),
     "template": ("template", "Show or check the attribute template."),
+    "train": ("train", "Verify a backbone file, train it alone, and score it."),
+    "verify": ("verify", "Send a backbone file through jail, graph and checks."),
 }
 
 
@@ -49,7 +53,8 @@ class _LazyGroup(click.Group):
 
 
 _EPILOG = (
-    "Exit codes: 0 done, 1 defect, 2 bad input, 3 model unavailable, 4 workspace, 5 jail, 6 run failed, 7 stopped."
+    "Exit codes: 0 done, 1 defect, 2 bad input, 3 model unavailable, 4 workspace, 5 jail, 6 run failed, 7 stopped, "
+    "8 refused."
 )
 
 

@@ -83,13 +83,17 @@ class RichPanel:
         """Print a line and move the bar."""
         from rich.text import Text
 
-        line = _sentence(event)
+        line = self.sentence(event)
         if line:
             self._console.print(Text(sanitize(line)))
         if "done" in event and "total" in event:
             if self._bar is None:
                 self._bar = self._progress.add_task(str(event.get("unit", "")), total=event["total"])
             self._progress.update(self._bar, completed=event["done"], total=event["total"])
+
+    def sentence(self, event: Event) -> str:
+        """The line that an event is shown by; empty for none."""
+        return _sentence(event)
 
     def activity(self, now: dict[str, str]) -> None:
         """Show what each subject goes through, one line each."""
@@ -112,6 +116,8 @@ def _sentence(event: Event) -> str:
                 f"{event['id']:<10} {event['validation_accuracy']:6.2f} %  {event['params']:>9,} params  "
                 f"{event['macs']:>11,} MACs  {single_line(event['change'], 60)}"
             )
+        case "candidate" if event["status"] == "screened":
+            return f"{event['id']:<10} stopped after the short schedule: {single_line(event['change'], 60)}"
         case "candidate":
             return f"{event['id']:<10} {event['status']}: {event['failure']}"
         case "generation":

@@ -97,9 +97,9 @@ class _News:
         runs = self._store.runs
         total = int(runs.get(run_id).config["budget"]["trained"])
         candidates = runs.candidates(run_id)
-        done = sum(c.status == "trained" and c.generation > 0 for c in candidates)
+        done = sum(c.status in ("trained", "screened") and c.generation > 0 for c in candidates)
         for candidate in candidates:
-            if candidate.status in ("trained", "failed") and candidate.id not in self._candidates:
+            if candidate.status in ("trained", "screened", "failed") and candidate.id not in self._candidates:
                 self._candidates.add(candidate.id)
                 yield {
                     "event": "candidate",

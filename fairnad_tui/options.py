@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,59 @@ def db_option(function: _Function) -> _Function:
 def json_option(function: _Function) -> _Function:
     """``--json``: documented keys on standard output."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON with documented keys.")(function)
+
+
+class Size(click.ParamType[Any]):
+    """A count such as ``464154``, ``60k``, ``1.5M`` or ``0.2G``."""
+
+    name = "count"
+    _units = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}  # noqa: RUF012 - read only
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
+        """Read the count."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)([kmg]?)", str(value).strip().lower().replace("_", ""))
+        if found is None or (count := round(float(found[1]) * self._units[found[2]])) < 1:
+            self.fail(f"{value!r} is no count; write 1500000, 60k, 1.5M or 0.2G", param, ctx)
+        return count
+
+
+class ImageShape(click.ParamType[Any]):
+    """Channels, height and width of an image, such as ``3x32x32``."""
+
+    name = "CxHxW"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[int, int, int]:
+        """Read the shape."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"(\d{1,2})x(\d{1,4})x(\d{1,4})", str(value).strip())
+        if found is None or 0 in (shape := (int(found[1]), int(found[2]), int(found[3]))):
+            self.fail(f"{value!r} is no shape of an image; write channels, height and width: 3x32x32", param, ctx)
+        return shape
+
+
+def subject_options(function: _Function) -> _Function:
+    """What of a Python file is built, for the commands that look at one by hand."""
+    for option in (
+        click.option("--accept-weak-jail", is_flag=True, help="Run it although a layer of the jail is missing."),
+        click.option("--width", type=click.FloatRange(0, 64, min_open=True), help="Width of a candidate [1.0]."),
+        click.option("--allow-import", "allow_imports", metavar="PACKAGE", multiple=True, help="The file may import."),
+        click.option(
+            "--arg", "arguments", metavar="NAME=VALUE", multiple=True, help="Keyword it is called with, a literal."
+        ),
+        click.option(
+            "--class", "class_name", metavar="NAME", help="Class or function of the file that gives a nn.Module."
+        ),
+    ):
+        function = option(function)
+    return function
 
 
 def open_store(db: Path | None, *, create: bool = False) -> Store:

@@ -52,6 +52,12 @@ class InterruptedRunError(FairnadError):
     exit_code = 7
 
 
+class RefusedError(FairnadError):
+    """A backbone file that was looked at by hand did not pass the ladder."""
+
+    exit_code = 8
+
+
 class JobFailedError(FairnadError):
     """A job in the background ended by a failure; the exit code is that failure's own."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fairnad_engine.errors import FairnadError
+from fairnad_engine.errors import FairnadError, InputError
 from fairnad_engine.search.config import RunConfig
 
 
@@ -63,17 +63,20 @@ def _model(settings: RunConfig) -> str:
 
 
 def _data(settings: RunConfig) -> str:
-    from fairnad_engine.training.datasets import dataset_info
+    from fairnad_engine.training.datasets import dataset_state
 
-    info = dataset_info(settings.data.dataset)
-    shape = "x".join(map(str, info.image_shape))
-    return f"{info.name}: {shape}, {info.num_classes} classes, {info.split_label}"
+    state = dataset_state(settings.data.dataset, **settings.data.location())
+    if not state.found:
+        raise InputError(state.why)
+    return state.detail
 
 
 def _protocol(settings: RunConfig) -> str:
+    from fairnad_engine.search.fidelity import check_short_epochs
     from fairnad_engine.training.protocol import load_protocol
 
     protocol = load_protocol(settings.data.protocol)
+    check_short_epochs(settings.fidelity.mode, settings.fidelity.short_epochs, protocol)
     return f"{protocol.name}: {protocol.epochs} epochs, batch {protocol.batch_size}"
 
 

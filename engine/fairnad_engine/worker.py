@@ -14,14 +14,20 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.errors import FairnadError
-from fairnad_engine.search.config import RunConfig
+from fairnad_engine.on_finish import run_on_finish
+from fairnad_engine.search.config import MachineSection, RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
 from fairnad_engine.workspace import job_folder, stream_folder, template_of
+
+if TYPE_CHECKING:
+    from fairnad_engine.search.scoring import Screening
+    from fairnad_engine.training.devices import Device
 
 _BEAT_SECONDS = 0.5
 _log = logging.getLogger("fairnad.worker")
@@ -62,9 +68,24 @@ def main() -> None:
             _log.error("%s", error)
             sys.exit(error.exit_code)
         try:
-            sys.exit(asyncio.run(_guarded(store, job)))
+            code = asyncio.run(_guarded(store, job))
         finally:
             store.jobs.release(job_id)
+        _call_on_finish(store, job)
+    sys.exit(code)
+
+
+def _call_on_finish(store: Store, job: JobRow) -> None:
+    """Run the user's command, after the lease is given back: it may take its time, and resume the job."""
+    config = store.runs.get(job.run_id).config if job.kind == "finish" and job.run_id else job.config
+    run_on_finish(
+        RunConfig.model_validate(config).machine.on_finish,
+        job=job.id,
+        run=job.run_id,
+        state=store.jobs.get(job.id).state,
+        db=store.path,
+        output=job_folder(store.path, job.id) / "on_finish.txt",
+    )
 
 
 async def _guarded(store: Store, job: JobRow) -> int:
@@ -154,7 +175,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.models import make_models
     from fairnad_engine.search.loop import Search
-    from fairnad_engine.search.scoring import Scorer
+    from fairnad_engine.search.scoring import Scorer, job_settings
     from fairnad_engine.training.executor import LocalExecutor
     from fairnad_engine.training.protocol import Protocol
 
@@ -171,7 +192,8 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
         max_params=config.budget.max_params,
         max_macs=config.budget.max_macs,
     )
-    executor = LocalExecutor(machine.workers)
+    executor = LocalExecutor(machine.workers, _devices(machine, machine.workers))
+    protocol = Protocol.model_validate(run.environment["protocol"])
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
         scorer = Scorer(
             store,
@@ -179,10 +201,12 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             run.seed,
             executor,
             dataset=config.data.dataset,
-            protocol=Protocol.model_validate(run.environment["protocol"]),
+            protocol=protocol,
             deadline=machine.training_deadline,
             control=control,
             activity=activity,
+            screening=_screening(config),
+            settings=job_settings(config),
         )
         search = Search(
             store,
@@ -204,6 +228,27 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     return f"run digest {digest}"
 
 
+def _devices(machine: MachineSection, workers: int) -> tuple[Device, ...]:
+    """Where trainings run, by the settings of the machine."""
+    from fairnad_engine.training.devices import choose_devices
+
+    return choose_devices(machine.devices, workers=workers, streams=machine.streams, reserve_gib=machine.reserve_gib)
+
+
+def _screening(config: RunConfig) -> Screening | None:
+    """Short schedules first, where the settings ask for them."""
+    from fairnad_engine.search.fidelity import PromotionRule
+    from fairnad_engine.search.scoring import Screening
+    from fairnad_engine.training.datasets import load_split
+
+    chosen = config.fidelity
+    if chosen.mode == "off":
+        return None
+    images = len(load_split(config.data.dataset, "validation", **config.data.location()).labels)
+    rule = PromotionRule(chosen.short_epochs, chosen.confidence, chosen.tolerance, chosen.warm_up, images)
+    return Screening(rule, chosen.window)
+
+
 async def _finish(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
     import torch
 
@@ -214,7 +259,8 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
     torch.set_num_threads(1)
     run = store.runs.get(job.run_id or "")
     machine = RunConfig.model_validate(run.config).machine
-    executor = LocalExecutor(int(job.config["workers"]))
+    workers = int(job.config["workers"])
+    executor = LocalExecutor(workers, _devices(machine, workers))
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
         finish = Finish(
             store,

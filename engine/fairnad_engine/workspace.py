@@ -94,11 +94,14 @@ def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
         InputError: A setting names something that does not exist, or there is no approved idea.
     """
     from fairnad_engine.llm.models import make_models
+    from fairnad_engine.search.fidelity import check_short_epochs
     from fairnad_engine.training.datasets import dataset_info, split_digest
     from fairnad_engine.training.protocol import load_protocol
 
-    info = dataset_info(config.data.dataset)
+    config = config.model_copy(update={"data": config.data.resolved()})
+    info = dataset_info(config.data.dataset, **config.data.location())
     protocol = load_protocol(config.data.protocol)
+    check_short_epochs(config.fidelity.mode, config.fidelity.short_epochs, protocol)
     source = seed_backbone_source(config.search.seed_backbone)
     template, version = template_of(store)
     models = make_models(config.model.llm, template)
@@ -115,6 +118,7 @@ def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
         "dataset": {"name": info.name, "shape": list(info.image_shape), "classes": info.num_classes},
         "split_label": info.split_label,
     }
+    digest = split_digest(config.data.dataset, **config.data.location())
     with store.transaction():
         run = store.runs.create(
             config.name,
@@ -124,7 +128,7 @@ def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
                 "template_version": version,
                 "model": models.name,
                 "model_digest": models.digest,
-                "dataset_digest": split_digest(config.data.dataset),
+                "dataset_digest": digest,
                 "protocol_digest": protocol.digest,
                 "seed": config.search.seed,
             },

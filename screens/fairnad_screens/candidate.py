@@ -106,7 +106,9 @@ class CandidateScreen(FairScreen[CandidateSnapshot]):
         row = snapshot.row
         width = max(20, self.size.width - 2)
         stage = f"generation {row.generation}, stage {row.stage} ({row.kind})" if row.generation else "the seed"
-        sign = {"trained": GLYPHS.done, "failed": GLYPHS.failed}.get(row.status, GLYPHS.running)
+        sign = {"trained": GLYPHS.done, "failed": GLYPHS.failed, "screened": GLYPHS.down}.get(
+            row.status, GLYPHS.running
+        )
         front = f"  {GLYPHS.mark} front of generation {snapshot.on_front}" if snapshot.on_front is not None else ""
         failure = f" ({row.failure})" if row.failure else ""
         accuracy = accuracy_text(row.accuracy, row.status)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from fairnad_engine.errors import InputError
+from fairnad_engine.errors import InputError, JailError
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.text import GLYPHS, plain, plain_line
 
 if TYPE_CHECKING:
+    from fairnad_engine.backbone.jail.probe import Layer
     from fairnad_engine.store import Store
+
+_MOST_RUNS = 12
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ def read_home(store: Store) -> HomeSnapshot:
         job = store.jobs.of_run(run.id)
         progress = store.runs.progress(run.id)
         state = store.jobs.living_state(job) if job else "unknown"
-        runs.append(RunLine(run.id, run.name, state, progress.trained, progress.budget, progress.best_accuracy))
+        done = progress.trained + progress.screened  # the budget counts both
+        runs.append(RunLine(run.id, run.name, state, done, progress.budget, progress.best_accuracy))
     structuring = [j for j in store.jobs.all() if j.kind == "structure" and store.jobs.is_held(j.id)]
     return HomeSnapshot(
         papers=store.papers.count(),
@@ -119,19 +123,42 @@ def model_state(llm: str | None) -> str:
     return f"{spec.name}: {remedy}"
 
 
+def jail_state() -> str:
+    """Which layers of the jail are live, by trying each in processes of its own; takes seconds the first time."""
+    from fairnad_engine.backbone.jail.probe import probe
+
+    try:
+        return jail_words(probe())
+    except JailError as error:
+        return f"{GLYPHS.failed} {error}"
+
+
+def jail_words(layers: Sequence[Layer]) -> str:
+    """The state of the jail in a sentence."""
+    lacking = [one.name for one in layers if one.required and not one.live]
+    if lacking:
+        return f"{GLYPHS.failed} lacks {'; '.join(lacking)}: model-written code is refused; fairnad-tui doctor says why"
+    away = [one.name for one in layers if not one.live]
+    if away:
+        return f"{GLYPHS.done} all needed layers live; not there: {'; '.join(away)}"
+    return f"{GLYPHS.done} all {len(layers)} layers live"
+
+
 class HomeScreen(FairScreen[HomeSnapshot]):
     """The first screen."""
 
     SCOPE = "home"
     BINDINGS = bindings("home")
     CSS_PATH = "home.tcss"
-    SHOWN_RUNS: ClassVar[int] = 12
 
     def __init__(self) -> None:
         super().__init__()
         self._snapshot: HomeSnapshot | None = None
         self._selected = 0
         self._model = ""
+        self._jail = ""
+        self._jail_asked = False
+        self._glance_lines = 0
 
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
@@ -169,15 +196,31 @@ class HomeScreen(FairScreen[HomeSnapshot]):
             ("GPU", ", ".join(snapshot.gpus) or "none; trainings run on the CPU"),
         ]
         width = max(20, self.size.width - 16)
-        self.query_one("#glance", Static).update(
-            Content("\n").join(
-                Content.assemble(Content.styled(f"{name:<11}", "dim"), plain_line(text, width)) for name, text in lines
-            )
-        )
+        glance = [
+            Content.assemble(Content.styled(f"{name:<11}", "dim"), plain_line(text, width)) for name, text in lines
+        ]
+        for place, piece in enumerate(plain(self._jail or "trying its layers …").wrap(width)):
+            glance.append(Content.assemble(Content.styled(f"{'' if place else 'Jail':<11}", "dim"), piece))
+        self._glance_lines = len(glance)
+        self.query_one("#glance", Static).update(Content("\n").join(glance))
         self.query_one("#step", Static).update(
             Content.assemble(Content.styled("Next  ", "bold $accent"), plain(next_step(snapshot).words))
         )
         self._show_runs()
+        if not self._jail_asked:
+            self._jail_asked = True
+            # After this paint, and once: what the machine allows does not change while one looks on.
+            self.call_after_refresh(self.run_worker, self._try_jail(), group="jail")
+
+    async def _try_jail(self) -> None:
+        self._jail = await asyncio.to_thread(jail_state)
+        if self._snapshot is not None and self.there:
+            self.show(self._snapshot)
+
+    @property
+    def _shown_runs(self) -> int:
+        """Runs that there is room for below the glance, the step with its frame, and the bars."""
+        return max(3, min(_MOST_RUNS, self.size.height - 2 - 2 - self._glance_lines - 4 - 1))
 
     def _show_runs(self) -> None:
         assert self._snapshot is not None  # noqa: S101 - only shown with a snapshot
@@ -185,8 +228,8 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         if not runs:
             text = Content.styled(f"No search yet. {key_of('app.launch')} opens the form that launches one.", "dim")
         else:
-            first = max(0, self._selected - self.SHOWN_RUNS + 1)
-            shown = list(enumerate(runs))[first : first + self.SHOWN_RUNS]
+            first = max(0, self._selected - self._shown_runs + 1)
+            shown = list(enumerate(runs))[first : first + self._shown_runs]
             text = Content("\n").join([Content.styled("Runs", "bold"), *(self._run(i, run) for i, run in shown)])
         self.query_one("#runs", Static).update(text)
 

@@ -10,9 +10,20 @@ from textual import events, on
 
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
-from fairnad_screens.data.launch import create, ideas_problem, read_toml, save_toml, served_models, start, there
+from fairnad_screens.data.launch import (
+    OWN_IMAGES,
+    create,
+    dataset_states,
+    ideas_problem,
+    read_toml,
+    save_toml,
+    served_models,
+    start,
+    there,
+)
 from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog, LineDialog
 from fairnad_screens.launch_sheet import LaunchSheet
+from fairnad_screens.text import GLYPHS
 from fairnad_screens.widgets.launch_field import LaunchButton, LaunchChoice, LaunchField
 from fairnad_screens.widgets.path_suggester import PathSuggester
 
@@ -107,12 +118,30 @@ class LaunchScreen(LaunchSheet):
         row = self._rows[self._row]
         if isinstance(row, LaunchField) and row.field.place == "model.llm":
             self.do_model()
+        elif isinstance(row, LaunchField) and row.field.place == "data.dataset":
+            self.background(self._choose_dataset(row))
         elif isinstance(row, LaunchField):
             self.background(self._choose(row, row.field.options()))
 
     async def _choose(self, row: LaunchField, options: tuple[str, ...], about: str = "") -> None:
         title = f"{row.field.label}\n{about}" if about else row.field.label
         answer = await self.shell.push_screen_wait(ChoiceDialog(title, [Choice(one, one) for one in options]))
+        if answer is not None:
+            self._set(row, answer)
+
+    async def _choose_dataset(self, row: LaunchField) -> None:
+        states = await asyncio.to_thread(dataset_states, self._config())
+        told = {
+            name: f"{GLYPHS.done} {state.detail}" if state.found else f"{GLYPHS.failed} missing: {state.why}"
+            for name, state in states.items()
+        }
+        choices = [Choice(name, text) for name, text in told.items()]
+        choices.append(Choice(OWN_IMAGES, f"{GLYPHS.dot} own images: a folder with one folder for each class"))
+        answer = await self.shell.push_screen_wait(ChoiceDialog(row.field.label, choices))
+        if answer == OWN_IMAGES:
+            line = LineDialog("Train on the images of which folder?", suggester=PathSuggester((), named=""))
+            folder = await self.shell.push_screen_wait(line)
+            answer = f"{OWN_IMAGES}{folder.strip()}" if folder and folder.strip() else None
         if answer is not None:
             self._set(row, answer)
 

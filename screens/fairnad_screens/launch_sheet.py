@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from fairnad_engine.store import Store
 from fairnad_screens.base import FairScreen
-from fairnad_screens.data.launch import LaunchSnapshot, read_launch
+from fairnad_screens.data.launch import LaunchSnapshot, device_problem, read_launch
 from fairnad_screens.data.launch_form import SECTIONS, document_of, problems_of, reading_of, values_of
 from fairnad_screens.text import plain
 from fairnad_screens.widgets.launch_field import LaunchButton, LaunchField
@@ -164,6 +164,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
             return
         if self._gpus and not self._touched:
             self._take_config(proposal(gpus=True).config, f"proposed for {self._gpus[0]}")
+        self._show_notes()
         self._show_side()
 
     # -- what is wrong or missing -----------------------------------------------------------------------------
@@ -197,6 +198,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
 
     def _show_notes(self) -> None:
         missing = {_FIELD_OF_CHECK[one.name]: one.problem for one in self._checks or () if one.name in _FIELD_OF_CHECK}
+        missing["machine.devices"] = device_problem(self._values()["machine.devices"], self._gpus)
         for row in self._fields:
             problem = self._problems.get(row.field.place) or missing.get(row.field.place, "")
             row.note(problem, reading_of(row.field, row.value))
@@ -210,7 +212,14 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
                 config.to_toml().rstrip() if config else "The settings are not complete yet; mend what is marked."
             )
         else:
-            text = missing_text(self._snapshot, self._stage_one(), self._problems, self._checks, self._gpus)
+            text = missing_text(
+                self._snapshot,
+                self._stage_one(),
+                self._problems,
+                self._checks,
+                self._gpus,
+                self._values()["machine.devices"],
+            )
         self._side.update(text)
 
     def _stage_one(self) -> int:

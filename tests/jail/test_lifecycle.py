@@ -10,8 +10,9 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ import pytest
 from conftest import HERE
 
 from fairnad_engine.backbone.jail import Jail, places, wire
+from fairnad_engine.backbone.jail.turns import Turns
 from fairnad_engine.errors import JailError
 
 SLEEP = "import os, time\nprint(os.getpid(), os.getcwd(), flush=True)\ntime.sleep(3600)"
@@ -74,16 +76,77 @@ def test_an_attempt_hung_does_not_hold_up_its_neighbour(bare_jail: Jail) -> None
         assert hung.result().failure == "timeout"
 
 
-def test_scratch_is_private_and_flat(bare_jail: Jail) -> None:
+def test_scratch_is_private_and_flat_and_nothing_in_it_can_be_hidden(bare_jail: Jail) -> None:
     source = """
         import os, tempfile
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(b"x")
-            here = os.path.dirname(file.name) == os.getcwd()
-        seen = {"here": here, "above": tries(lambda: os.listdir("..")), "folder": tries(lambda: os.mkdir("d"))}
+        descriptor, name = tempfile.mkstemp()
+        os.write(descriptor, b"x")
+        seen = {
+            "here": os.path.dirname(name) == os.getcwd(),
+            "above": tries(lambda: os.listdir("..")),
+            "folder": tries(lambda: os.mkdir("d")),
+            "removed": tries(lambda: os.unlink(name)),
+        }
     """
     result = bare_jail.run("snippet", {"source": textwrap.dedent(source)})
-    assert result.data["seen"] == {"here": True, "above": "EACCES", "folder": "EPERM"}
+    assert result.data["seen"] == {"here": True, "above": "EACCES", "folder": "EPERM", "removed": "EPERM"}
+
+
+def test_chance_is_the_same_in_every_zygote() -> None:
+    source = "import random\nseen = {'drawn': random.random()}"
+    drawn = []
+    for _ in range(2):
+        with Jail(tasks_module="hostile_tasks", extra_folders=[HERE], preload=()) as jail:
+            drawn.append(jail.run("snippet", {"source": source}).data["seen"]["drawn"])
+    assert drawn[0] == drawn[1]
+
+
+def test_a_deadline_met_without_computing_is_tried_once_more_alone(bare_jail: Jail) -> None:
+    seen: list[set[int]] = []
+
+    class Watched(Turns):
+        @contextmanager
+        def alone(self) -> Iterator[None]:
+            with super().alone():
+                seen.append({self._together})
+                yield
+
+    bare_jail._turns = Watched()
+    spin = bare_jail.run("snippet", {"source": "while True: pass"}, wall_seconds=20.0, cpu_seconds=1)
+    assert (spin.failure, spin.attempts) == ("timeout", 1)
+    with ThreadPoolExecutor(3) as pool:
+        asleep = pool.submit(bare_jail.run, "snippet", {"source": SLEEP}, wall_seconds=0.3)
+        others = [pool.submit(bare_jail.run, "ping", {}) for _ in range(8)]
+        assert (asleep.result().failure, asleep.result().attempts) == ("timeout", 2)
+        assert all(other.result().ok for other in others)
+    assert seen == [{0}]
+
+
+def test_a_kill_by_the_system_is_tried_once_more_alone(bare_jail: Jail) -> None:
+    result = bare_jail.run("snippet", {"source": "import os\nos.kill(os.getpid(), 9)"})
+    assert (result.failure, result.attempts) == ("memory", 2)
+
+
+def test_one_who_waits_to_be_alone_goes_before_newcomers() -> None:
+    turns, order = Turns(), []
+
+    def alone() -> None:
+        with turns.alone():
+            order.append("alone")
+
+    def newcomer() -> None:
+        with turns.shared():
+            order.append("newcomer")
+
+    with turns.shared():
+        waiting = threading.Thread(target=alone)
+        waiting.start()
+        until(lambda: turns._waiting)
+        late = threading.Thread(target=newcomer)
+        late.start()
+    waiting.join(30)
+    late.join(30)
+    assert order == ["alone", "newcomer"]
 
 
 def test_output_is_bounded_and_cannot_steer_a_terminal(bare_jail: Jail) -> None:

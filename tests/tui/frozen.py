@@ -12,6 +12,7 @@ import pytest
 from textual.widgets import Input
 
 from fairnad_engine import clock
+from fairnad_engine.backbone.jail.probe import Layer
 from fairnad_engine.llm.protocol import ModelCall
 from fairnad_engine.machine import GpuLoad, MachineLoad
 from fairnad_engine.preflight import Check
@@ -89,7 +90,7 @@ class FrozenRun(WrittenRun):
     def attempt(self, generation: int, slot: int, failure: str | None = None) -> None:
         first = {
             "purpose": "idea", "idea_id": self.idea, "parent_id": "seed", "task_hash": "t", "design": {},
-            "source": CHILD_SOURCE, "verdict": {}, "failure": "shape-mismatch", "message": REFUSED,
+            "source": CHILD_SOURCE, "verdict": {}, "failure": "forward", "message": REFUSED,
             "design_seconds": 4.2, "verify_seconds": 0.9,
         }  # fmt: skip
         last = {**first, "purpose": "debug", "failure": failure, "message": ""}
@@ -187,7 +188,7 @@ def _living(run: FrozenRun) -> None:
     for slot in range(1, 7):
         run.slot(3, slot)
     run.candidate("g03-s07", 3, 7, 1, status="training")
-    doing = {"g03-s07": "training: epoch 4/10, validation 91.00 %", "III/2": "qwen3:8b proposes"}
+    doing = {"g03-s07": "training: epoch 4/10, validation 91.00 %, 2.1 epochs/s, 412 MiB", "III/2": "qwen3:8b proposes"}
     run.write("activity.json", json.dumps(doing))
     run.write("log.txt", "generation 3 begins\ng03-s01 trained: 95.12 %\ng03-s06 refused: duplicate\n")
 
@@ -202,6 +203,8 @@ def freeze(patch: pytest.MonkeyPatch) -> None:
     load = MachineLoad(12 * 2**30, 128 * 2**30, (GpuLoad("H100", 41, 2048, 81_559),))
     patch.setattr("fairnad_screens.search.machine_load", lambda: load)
     patch.setattr("fairnad_engine.machine.accelerators", lambda: (GPU,))
+    layers = tuple(Layer(name, True, "tried", required=True) for name in ("files", "network", "memory limit"))
+    patch.setattr("fairnad_engine.backbone.jail.probe.probe", lambda: layers)
     checks = (Check("jail", detail="Landlock, seccomp, limits"), Check("model", problem="start it with: ollama serve"))
     patch.setattr("fairnad_engine.preflight.checks", lambda config: checks)
     patch.setattr("fairnad_engine.llm.ollama_server.listens", lambda url: True)

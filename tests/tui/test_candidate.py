@@ -237,3 +237,60 @@ async def test_a_second_click_opens_what_the_cursor_is_on(path):
         view = screen.query_one(PageView)
         await pilot.click(view, offset=(6, view._page.stops[0]), times=2)
         await wait_for(lambda: isinstance(app.screen, TextViewer))
+
+
+def test_every_failure_class_is_explained():
+    from fairnad_engine.backbone.failures import RUNGS, Rung
+    from fairnad_screens.data.candidate_ladder import CHEAT_CHECKS, MEANINGS, meaning
+
+    assert set(MEANINGS) == set(RUNGS)
+    assert all(RUNGS[one] is Rung.EXECUTION and "cheats" in meaning(one) for one in CHEAT_CHECKS)
+    assert meaning("of-tomorrow") == ""
+
+
+async def test_each_attempt_shows_its_ladder_and_which_check_flagged_it(path):
+    from fairnad_engine.store import Store
+
+    falls = [
+        ("graph-disagrees", "run eagerly, the source gives other logits than its graph"),
+        ("crash", "its graph: exit code 11"),
+        ("of-tomorrow", "who knows"),
+    ]
+    with Store(path) as store:
+        for number, (failure, message) in enumerate(falls):
+            values = {"purpose": "idea", "task_hash": "t", "source": SOURCE, "failure": failure, "message": message}
+            store.runs.save_attempt((RUN, 1, 3, 2, number), {**values, "verdict": {}, "design": {}})
+        waits = {"purpose": "idea", "task_hash": "t", "source": SOURCE, "failure": None, "verdict": None, "design": {}}
+        store.runs.save_attempt((RUN, 1, 3, 2, 3), waits)
+    async with opened(path) as (app, pilot):
+        await push(app, "g01-s03")
+        await pilot.press("5")
+        text = test_text(app)
+        fallen = "✓ source  ✓ jail  ✓ graph  ✓ budget  ✓ depth  ✗ truth  ○ new"
+        assert text.count(fallen) == 2
+        assert "This check guards against cheats." in " ".join(text.split())
+        assert "not checked yet" in text
+        assert "of-tomorrow\n" in text
+
+
+async def test_each_score_names_its_fidelity_and_latency(path):
+    from fairnad_engine.store import Store
+
+    with Store(path) as store:
+        ended = store.runs.evaluations_of(RUN, "g01-s01")[0]
+        short = {
+            "purpose": "screen", "seed": ended.seed, "protocol": "p", "protocol_digest": "p", "fidelity": "short:2",
+            "status": "done", "accuracy": 71.5, "weights": None, "message": "promoted: warm-up, 0 of 6 pairs",
+            "seconds": 1.0,
+        }  # fmt: skip
+        store.runs.save_evaluation(RUN, "g01-s01", short, [])
+        again = {**short, "purpose": "finish", "fidelity": "full", "accuracy": 80.0, "message": "", "seed": 99}
+        store.runs.save_evaluation(RUN, "g01-s01", {**again, "latency_1": 1.25, "latency_256": 40.5}, [])
+    async with opened(path) as (app, pilot):
+        await push(app, "g01-s01")
+        await pilot.press("4")
+        text = test_text(app)
+        assert "71.50 % val, short schedule (short:2)" in text
+        assert "promoted: warm-up" in text
+        assert "80.00 % val, full schedule" in text
+        assert "latency 1.25 ms at batch 1, 40.5 ms at batch 256" in text

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from textual.widgets import Static
 
+from fairnad_engine.backbone.jail.probe import Layer
+from fairnad_engine.errors import JailError
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.llm.ollama_server import listens
 from fairnad_engine.llm.protocol import IdeaDraft
@@ -29,6 +32,7 @@ def machine(monkeypatch):
     """No GPU, and a model server that is not there, whatever this machine has."""
     monkeypatch.setattr("fairnad_engine.machine.accelerators", tuple)
     monkeypatch.setattr("fairnad_engine.llm.ollama_server.listens", lambda url: False)
+    monkeypatch.setattr("fairnad_engine.backbone.jail.probe.probe", lambda: (Layer("files", True, "", True),))
 
 
 @pytest.fixture
@@ -177,6 +181,47 @@ class TestHome:
         monkeypatch.setattr("fairnad_engine.llm.ollama_server.listens", lambda url: there)
         async with opened(path, llm=llm) as (app, _):
             await wait_for(lambda: says in shown(app), says)
+
+    @pytest.mark.parametrize(
+        ("live", "says"),
+        [
+            ((True, True), "✓ all 2 layers live"),
+            ((True, False), "✓ all needed layers live; not there: own namespaces"),
+            ((False, True), "✗ lacks files: model-written code is refused"),
+        ],
+    )
+    async def test_the_state_of_the_jail_is_found_once(self, path, monkeypatch, live, says):
+        tried = []
+
+        def probe():
+            tried.append(True)
+            return Layer("files", live[0], "", True), Layer("own namespaces", live[1], "", False)
+
+        monkeypatch.setattr("fairnad_engine.backbone.jail.probe.probe", probe)
+        async with opened(path) as (app, pilot):
+            await wait_for(lambda: says in shown(app), says)
+            await pilot.press("P", "H")
+            await at(app, "home")
+            await wait_for(lambda: says in shown(app), says)
+        assert len(tried) == 1
+
+    async def test_a_jail_that_cannot_start_says_why(self, path, monkeypatch):
+        def probe():
+            raise JailError("the jail did not start")
+
+        monkeypatch.setattr("fairnad_engine.backbone.jail.probe.probe", probe)
+        async with opened(path) as (app, _):
+            await wait_for(lambda: "✗ the jail did not start" in shown(app))
+
+    async def test_the_jail_is_tried_beside_the_first_paint(self, path, monkeypatch):
+        go_on = threading.Event()
+        monkeypatch.setattr("fairnad_engine.backbone.jail.probe.probe", lambda: go_on.wait(30) and ())
+        async with opened(path) as (app, pilot):
+            await wait_for(lambda: "trying its layers" in shown(app) and "▸ ● run-2" in shown(app))
+            await pilot.press("j")
+            await wait_for(lambda: any("▸" in x and "run-1" in x for x in shown(app).splitlines()))
+            go_on.set()
+            await wait_for(lambda: "layers live" in shown(app))
 
     async def test_a_server_listens_or_does_not(self):
         server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)

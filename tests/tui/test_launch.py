@@ -274,6 +274,11 @@ def test_texts_become_the_settings_they_came_from():
         ("model.llm", "gpt", "not a model"),
         ("name", "", "it is empty"),
         ("search.seed", "4294967296", "less than"),
+        ("machine.devices", "gpu", "cuda:0"),
+        ("machine.devices", "", "cuda:0"),
+        ("machine.streams", "65", "1 to 64"),
+        ("machine.streams", "many", "1 to 64"),
+        ("fidelity.short_epochs", "0", "greater than or equal to 1"),
     ],
 )
 def test_each_mistake_stands_at_its_own_field(place, text, says):
@@ -288,3 +293,67 @@ def test_sizes_may_be_written_short(text, number):
     document = RunConfig().model_dump(mode="json")
     again = document_of(document, {**values_of(document), "budget.max_params": text})
     assert again["budget"]["max_params"] == number
+
+
+async def test_data_sets_are_chosen_with_where_to_put_those_that_are_missing(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRNAD_DATA", str(tmp_path / "none"))
+    async with opened(path, "launch", size=(120, 40)) as (app, pilot):
+        await wait_for(lambda: value(app, "name"))
+        await go_to(app, pilot, "data.dataset")
+        await pilot.press("o")
+        await wait_for(lambda: isinstance(app.screen, ChoiceDialog) and "✓ digits: 1x8x8, 10 classes" in shown(app))
+        told = next(one.label for one in app.screen._choices if one.value == "cifar100")
+        assert told.startswith("✗ missing: cifar100: no meta in")
+        assert "unpack cifar-100-python.tar.gz in" in told
+        await pilot.press(*"cifar100", "enter")
+        await wait_for(lambda: app.screen.SCOPE == "launch" and value(app, "data.dataset") == "cifar100")
+        await pilot.press("o")
+        await wait_for(lambda: isinstance(app.screen, ChoiceDialog))
+        await pilot.press(*"own images", "enter")
+        await wait_for(lambda: isinstance(app.screen, LineDialog))
+        await pilot.press(*"/photos", "enter")
+        await wait_for(lambda: app.screen.SCOPE == "launch" and value(app, "data.dataset") == "imagefolder:/photos")
+
+
+async def test_missing_data_stands_in_the_list_with_a_gpu_too(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAIRNAD_DATA", str(tmp_path / "none"))
+    monkeypatch.setattr("fairnad_engine.machine.accelerators", lambda: ["Some GPU, 80 GiB"])
+    monkeypatch.setattr(preflight, "checks", lambda config: (preflight._try("data set", preflight._data, config),))
+    async with opened(path, "launch", size=(120, 40)) as (app, _):
+        await wait_for(lambda: value(app, "data.dataset") == "cifar100")
+        assert value(app, "data.protocol") == "nasbench201"
+        await wait_for(lambda: "1 missing" in shown(app) and "data set: cifar100: no meta in" in shown(app))
+
+
+async def test_a_device_that_is_not_there_is_named_beside_its_field_and_in_the_list(path):
+    async with opened(path, "launch", size=(120, 40)) as (app, pilot):
+        await wait_for(lambda: "Nothing is missing" in shown(app))
+        await go_to(app, pilot, "machine.devices")
+        await pilot.press("enter", "ctrl+u", *"cuda:1", "escape")
+        await wait_for(lambda: "devices: cuda:1 is not there" in shown(app))
+        assert shown(app).count("cuda:1 is not") == 2
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "section", "name", "read"),
+    [
+        ("machine.devices", "cuda:0, cuda:1", "machine", "devices", ["cuda:0", "cuda:1"]),
+        ("machine.devices", "auto", "machine", "devices", "auto"),
+        ("machine.streams", "3", "machine", "streams", 3),
+        ("machine.reserve_gib", "6.5", "machine", "reserve_gib", 6.5),
+        ("machine.latency_rounds", "20", "machine", "latency_rounds", 20),
+        ("fidelity.mode", "promote", "fidelity", "mode", "promote"),
+        ("fidelity.short_epochs", "8", "fidelity", "short_epochs", 8),
+    ],
+)
+def test_devices_and_fidelity_are_settings_of_the_form(place, text, section, name, read):
+    document = RunConfig().model_dump(mode="json")
+    again = document_of(document, {**values_of(document), place: text})
+    assert again[section][name] == read
+    assert not problems_of(again)
+
+
+def test_settings_of_a_run_before_fidelity_get_what_was_meant():
+    document = RunConfig().model_dump(mode="json")
+    del document["fidelity"], document["machine"]["streams"]
+    assert RunConfig.model_validate(document_of(document, values_of(document))) == RunConfig()

@@ -545,3 +545,53 @@ async def test_one_that_waits_alone_is_no_more(run, store):
     run.write("activity.json", '{"seed": "training: waiting for a worker"}')
     async with desk(store, SMALL) as (app, _, _pilot):
         await wait_for(lambda: "○ 1 waits for a worker" in shown(app))
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+async def test_each_trainer_tells_its_speed_and_memory(run, store, size):
+    doing = {
+        "g03-s02": "training: epoch 4/10, validation 91.00 %, 2.1 epochs/s, 412 MiB",
+        "g03-s17.2": "training: epoch 140/200 (short:200), validation 91.00 %, 0.021 epochs/s, 14120 MiB",
+    }
+    run.write("activity.json", json.dumps(doing))
+    async with desk(store, size) as (app, _, _):
+        await wait_for(lambda: "412 MiB" in shown(app) and "14120 MiB" in shown(app))
+        pane = app.screen.query_one("#pane-1")
+        lines = [one.plain for one in pane._lines]
+        assert all(len(one) <= pane.size.width for one in lines)
+        told = " ".join(" ".join(lines).split())
+        for part in ("g03-s02", "4/10", "412 MiB", "140/200 (short:200)", "91.00 %", "0.021", "14120 MiB"):
+            assert part in told
+
+
+async def test_short_trainings_tell_promotions_and_what_they_stopped(run, store):
+    config = json.loads(json.dumps(store.runs.get(run.id).config))
+    config["fidelity"] = {"mode": "promote", "short_epochs": 4}
+    store._db.table("runs").update(run.id, {"config_json": json.dumps(config)})
+    for slot, promoted in ((2, True), (3, False), (4, False)):
+        name = f"g03-s{slot:02d}"
+        run.candidate(name, 3, slot, 1)
+        short = {
+            "purpose": "screen", "seed": 0, "protocol": "p", "protocol_digest": "p", "fidelity": "short:4",
+            "status": "done", "accuracy": 70.0, "weights": None, "message": "", "seconds": 1.0,
+        }  # fmt: skip
+        store.runs.save_evaluation(run.id, name, short, [])
+        reason = f"{'promoted' if promoted else 'stopped'}: told"
+        store.runs.decide_screening(run.id, name, 0, promoted=promoted, reason=reason)
+        if not promoted:
+            store.runs.set_slot(run.id, 3, slot, "screened")
+    async with desk(store) as (app, screen, _):
+        await wait_for(lambda: "Short:4 first: 1 promoted, 2 screened" in shown(app))
+        head = screen.head
+        assert head.screened == 2
+        assert f" {head.trained + 2}/{head.budget}" in shown(app)
+        lines = "\n".join(one.plain for one in app.screen.query_one("#pane-1")._lines)
+        assert "▾ screened" in lines
+        assert "▾▾" in lines
+    assert store.live.screening(run.id, 2) == (0, 0)
+
+
+async def test_without_short_trainings_nothing_is_said_of_them(run, store):
+    async with desk(store) as (app, screen, _):
+        assert screen._snapshot.screening is None
+        assert "promoted" not in shown(app)

@@ -61,12 +61,12 @@ async def go(app: Shell, place: str, *parts: str) -> None:
 
 @empty
 async def home_first(app, pilot):
-    await see(app, "No search yet", "none chosen")
+    await see(app, "No search yet", "none chosen", "layers live")
 
 
 @scene
 async def home(app, pilot):
-    await see(app, "digits at night", "H100", "its server listens")
+    await see(app, "digits at night", "H100", "its server listens", "layers live")
 
 
 @empty
@@ -155,7 +155,7 @@ def pane(key: str, *parts: str) -> Play:
 
 for key, name, part in (
     ("1", "source", "class Backbone"), ("2", "changes", "silu"), ("3", "lineage", "seed"), ("4", "training", "epoch"),
-    ("5", "attempts", "shape-mismatch"),
+    ("5", "attempts", "forward"),
 ):  # fmt: skip
     SCENES[f"candidate-{name}"] = pane(key, part)
 
@@ -215,7 +215,7 @@ async def viewer(app, pilot):
     await SCENES["candidate-attempts"](app, pilot)
     await pilot.press("enter")
     await wait_for(lambda: isinstance(app.screen, TextViewer))
-    await see(app, "shape-mismatch")
+    await see(app, "forward")
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,7 @@ def test_where_everything_is_there_each_check_says_what_it_found():
     [
         ({"model": {"llm": "gpt"}}, "model", InputError, "not a model"),
         ({"data": {"dataset": "cats"}}, "data set", InputError, "choose one of: digits"),
-        ({"data": {"protocol": "fast"}}, "protocol", InputError, "choose one of: digits, smoke"),
+        ({"data": {"protocol": "fast"}}, "protocol", InputError, "choose one of: digits, nasbench201"),
         ({"search": {"seed_backbone": "vgg"}}, "seed backbone", InputError, "digits-small"),
     ],
 )

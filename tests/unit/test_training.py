@@ -4,6 +4,8 @@ import asyncio
 import itertools
 import json
 import math
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -216,7 +218,7 @@ def test_a_trainer_killed_mid_job_is_replaced_and_the_result_is_the_same(job):
         def progress(_message):
             if kills:
                 kills.pop()
-                executor._all[0]._process.kill()
+                os.kill(executor._pools[0].trainers[0].pid, signal.SIGKILL)
 
         try:
             return await executor.run(job, progress, 240.0)

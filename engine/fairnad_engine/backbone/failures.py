@@ -30,6 +30,9 @@ RUNGS: dict[str, Rung] = {
             "op-not-allowed",
             "batch-dependent",
             "train-eval-mismatch",
+            "graph-disagrees",
+            "baked-randomness",
+            "activations-too-large",
             "timeout",
             "memory",
             "crash",
@@ -48,3 +51,11 @@ RUNGS: dict[str, Rung] = {
 def rung_of(kind: str) -> Rung:
     """The rung a failure class belongs to; what the jail may add later counts as execution."""
     return RUNGS.get(kind, Rung.EXECUTION)
+
+
+class CandidateError(Exception):
+    """The candidate failed; ``kind`` is its machine-readable failure class."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -10,11 +10,40 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from fairnad_engine.backbone.ops import ALLOWED_DTYPES, ALLOWED_OPS, ALLOWED_STRINGS, FACTORY_OPS, INPLACE_OPS
+from fairnad_engine.backbone.effects import effect_problem, is_einsum, precision_problem
+from fairnad_engine.backbone.nodes import (
+    Argument,
+    DtypeRef,
+    GraphRefusedError,
+    ImageRef,
+    ModeGraph,
+    Node,
+    NodeRef,
+    TensorEntry,
+    TensorKind,
+    TensorRef,
+)
+from fairnad_engine.backbone.ops import ALLOWED_DTYPES, ALLOWED_OPS, ALLOWED_STRINGS, FACTORY_OPS
+
+__all__ = [
+    "GRAPH_VERSION",
+    "Argument",
+    "BackboneGraph",
+    "DtypeRef",
+    "GraphRefusedError",
+    "ImageRef",
+    "ModeGraph",
+    "Node",
+    "NodeRef",
+    "TensorEntry",
+    "TensorKind",
+    "TensorRef",
+    "parse_graph",
+]
 
 GRAPH_VERSION = 1
 MAX_NODES = 20_000
@@ -23,97 +52,10 @@ MAX_ELEMENTS = 200_000_000
 MAX_CONSTANT_ELEMENTS = 1_000_000
 MAX_NESTING = 6
 MAX_INTEGER = 2**63 - 1  # an open-ended slice ends there
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+){0,40}")
+_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){0,40}")  # as ModuleDict keys are; it never becomes code
 _KWARG = re.compile(r"[a-z][a-z_]{0,40}")
 # Their device comes from the trace; the rebuild places them beside the images.
 _LAYOUT_KWARGS = frozenset({"device", "pin_memory", "layout", "memory_format", "generator"})
-
-TensorKind = Literal["parameter", "buffer", "constant"]
-
-
-class GraphRefusedError(Exception):
-    """The description is not acceptable; ``kind`` is the failure class."""
-
-    def __init__(self, message: str, kind: str = "graph-refused") -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRef:
-    """The value of an earlier node."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class TensorRef:
-    """An entry of the tensor table."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRef:
-    """The batch of images."""
-
-
-@dataclass(frozen=True, slots=True)
-class DtypeRef:
-    """A dtype by name."""
-
-    name: str
-
-
-Argument = None | bool | int | float | str | NodeRef | TensorRef | ImageRef | DtypeRef | tuple["Argument", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One operation; ``kwargs`` are sorted by name."""
-
-    op: str
-    args: tuple[Argument, ...]
-    kwargs: tuple[tuple[str, Argument], ...]
-
-    def references(self) -> Iterator[NodeRef | TensorRef | ImageRef]:
-        """Yield every value the node reads, in argument order."""
-        for argument in (*self.args, *(value for _, value in self.kwargs)):
-            yield from _references(argument)
-
-
-@dataclass(frozen=True, slots=True)
-class TensorEntry:
-    """A parameter, buffer or constant.
-
-    Attributes:
-        name: Its state-dict name in the candidate's own source.
-        aliases: Further state-dict names of the same (tied) tensor.
-        kind: Parameter, buffer or constant.
-        shape: Sizes.
-        dtype: Name such as ``float32``.
-        requires_grad: Whether training updates it.
-    """
-
-    name: str
-    aliases: tuple[str, ...]
-    kind: TensorKind
-    shape: tuple[int, ...]
-    dtype: str
-    requires_grad: bool
-
-    @property
-    def elements(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-
-@dataclass(frozen=True, slots=True)
-class ModeGraph:
-    """The graph of one mode (train or eval)."""
-
-    nodes: tuple[Node, ...]
-    output: NodeRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,43 +146,38 @@ def _plain(argument: Argument) -> Any:  # noqa: ANN401
             return argument
 
 
-def _references(argument: Argument) -> Iterator[NodeRef | TensorRef | ImageRef]:
-    if isinstance(argument, (NodeRef, TensorRef, ImageRef)):
-        yield argument
-    elif isinstance(argument, tuple):
-        for item in argument:
-            yield from _references(item)
-
-
 def _mode(document: object, tensors: tuple[TensorEntry, ...], mode: str) -> ModeGraph:
     doc = _mapping(document, mode)
     nodes: list[Node] = []
     for entry in _list(doc.get("nodes"), f"{mode} nodes", MAX_NODES):
-        nodes.append(_node(_mapping(entry, "node"), len(nodes), tensors))
+        nodes.append(_node(_mapping(entry, "node"), len(nodes), len(tensors)))
     output = _argument(doc.get("output"), len(nodes), len(tensors), 0)
     if not isinstance(output, NodeRef):
         raise GraphRefusedError(f"{mode}: the output is not computed by the graph")
+    problem = effect_problem(nodes, tensors) or precision_problem(nodes)
+    if problem is not None:
+        raise GraphRefusedError(f"{mode}: {problem}")
     return ModeGraph(tuple(nodes), output)
 
 
-def _node(entry: Mapping[str, Any], index: int, tensors: tuple[TensorEntry, ...]) -> Node:
+def _node(entry: Mapping[str, Any], index: int, tensors: int) -> Node:
     op = entry.get("op")
     if not isinstance(op, str) or op not in ALLOWED_OPS:
         raise GraphRefusedError(f"operation {str(op)[:80]!r} is not allowed", "op-not-allowed")
-    args = tuple(_argument(a, index, len(tensors), 0) for a in _list(entry.get("args"), "args", 64))
+    given = _list(entry.get("args"), "args", 64)
+    equation: tuple[Argument, ...] = ()
+    if op == "aten.einsum.default":
+        if not given or not is_einsum(given[0]):
+            raise GraphRefusedError("einsum takes an equation of letters, commas and one arrow")
+        equation, given = (given[0],), given[1:]
+    args = equation + tuple(_argument(a, index, tensors, 0) for a in given)
     kwargs = []
     for name, value in sorted(_mapping(entry.get("kwargs"), "kwargs").items()):
         if not isinstance(name, str) or not _KWARG.fullmatch(name):
             raise GraphRefusedError(f"bad keyword in {op}")
         if name not in _LAYOUT_KWARGS:
-            kwargs.append((name, _argument(value, index, len(tensors), 0)))
+            kwargs.append((name, _argument(value, index, tensors, 0)))
     node = Node(op, args, tuple(kwargs))
-    if op in INPLACE_OPS and args and isinstance(args[0], TensorRef):
-        target = tensors[args[0].index]
-        if target.kind != "buffer" or target.dtype != "int64" or target.elements != 1:
-            raise GraphRefusedError(f"{op} writes into {target.name}; only a step counter may be written")
-    if op in INPLACE_OPS and args and isinstance(args[0], ImageRef):
-        raise GraphRefusedError(f"{op} writes into the images")
     if op in FACTORY_OPS:
         _bound_factory(node)
     return node
@@ -262,8 +199,8 @@ def _tensor(entry: object) -> TensorEntry:
     dtype = doc.get("dtype")
     if dtype not in ALLOWED_DTYPES:
         raise GraphRefusedError(f"tensor of dtype {str(dtype)[:40]!r}")
-    if kind == "parameter" and dtype != "float32":
-        raise GraphRefusedError(f"parameter of dtype {dtype}; parameters are float32")
+    if dtype in ("float64", "float16", "bfloat16") or (kind == "parameter" and dtype != "float32"):
+        raise GraphRefusedError(f"{kind} of dtype {dtype}; weights are float32 and the protocol decides the precision")
     requires_grad = doc.get("requires_grad")
     if not isinstance(requires_grad, bool) or (requires_grad and kind != "parameter"):
         raise GraphRefusedError("requires_grad is for parameters")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-from fairnad_engine.backbone.export import CandidateError, build, export_backbone, read_tensors
+import torch
+from torch import nn
+
+from fairnad_engine.backbone.export import CandidateError, build, export_with_witness, read_tensors
+from fairnad_engine.backbone.graph import GraphRefusedError
+from fairnad_engine.backbone.replay import replay_graph
 
 Blobs = dict[str, bytes]
 Task = Callable[[dict[str, Any], Blobs], tuple[dict[str, Any], Blobs]]
@@ -14,29 +20,52 @@ __all__ = ["TASKS", "CandidateError"]
 
 
 def _export(payload: dict[str, Any], blobs: Blobs) -> tuple[dict[str, Any], Blobs]:
-    """Source in, graph description and initial weights out."""
-    document, weights = export_backbone(payload["source"], payload)
-    return {"graph": document}, {"weights": weights}
+    """Source in; graph description, initial weights and what the source itself was seen to do out."""
+    document, weights, witness = export_with_witness(payload["source"], payload)
+    return {"graph": document, "witness": witness}, {"weights": weights}
+
+
+def _replay(payload: dict[str, Any], blobs: Blobs) -> tuple[dict[str, Any], Blobs]:
+    """Graph description and weights in, what the graph does out; no candidate's source comes into this child."""
+    try:
+        return replay_graph(payload["graph"], read_tensors(blobs["weights"]), int(payload["seed"])), {}
+    except GraphRefusedError as refused:
+        raise CandidateError(refused.kind, str(refused)) from refused
 
 
 def _widths(payload: dict[str, Any], blobs: Blobs) -> tuple[dict[str, Any], Blobs]:
     """Parameters and MACs at each of several widths, as hints for the width fit; the fitted child is counted anew."""
-    import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     shape = [int(n) for n in payload["shape"]]
-    found: list[list[float]] = []
+    most_params, most_macs = payload.get("most", [math.inf, math.inf])
+    found: list[list[float] | None] = []
     for width in payload["widths"]:
-        model = build(payload["source"], shape[0], int(payload["classes"]), float(width), 0).eval()
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            model.to("meta")(torch.empty(2, *shape, device="meta"))
-        found.append([float(width), sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 4])
-    return {"widths": found}, {}
+        try:
+            model = _on_meta(payload, shape[0], float(width))
+            with FlopCounterMode(display=False) as counter, torch.no_grad():
+                model(torch.empty(2, *shape, device="meta"))
+        except Exception:
+            found.append(None)  # this width breaks it; another may not
+            continue
+        params, macs = sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 4
+        found.append([params, macs])
+        if params > most_params or macs > most_macs:
+            break  # far over: what is wider only takes longer to build
+    return {"widths": found + [None] * (len(payload["widths"]) - len(found))}, {}
+
+
+def _on_meta(payload: dict[str, Any], channels: int, width: float) -> nn.Module:
+    arguments = (payload["source"], channels, int(payload["classes"]), width, 0)
+    try:
+        with torch.device("meta"):
+            return build(*arguments).eval()
+    except Exception:
+        return build(*arguments).eval().to("meta")  # a constructor that looks at the numbers it draws
 
 
 def _logits(payload: dict[str, Any], blobs: Blobs) -> tuple[dict[str, Any], Blobs]:
     """The stand-alone source with given weights on given images (float32, N x C x H x W)."""
-    import torch
     from safetensors.torch import save
 
     images = read_tensors(blobs["images"])["images"]
@@ -53,4 +82,4 @@ def _logits(payload: dict[str, Any], blobs: Blobs) -> tuple[dict[str, Any], Blob
     return {}, {"logits": save({"logits": logits.contiguous()})}
 
 
-TASKS: dict[str, Task] = {"export": _export, "widths": _widths, "logits": _logits}
+TASKS: dict[str, Task] = {"export": _export, "replay": _replay, "widths": _widths, "logits": _logits}

@@ -31,14 +31,14 @@ add_.Tensor add_.Scalar sub_.Tensor mul_.Tensor mul_.Scalar div_.Tensor div_.Sca
 relu6_.default silu_.default mish_.default elu_.default selu_.default celu_.default leaky_relu_.default
 hardtanh_.default hardswish_.default hardsigmoid_.default sigmoid_.default tanh_.default clamp_.default
 clamp_min_.default clamp_max_.default bernoulli_.float dropout_.default neg_.default exp_.default
-sqrt_.default fill_.Scalar zero_.default floor_.default masked_fill_.Scalar square_.default
+sqrt_.default fill_.Scalar fill_.Tensor zero_.default floor_.default masked_fill_.Scalar square_.default
 floor_divide_.Scalar feature_dropout_.default
 """
 
 _CONTRACTION = """
 conv1d.default conv2d.default conv2d.padding conv3d.default conv_transpose2d.input linear.default
 matmul.default mm.default bmm.default baddbmm.default addmm.default einsum.default
-scaled_dot_product_attention.default dot.default bilinear.default convolution.default
+scaled_dot_product_attention.default convolution.default
 """
 
 _NORM_POOL = """
@@ -90,6 +90,8 @@ _SYMBOLIC: dict[str, Callable[..., Any]] = {
 }
 
 FACTORY_OPS = frozenset(f"aten.{name}" for name in _FACTORY.split())
+# What noise is drawn into.
+NOISE_OPS = frozenset({"aten.empty.memory_format", "aten.rand.default", "aten.randn.default", "aten.bernoulli.p"})
 INPLACE_OPS = frozenset(f"aten.{name}" for name in _INPLACE.split()) | {"aten.detach_.default"}
 ALLOWED_OPS = (
     frozenset(
@@ -99,6 +101,38 @@ ALLOWED_OPS = (
     | INPLACE_OPS
     | frozenset(_SYMBOLIC)
     | {"aten.sym_size.int"}
+)
+
+# Names of what makes up a network; the rest moves, regularises or joins values.
+COMPUTING_OPS = frozenset(
+    name.split(".")[0].rstrip("_") for group in (_CONTRACTION, _NORM_POOL) for name in group.split()
+) - {"dropout", "feature_dropout", "alpha_dropout", "native_dropout", "mean", "sum"} | frozenset(
+    [
+        "relu",
+        "relu6",
+        "gelu",
+        "silu",
+        "mish",
+        "elu",
+        "selu",
+        "celu",
+        "leaky_relu",
+        "prelu",
+        "hardtanh",
+        "hardswish",
+        "hardsigmoid",
+        "softplus",
+        "tanh",
+        "sigmoid",
+        "log_sigmoid",
+        "glu",
+        "erf",
+        "sin",
+        "cos",
+        "cat",
+        "concat",
+        "roll",
+    ]
 )
 
 # Traces leave these behind; they compute nothing.

@@ -23,7 +23,7 @@ from fairnad_engine.backbone.graph import (
     NodeRef,
     TensorRef,
 )
-from fairnad_engine.backbone.ops import FACTORY_OPS, resolve
+from fairnad_engine.backbone.ops import FACTORY_OPS, NOISE_OPS, resolve
 
 Forward = Callable[[torch.Tensor, list[torch.Tensor]], torch.Tensor]
 
@@ -93,7 +93,7 @@ def compile_mode(graph: ModeGraph) -> Forward:
         function = resolve(node.op)
         if function is None:
             raise GraphRefusedError(f"this torch has no {node.op}", "op-not-allowed")
-        scope[f"o{index}"] = function
+        scope[f"o{index}"] = _noise(function) if node.op in NOISE_OPS else function
         constants = _Constants(scope, index)
         parts = [constants.text(argument) for argument in node.args]
         # A keyword is text of the description, so it is bound through the scope, never written out.
@@ -112,6 +112,22 @@ def compile_mode(graph: ModeGraph) -> Forward:
     exec(compile("\n".join(lines), "<backbone graph>", "exec"), scope)  # noqa: S102 - text made from integers
     forward: Forward = scope["forward"]
     return forward
+
+
+def _noise(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """Draw the noise of dropout and stochastic depth in the precision that autocast has chosen for what it meets.
+
+    The trace bakes float32 in; left there it would turn every later activation into float32.
+    """
+
+    def draw(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        device = kwargs.get("device", torch.device("cpu")).type
+        available = torch.amp.is_autocast_available(device)  # ``meta`` has none
+        if kwargs.get("dtype") is torch.float32 and available and torch.is_autocast_enabled(device):
+            kwargs["dtype"] = torch.get_autocast_dtype(device)
+        return factory(*args, **kwargs)
+
+    return draw
 
 
 def _last_uses(graph: ModeGraph) -> dict[int, list[int]]:

@@ -12,30 +12,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from fairnad_engine.artifacts import ArtifactFolder
+from fairnad_engine.backbone.agreement import disagreement
 from fairnad_engine.backbone.analysis import Cost, measure
 from fairnad_engine.backbone.canonical import structure_hashes
-from fairnad_engine.backbone.contract import check_source
+from fairnad_engine.backbone.contract import CONTRACT, Entry, check_source
+from fairnad_engine.backbone.fitting import Budget, Hint, read_hints, widths_below, widths_to_fill
 from fairnad_engine.backbone.graph import BackboneGraph, GraphRefusedError, ModeGraph, NodeRef, parse_graph
 from fairnad_engine.backbone.jail.client import Jail
 
+__all__ = ["Budget", "Verdict", "Verifier", "check_weights", "load_graph", "longest_chain"]
+
 MIN_LAYERS = 3
-_FIT_STEPS = 16  # widths scanned below the requested one
-_FIT_EXPORTS = 3  # of those, how many are tried for real
+_FIT_EXPORTS = 3  # of the widths that should fit, how many are tried for real
+_WITNESSES = 2  # before and after the trace
 _LAYER_OPS = ("aten.conv1d", "aten.conv2d", "aten.linear", "aten.matmul", "aten.mm", "aten.addmm", "aten.bmm")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a backbone may cost, and what it must fit."""
-
-    input_shape: tuple[int, int, int]
-    num_classes: int
-    max_params: int
-    max_macs: int
-
-    def holds(self, params: int, macs: int) -> bool:
-        """Whether both costs are within the budget."""
-        return params <= self.max_params and macs <= self.max_macs
 
 
 @dataclass(frozen=True)
@@ -78,6 +68,7 @@ class _Exported:
     graph: BackboneGraph
     weights: bytes
     cost: Cost
+    witness: tuple[object, ...]
 
 
 class _FailedError(Exception):
@@ -87,13 +78,24 @@ class _FailedError(Exception):
 
 
 class Verifier:
-    """Sends proposals through the ladder; safe to call from several threads."""
+    """Sends proposals through the ladder; safe to call from several threads.
 
-    def __init__(self, jail: Jail, files: ArtifactFolder, budget: Budget, fit: str = "down") -> None:
+    Args:
+        jail: Where candidates run.
+        files: Receives graphs and initial weights.
+        budget: What a backbone may cost, and what it must fit.
+        fit: How a backbone over budget is narrowed.
+        entry: What of a source is built; only what follows the contract has a width to fit.
+    """
+
+    def __init__(
+        self, jail: Jail, files: ArtifactFolder, budget: Budget, fit: str = "down", entry: Entry = CONTRACT
+    ) -> None:
         self._jail = jail
         self._files = files
         self._budget = budget
-        self._fit = fit
+        self._fit = fit if entry.follows_contract else "llm"
+        self._entry = entry
 
     def verify(self, source: str, width: float, seed: int) -> Verdict:
         """Build, check, count and store a proposal.
@@ -103,13 +105,14 @@ class Verifier:
             width: The requested width.
             seed: Seed of the initial weights.
         """
-        problem = check_source(source)
+        problem = check_source(source, entry=self._entry)
         if problem is not None:
             return Verdict(problem.kind, problem.message)
         try:
             width, exported = self._within_budget(source, width, seed)
             if longest_chain(exported.graph.eval) < MIN_LAYERS:
                 raise _FailedError("not-multi-layer", f"fewer than {MIN_LAYERS} layers in a row")
+            self._check_agreement(exported, seed)
         except _FailedError as failed:
             return Verdict(failed.kind, str(failed), width=width)
         hashes = structure_hashes(exported.graph)
@@ -127,43 +130,58 @@ class Verifier:
     def _within_budget(self, source: str, width: float, seed: int) -> tuple[float, _Exported]:
         exported = self._export(source, width, seed)
         cost = exported.cost
-        if self._budget.holds(cost.params, cost.macs):
+        fits = self._budget.holds(cost.params, cost.macs)
+        if self._fit == "fill":
+            fitted = self._first_fitting(source, widths_to_fill(self._hints, source, width, cost, self._budget), seed)
+            if fitted is not None and not (fits and fitted[0] <= width):
+                return fitted
+        if fits:
             return width, exported
         if self._fit == "down":
-            for narrower in self._narrower_widths(source, width, cost)[:_FIT_EXPORTS]:
-                fitted = self._export(source, narrower, seed)
-                if self._budget.holds(fitted.cost.params, fitted.cost.macs):
-                    return narrower, fitted
+            narrower = widths_below(self._hints, source, width, cost, self._budget)
+            fitted = self._first_fitting(source, narrower, seed)
+            if fitted is not None:
+                return fitted
         raise _FailedError(
             "over-budget",
             f"{cost.params} parameters and {cost.macs} MACs; "
             f"the budget is {self._budget.max_params} and {self._budget.max_macs}",
         )
 
-    def _narrower_widths(self, source: str, width: float, cost: Cost) -> list[float]:
-        """Widths below the requested one that should fit, widest first; costs told by the child are only hints."""
-        scanned = [round(width * (1 - step / _FIT_STEPS), 6) for step in range(1, _FIT_STEPS - 1)]
-        result = self._jail.run(
-            "widths",
-            {
-                "source": source,
-                "shape": list(self._budget.input_shape),
-                "classes": self._budget.num_classes,
-                "widths": scanned,
-            },
-            {},
-        )
-        hints = result.data.get("widths") if result.ok else None
-        if not isinstance(hints, list) or len(hints) != len(scanned):
-            return []
-        fitting = []
-        for one, hint in zip(scanned, hints, strict=True):
-            if not _is_numbers(hint, 3):
-                return []
-            moved = hint[2] < cost.macs or hint[1] < cost.params
-            if moved and self._budget.holds(hint[1], hint[2]):
-                fitting.append(one)
-        return fitting
+    def _first_fitting(self, source: str, widths: list[float], seed: int) -> tuple[float, _Exported] | None:
+        """The first of these widths that is within the budget for real; a hint may have promised too much."""
+        for width in widths[:_FIT_EXPORTS]:
+            try:
+                fitted = self._export(source, width, seed)
+            except _FailedError:
+                continue  # widths may break divisibility, or ask for more memory than there is
+            if self._budget.holds(fitted.cost.params, fitted.cost.macs):
+                return width, fitted
+        return None
+
+    def _hints(self, source: str, widths: list[float]) -> list[Hint | None]:
+        payload = {
+            "source": source,
+            "shape": list(self._budget.input_shape),
+            "classes": self._budget.num_classes,
+            "widths": widths,
+            "most": [4 * self._budget.max_params, 4 * self._budget.max_macs],
+        }
+        result = self._jail.run("widths", payload, {})
+        return read_hints(result.data.get("widths") if result.ok else None, len(widths))
+
+    def _check_agreement(self, exported: _Exported, seed: int) -> None:
+        """Hold what the candidate did in its own child against what its graph does in another."""
+        document = json.loads(exported.graph.to_json())
+        result = self._jail.run("replay", {"graph": document, "seed": seed}, {"weights": exported.weights})
+        if not result.ok:
+            raise _FailedError(result.failure or "crash", f"its graph: {result.message}")
+        for claimed in exported.witness:
+            problem = disagreement(claimed, result.data["seen"])
+            if problem is not None:
+                raise _FailedError("graph-disagrees", f"run eagerly, the source gives {problem} than its graph")
+        if result.data["leak"]:
+            raise _FailedError("batch-dependent", "in eval mode an image's logits depend on the images beside it")
 
     def _export(self, source: str, width: float, seed: int) -> _Exported:
         result = self._jail.run(
@@ -174,6 +192,7 @@ class Verifier:
                 "classes": self._budget.num_classes,
                 "width": width,
                 "seed": seed,
+                **self._entry.request(),
             },
             {},
         )
@@ -185,7 +204,10 @@ class Verifier:
                 raise GraphRefusedError("the graph is for another input or number of classes")
             weights = result.blobs.get("weights", b"")
             check_weights(graph, weights)
-            return _Exported(graph, weights, measure(graph))
+            witness = result.data.get("witness")
+            if not isinstance(witness, list) or len(witness) != _WITNESSES:
+                raise GraphRefusedError("the child tells nothing of the candidate's own step")
+            return _Exported(graph, weights, measure(graph), tuple(witness))
         except GraphRefusedError as refused:
             raise _FailedError(refused.kind, str(refused)) from refused
 
@@ -223,11 +245,3 @@ def longest_chain(graph: ModeGraph) -> int:
 
 def _depths(references: Iterable[object], depth: list[int]) -> list[int]:
     return [depth[r.index] for r in references if isinstance(r, NodeRef)]
-
-
-def _is_numbers(value: object, count: int) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == count
-        and all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in value)
-    )

@@ -65,12 +65,13 @@ class Jailed(Protocol):
 
 
 class _Model(BaseModel):
-    """What is read of ``model.json``."""
+    """What is read of ``model.json``; ``data`` says where the run read its data set, where that was not the default."""
 
     model_config = ConfigDict(frozen=True)
 
     width: float = Field(gt=0)
     dataset: str
+    data: dict[str, Any] = Field(default_factory=dict)
     split: str
     dataset_digest: str
     protocol: TrainingProtocol
@@ -90,20 +91,21 @@ def evaluate_folder(folder: Path) -> Evaluation:
 
     model = _read_model(folder)
     graph, network, _ = _read_network(folder)
-    info = dataset_info(model.dataset)
+    info = dataset_info(model.dataset, **model.data)
     if graph.input_shape != info.image_shape or graph.num_classes != info.num_classes:
         raise InputError(f"{folder / 'graph.json'}: is not for images of {model.dataset}; export the model again")
-    if split_digest(model.dataset) != model.dataset_digest:
+    if (here := split_digest(model.dataset, **model.data)) != model.dataset_digest:
         raise InputError(
             f"{folder / 'model.json'}: was scored on other images or splits of {model.dataset} "
-            f"(digest {model.dataset_digest}, here {split_digest(model.dataset)}); use those of the run"
+            f"(digest {model.dataset_digest}, here {here}); use those of the run"
         )
     try:
         cost = measure(graph)
     except GraphRefusedError as refused:
         raise _damaged(folder / "graph.json", refused) from refused
     with _one_thread():
-        accuracy = score(network, info, load_split(model.dataset, "validation"), model.protocol.eval_batch_size)
+        validation = load_split(model.dataset, "validation", **model.data)
+        accuracy = score(network, info, validation, model.protocol.eval_batch_size)
     return Evaluation(
         validation_accuracy=accuracy,
         recorded=model.validation_accuracy,
@@ -135,8 +137,8 @@ def check_standalone(folder: Path, jail: Jailed) -> float:
         source = _read(folder, "backbone.py").decode()
     except UnicodeDecodeError as error:
         raise _damaged(path, error) from error
-    split = load_split(model.dataset, "validation").images[:COMPARED_IMAGES]
-    images = normalise(split, dataset_info(model.dataset)).contiguous()
+    split = load_split(model.dataset, "validation", **model.data).images[:COMPARED_IMAGES]
+    images = normalise(split, dataset_info(model.dataset, **model.data)).contiguous()
     with _one_thread(), torch.no_grad():
         expected = network.eval()(images)
     payload = {

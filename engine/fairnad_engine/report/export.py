@@ -142,6 +142,7 @@ def _model(run: RunRow, candidate: CandidateRow, training: EvaluationRow, graph:
         "width_hash": candidate.width_hash,
         "aliases": _aliases(graph),
         "dataset": environment["dataset"]["name"],
+        "data": _data_location(run),
         "split": environment["split_label"],
         "dataset_digest": run.dataset_digest,
         "protocol": environment["protocol"],
@@ -155,6 +156,11 @@ def _model(run: RunRow, candidate: CandidateRow, training: EvaluationRow, graph:
             **{key: environment[key] for key in ("python", "machine") if key in environment},
         },
     }
+
+
+def _data_location(run: RunRow) -> Row:
+    """Where the run read its data set, as far as its settings say more than the name."""
+    return {k: v for k, v in run.config["data"].items() if k not in ("dataset", "protocol") and v is not None}
 
 
 def _aliases(graph: BackboneGraph) -> list[tuple[str, str]]:

@@ -95,7 +95,7 @@ class ModelLine:
         change: What was changed, in the designer's words.
         edit_type: ``structural``, ``capacity`` or ``hyper-parameter``.
         realised: Whether its graph shows the idea: ``yes``, ``no``, ``unknown``.
-        status: ``verified``, ``training``, ``trained`` or ``failed``.
+        status: ``verified``, ``training``, ``trained``, ``screened`` (stopped after a short schedule) or ``failed``.
         failure: Class of a failed training.
         validation_accuracy: Percent, on the validation split.
         params: Parameters.
@@ -128,12 +128,37 @@ class ModelLine:
 
 @dataclass(frozen=True)
 class BudgetFacts:
-    """What may be trained, how many were (the seed is not counted), and what a model may cost."""
+    """What may be trained, how many were (the seed is not counted), and what a model may cost.
+
+    ``screened_so_far`` were stopped after a short schedule; the budget counts them as well.
+    """
 
     trained: int
     trained_so_far: int
     max_params: int
     max_macs: int
+    screened_so_far: int = 0
+
+
+@dataclass(frozen=True)
+class FidelityFacts:
+    """How trainings were shortened; without an effect where ``mode`` is ``off``.
+
+    Attributes:
+        mode: ``off`` or ``promote``.
+        short: The short schedule, such as ``short:4``; None where there is none.
+        confidence: Of the bound that stops a model.
+        tolerance: In standard errors of accuracy.
+        epochs: Epochs trained by the search at each fidelity, the seed included.
+        epochs_in_full: What every one of these models in full would have taken.
+    """
+
+    mode: str
+    short: str | None
+    confidence: float
+    tolerance: float
+    epochs: dict[str, int]
+    epochs_in_full: int
 
 
 @dataclass(frozen=True)
@@ -156,6 +181,7 @@ class CountFacts:
         slots: Slots of all generations so far.
         slots_trained: Of them, ended with a trained model.
         slots_failed: Ended without one.
+        slots_screened: Ended with a model that was stopped after a short schedule.
         slots_cut: Not worked on, because the budget was spent.
         slots_open: Not ended.
         proposals: Model replies.
@@ -181,6 +207,7 @@ class CountFacts:
     distinct_structures: int
     pass_rate: float | None
     proposal_pass_rate: float | None
+    slots_screened: int = 0
 
 
 @dataclass(frozen=True)
@@ -281,6 +308,7 @@ class RunSummary:
         protocol: What a score means.
         seed: The seed backbone, the baseline; None before it is verified.
         budget: Models and costs allowed.
+        fidelity: How trainings were shortened.
         generations: In order.
         front: The Pareto front now, best accuracy first.
         models: Every verified backbone, the seed first.
@@ -299,6 +327,7 @@ class RunSummary:
     protocol: ProtocolFacts
     seed: ModelLine | None
     budget: BudgetFacts
+    fidelity: FidelityFacts
     generations: tuple[GenerationLine, ...]
     front: tuple[ModelLine, ...]
     models: tuple[ModelLine, ...]

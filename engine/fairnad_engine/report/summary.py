@@ -10,6 +10,7 @@ from fairnad_engine.report.facts import (
     BudgetFacts,
     CategoryLine,
     CountFacts,
+    FidelityFacts,
     GenerationLine,
     IdeaLine,
     ModelLine,
@@ -23,6 +24,7 @@ from fairnad_engine.report.facts import (
 )
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.fairness import largest_difference
+from fairnad_engine.search.fidelity import short_name
 from fairnad_engine.search.finish_results import finish_results
 from fairnad_engine.search.selection import pareto_front, trained
 from fairnad_engine.store import Store
@@ -64,7 +66,9 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
             trained_so_far=len(_counted(candidates)),
             max_params=config.budget.max_params,
             max_macs=config.budget.max_macs,
+            screened_so_far=sum(c.status == "screened" for c in candidates),
         ),
+        fidelity=_fidelity(store, run, config, candidates),
         generations=tuple(
             GenerationLine(g.number, g.state, g.trained, g.hypervolume, g.best_accuracy, g.front)
             for g in store.runs.generations(run_id)
@@ -154,6 +158,19 @@ def idea_line(store: Store, candidate: CandidateRow) -> IdeaLine | None:
     return IdeaLine(idea.id, idea.name, idea.instruction, idea.main, idea.sub, idea.origin)
 
 
+def _fidelity(store: Store, run: RunRow, config: RunConfig, candidates: Sequence[CandidateRow]) -> FidelityFacts:
+    chosen = config.fidelity
+    scored = sum(c.status in ("trained", "screened") for c in candidates)
+    return FidelityFacts(
+        mode=chosen.mode,
+        short=None if chosen.mode == "off" else short_name(chosen.short_epochs),
+        confidence=chosen.confidence,
+        tolerance=chosen.tolerance,
+        epochs=store.runs.epochs_spent(run.id),
+        epochs_in_full=scored * int(run.environment["protocol"]["epochs"]),
+    )
+
+
 def _counted(candidates: Sequence[CandidateRow]) -> list[CandidateRow]:
     """Trained models as the budget counts them: without the seed."""
     return [candidate for candidate in trained(candidates) if candidate.generation > 0]
@@ -161,7 +178,7 @@ def _counted(candidates: Sequence[CandidateRow]) -> list[CandidateRow]:
 
 def _counts(slots: Sequence[SlotRow], attempts: Sequence[AttemptRow], candidates: Sequence[CandidateRow]) -> CountFacts:
     states = Counter(slot.state for slot in slots)
-    ended = {name: states.get(name, 0) for name in ("trained", "failed", "cut")}
+    ended = {name: states.get(name, 0) for name in ("trained", "screened", "failed", "cut")}
     valid = [candidate for candidate in candidates if candidate.generation > 0]
     models = _counted(candidates)
     tried = {(a.generation, a.slot, a.step) for a in attempts}
@@ -179,6 +196,7 @@ def _counts(slots: Sequence[SlotRow], attempts: Sequence[AttemptRow], candidates
         distinct_structures=len({c.exact_hash for c in models}),
         pass_rate=len(valid) / len(tried) if tried else None,
         proposal_pass_rate=len(valid) / len(attempts) if attempts else None,
+        slots_screened=ended["screened"],
     )
 
 
@@ -257,7 +275,7 @@ def _stages(
 ) -> tuple[StageTime, ...]:
     stage_of = {(slot.generation, slot.slot): slot.stage for slot in slots}
     stage_of_model = {c.id: c.stage for c in candidates}
-    evaluations = store.runs.evaluations(run_id, "search")
+    evaluations = [*store.runs.evaluations(run_id, "search"), *store.runs.evaluations(run_id, "screen")]
     lines = []
     for stage in sorted({*stage_of.values(), *stage_of_model.values()}):
         own = [a for a in attempts if stage_of[a.generation, a.slot] == stage]

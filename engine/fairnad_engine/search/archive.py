@@ -58,8 +58,11 @@ def remember(attempts: list[AttemptRow], candidates: list[CandidateRow]) -> tupl
             result = f"failed: {attempt.failure}: {attempt.message}"[:300]
         else:
             candidate = by_place.get((attempt.generation, attempt.slot, attempt.step))
-            if candidate is None or candidate.accuracy is None:
+            if candidate is not None and candidate.status == "screened":
+                result = f"not better than what is there, with {candidate.params} parameters, {candidate.macs} MACs"
+            elif candidate is None or candidate.accuracy is None:
                 continue
-            result = f"{candidate.accuracy:.2f} % with {candidate.params} parameters, {candidate.macs} MACs"
+            else:
+                result = f"{candidate.accuracy:.2f} % with {candidate.params} parameters, {candidate.macs} MACs"
         outcomes.append(Outcome(problem=attempt.purpose, change=str(design.get("change", ""))[:200], outcome=result))
     return tuple(outcomes[-MEMORY_LENGTH:])

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.on_finish import split_command
+from fairnad_engine.training.data.folder_settings import ImageFolderSettings
 
 Fairness = Literal["main+sub", "level+main+sub", "main", "sub", "none"]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 class PapersSection(_Section):
@@ -51,10 +57,35 @@ class ModelSection(_Section):
 
 
 class DataSection(_Section):
-    """What backbones are trained on."""
+    """What backbones are trained on.
+
+    Attributes:
+        dataset: Name of a data set, or ``imagefolder:PATH`` for own images.
+        protocol: Name of a protocol, or path of a ``.toml`` file.
+        root: Folder of data sets; where not given, ``$FAIRNAD_DATA``, else ``~/.cache/fairnad-tui/data``.
+        splits: Folder with NAS-Bench-201's index files; where not given, splits are drawn with a fixed seed.
+        imagefolder: How own images are read.
+    """
 
     dataset: str = "digits"
     protocol: str = "digits"
+    root: str | None = None
+    splits: str | None = None
+    imagefolder: ImageFolderSettings | None = None
+
+    def location(self) -> dict[str, Any]:
+        """Where and how the data set is read: the keywords of the functions of ``training.datasets``."""
+        return self.model_dump(mode="json", exclude={"dataset", "protocol"})
+
+    def resolved(self) -> DataSection:
+        """The same places as absolute paths, which hold wherever a run is taken up again."""
+        kind, colon, path = self.dataset.partition(":")
+        changes: dict[str, Any] = {"dataset": kind + colon + _absolute(path) if path else self.dataset}
+        changes |= {name: _absolute(value) for name in ("root", "splits") if (value := getattr(self, name))}
+        if self.imagefolder and self.imagefolder.test_folder:
+            test = _absolute(self.imagefolder.test_folder)
+            changes["imagefolder"] = self.imagefolder.model_copy(update={"test_folder": test})
+        return self.model_copy(update=changes)
 
 
 class BudgetSection(_Section):
@@ -80,7 +111,8 @@ class SearchSection(_Section):
         stages: Slots of Stage I, II and III in a generation.
         fairness: On which levels of the template turns are kept equal; ``none`` draws uniformly over ideas.
         parent_floor: Points below the seed's accuracy under which a model is no parent in Stage II.
-        fit: How a child over budget is narrowed.
+        fit: Who fits a child to the budget: ``down`` narrows by program what is over it, ``fill`` puts every child at
+            its edge, ``llm`` asks the model.
     """
 
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -88,7 +120,7 @@ class SearchSection(_Section):
     stages: tuple[int, int, int] = (8, 8, 4)
     fairness: Fairness = "main+sub"
     parent_floor: float = Field(default=2.0, ge=0)
-    fit: Literal["down", "llm"] = "down"
+    fit: Literal["down", "fill", "llm"] = "down"
 
     @model_validator(mode="after")
     def _some_slots(self) -> SearchSection:
@@ -97,18 +129,63 @@ class SearchSection(_Section):
         return self
 
 
-class MachineSection(_Section):
-    """How a run uses this machine; changes nothing of its outcome.
+class FidelitySection(_Section):
+    """Whether every model is trained in full (the paper's form), or first over a short schedule.
 
     Attributes:
-        workers: Trainings at a time.
+        mode: ``off``, or ``promote``: short schedule first, full training unless confidently dominated.
+        short_epochs: Epochs of the short schedule, with its own cosine to zero.
+        confidence: One-sided, of the upper bound of the accuracy that full training is expected to give.
+        tolerance: Standard errors of accuracy that a stopped model may be better than what dominates it.
+        warm_up: Models trained under both schedules before any is stopped.
+        window: A decision reads the units this many places earlier and before; no more trainings run at a time.
+    """
+
+    mode: Literal["off", "promote"] = "off"
+    short_epochs: int = Field(default=3, ge=1, le=10_000)
+    confidence: float = Field(default=0.8, ge=0.5, lt=1)
+    tolerance: float = Field(default=0.5, ge=-5, le=5)
+    warm_up: int = Field(default=2, ge=1, le=1000)
+    window: int = Field(default=4, ge=1, le=400)
+
+
+DeviceName = Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,3})$")]
+
+
+class MachineSection(_Section):
+    """How a run uses this machine; changes nothing of its outcome on the CPU.
+
+    On a GPU scores depend on its kernels and on ``precision`` by rounding, so they are those of that kind of device.
+
+    Attributes:
+        workers: Trainings at a time on the CPU, one thread each.
+        devices: ``auto`` (every visible GPU, or the CPU where there is none) or names: ``cpu``, ``cuda:0`` ...
+        streams: Trainings at a time on each GPU; ``auto`` finds how many fit and pay.
+        reserve_gib: GiB kept free on each GPU, for a model server.
+        precision: ``fp32`` (strict: no TF32) or ``bf16`` (autocast); on the CPU always ``fp32``.
+        checkpoint_seconds: Seconds between two checkpoints of an unfinished training; 0 writes one after each epoch.
+        latency_rounds: Timed passes of the trained network at batch 1 and 256, as a further cost; 0 for none.
         training_deadline: Seconds after which one training is given up.
         accept_weak_jail: Run model-written code although a layer of the jail is missing.
+        on_finish: Command that is run when a job ends, without a shell; empty for none.
     """
 
     workers: int = Field(default=2, ge=1, le=256)
+    devices: Literal["auto"] | tuple[DeviceName, ...] = "auto"
+    streams: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
+    reserve_gib: float = Field(default=0.0, ge=0, le=1000)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    checkpoint_seconds: float = Field(default=60.0, ge=0)
+    latency_rounds: int = Field(default=0, ge=0, le=10_000)
     training_deadline: float = Field(default=3600.0, gt=0)
     accept_weak_jail: bool = False
+    on_finish: str = Field(default="", max_length=4000)
+
+    @field_validator("on_finish")
+    @classmethod
+    def _a_command(cls, command: str) -> str:
+        split_command(command)
+        return command
 
 
 class RunConfig(_Section):
@@ -121,11 +198,16 @@ class RunConfig(_Section):
     data: DataSection = DataSection()
     budget: BudgetSection = BudgetSection()
     search: SearchSection = SearchSection()
+    fidelity: FidelitySection = FidelitySection()
     machine: MachineSection = MachineSection()
 
     def outcome_settings(self) -> dict[str, Any]:
         """The settings that decide a run's outcome; the rest may differ between equal runs."""
-        return self.model_dump(mode="json", exclude={"name": True, "machine": True, "model": {"lanes"}})
+        settings = self.model_dump(mode="json", exclude={"name": True, "machine": True, "model": {"lanes"}})
+        settings["data"] = self.data.resolved().model_dump(mode="json")
+        if self.fidelity.mode == "off":
+            settings["fidelity"] = {"mode": "off"}  # the others then mean nothing
+        return settings
 
     def digest_settings(self) -> dict[str, Any]:
         """The settings of the search as the run digest takes them: no path, no server, nothing of a machine.
@@ -133,7 +215,11 @@ class RunConfig(_Section):
         What papers, curation, model, protocol and seed backbone came to stands in the digest by its own content.
         """
         search = self.search.model_dump(mode="json", exclude={"seed_backbone"})
-        return {"budget": self.budget.model_dump(mode="json"), "dataset": self.data.dataset, "search": search}
+        dataset = self.data.dataset.partition(":")[0]
+        settings = {"budget": self.budget.model_dump(mode="json"), "dataset": dataset, "search": search}
+        if self.fidelity.mode != "off":
+            settings["fidelity"] = self.fidelity.model_dump(mode="json")
+        return settings
 
     def to_toml(self) -> str:
         """The settings as the file that :func:`load_config` reads."""

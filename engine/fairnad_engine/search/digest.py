@@ -46,5 +46,10 @@ def run_digest(store: Store, run_id: str) -> str:
         "counts": [[c.node, c.turns, c.join_offset, c.active] for c in store.sampling.counts(run_id).values()],
         "uses": store.sampling.uses(run_id),
     }
+    if config.fidelity.mode != "off":
+        document["short"] = [
+            [e.candidate_id, e.fidelity, e.status, e.accuracy, e.message]
+            for e in store.runs.evaluations(run_id, "screen")
+        ]
     text = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -24,7 +24,7 @@ from fairnad_engine.search.finish_results import (
     trainings_of,
     write_plan,
 )
-from fairnad_engine.search.scoring import Scorer
+from fairnad_engine.search.scoring import Scorer, job_settings
 from fairnad_engine.search.seeds import entropy, torch_seed
 from fairnad_engine.search.selection import pareto_front, top_by_accuracy
 from fairnad_engine.store import Store
@@ -103,6 +103,7 @@ class Finish:
             deadline=deadline,
             control=control,
             activity=activity,
+            settings=job_settings(config),
         )
 
     async def run(self) -> FinishResult:

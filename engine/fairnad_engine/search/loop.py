@@ -19,7 +19,7 @@ from fairnad_engine.search.plan import approved_ideas, plan_generation
 from fairnad_engine.search.proposals import Generation
 from fairnad_engine.search.scoring import Scorer
 from fairnad_engine.search.seeds import entropy, torch_seed
-from fairnad_engine.search.selection import best_accuracy, hypervolume, pareto_front, trained
+from fairnad_engine.search.selection import best_accuracy, counted, hypervolume, pareto_front, trained
 from fairnad_engine.search.slot import SlotRun
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import Row, SlotRow
@@ -87,8 +87,8 @@ class Search:
 
     def _remaining(self, number: int) -> int:
         """Models that the budget allowed when generation ``number`` began: what it trained itself does not count."""
-        models = trained(self._store.runs.candidates(self._run.id, number - 1))
-        return self._config.budget.trained - sum(c.generation > 0 for c in models)
+        models = counted(self._store.runs.candidates(self._run.id, number - 1))
+        return self._config.budget.trained - len(models)
 
     async def _seed(self) -> None:
         """Train the seed as candidate 0; it is not counted."""

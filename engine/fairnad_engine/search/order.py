@@ -51,6 +51,15 @@ class UnitOrder:
         before = self._units[: self._index[unit]]
         await self._wait(lambda: all(u in self._decided for u in before))
 
+    async def earlier(self, unit: Unit, window: int) -> frozenset[Unit]:
+        """Wait until every unit that is ``window`` or more places earlier is over, and return those.
+
+        A decision that reads these and no others is the same however many trainings run at a time.
+        """
+        before = self._units[: max(0, self._index[unit] - window + 1)]
+        await self._wait(lambda: all(u in self._trained for u in before))
+        return frozenset(before)
+
     async def settle(self, unit: Unit) -> None:
         """The unit's structure is settled: accepted, or given up."""
         async with self._changed:
@@ -58,7 +67,7 @@ class UnitOrder:
             self._changed.notify_all()
 
     async def finish(self, unit: Unit, was_trained: bool) -> None:
-        """The unit is over."""
+        """The unit is over; ``was_trained`` where the budget counts it."""
         async with self._changed:
             self._decided.add(unit)
             self._trained[unit] = was_trained

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
+from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
+from fairnad_engine.search.fidelity import FULL, PromotionRule, Seen, short_name, short_protocol
 from fairnad_engine.search.seeds import entropy, torch_seed
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, Row
 from fairnad_engine.training.executor import Executor
-from fairnad_engine.training.jobs import TrainingJob
+from fairnad_engine.training.jobs import JobSettings, TrainingJob
 from fairnad_engine.training.protocol import Protocol
+
+_STORED = ("epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "seconds")
+Place = tuple[int, int, int]  # generation, slot, step
+Earlier = Callable[[int], Awaitable[frozenset[Place]]]
+
+
+@dataclass(frozen=True)
+class Screening:
+    """Short schedule first: the rule, and how many places back a decision reads its own generation."""
+
+    rule: PromotionRule
+    window: int
 
 
 class Scorer:
@@ -29,6 +44,8 @@ class Scorer:
         deadline: float,
         control: Control,
         activity: Callable[[str, str], None],
+        screening: Screening | None = None,
+        settings: JobSettings | None = None,
     ) -> None:
         self._store = store
         self._run_id = run_id
@@ -39,13 +56,57 @@ class Scorer:
         self._deadline = deadline
         self._control = control
         self._activity = activity
+        self._screening = screening
+        self._settings = settings or JobSettings()
 
-    async def train(self, candidate: CandidateRow) -> CandidateRow:
-        """Train a candidate for the search and return it with its score or failure."""
+    async def train(self, candidate: CandidateRow, earlier: Earlier | None = None) -> CandidateRow:
+        """Train a candidate for the search and return it with its score, failure, or stopped as ``screened``.
+
+        Args:
+            candidate: What to train.
+            earlier: Gives the places of its own generation that a decision about it may read, once they are over.
+        """
         seed = torch_seed(entropy(self._run_seed, candidate.position, "train"))
-        if self._store.runs.evaluation(self._run_id, candidate.id, "search", seed) is None:
+        if self._store.runs.evaluation(self._run_id, candidate.id, "search", seed) is not None:
+            return self._stored(candidate)
+        if self._screening is not None:
+            candidate = await self._screen(candidate, seed, self._screening, earlier)
+            if candidate.status in ("failed", "screened"):
+                return candidate
+        await self._control.gate()
+        await self._evaluate(candidate, "search", seed, candidate.weights)
+        return self._stored(candidate)
+
+    async def _screen(
+        self, candidate: CandidateRow, seed: int, screening: Screening, earlier: Earlier | None
+    ) -> CandidateRow:
+        """Train over the short schedule and decide; a decision that was made before is the same again."""
+        if candidate.status == "screened":
+            return candidate
+        if self._store.runs.evaluation(self._run_id, candidate.id, "screen", seed) is None:
             await self._control.gate()
-            await self._evaluate(candidate, "search", seed, candidate.weights)
+            await self._evaluate(candidate, "screen", seed, candidate.weights)
+        ended = self._store.runs.evaluation(self._run_id, candidate.id, "screen", seed)
+        if ended is None or ended.accuracy is None:
+            return self._stored(candidate)
+        places = await earlier(screening.window) if earlier is not None else frozenset()
+        seen = self._seen(candidate, places)
+        decision = screening.rule.decide(candidate.params, candidate.macs, ended.accuracy, seen)
+        self._store.runs.decide_screening(
+            self._run_id, candidate.id, seed, promoted=decision.promoted, reason=decision.reason
+        )
+        return self._stored(candidate)
+
+    def _seen(self, candidate: CandidateRow, places: frozenset[Place]) -> list[Seen]:
+        """What a decision reads: every earlier generation, and the given places of this one, in their order."""
+        short = {e.candidate_id: e.accuracy for e in self._store.runs.evaluations(self._run_id, "screen")}
+        return [
+            Seen(one.id, one.params, one.macs, short.get(one.id), one.accuracy)
+            for one in self._store.runs.candidates(self._run_id, candidate.generation)
+            if one.generation < candidate.generation or (one.generation, one.slot, one.step) in places
+        ]
+
+    def _stored(self, candidate: CandidateRow) -> CandidateRow:
         found = self._store.runs.candidate(self._run_id, candidate.id)
         assert found is not None  # noqa: S101 - it was read from there
         return found
@@ -58,7 +119,7 @@ class Scorer:
 
     async def test(self, candidate: CandidateRow, weights: str) -> float:
         """Score trained weights on the test split; only ``finish`` may call this."""
-        job = self._job(candidate, "test", 0, weights)
+        job = self._job(candidate, "test", 0, weights, self._protocol)
         outcome = await self._executor.run(
             TrainingJob(**{**job.as_dict(), "kind": "score", "split": "test"}), lambda _: None, self._deadline
         )
@@ -68,19 +129,27 @@ class Scorer:
 
     async def _evaluate(self, candidate: CandidateRow, purpose: str, seed: int, weights: str) -> None:
         epochs: list[Row] = []
+        protocol, fidelity = self._schedule(purpose)
 
         def progress(message: dict[str, Any]) -> None:
-            epochs.append({k: v for k, v in message.items() if k != "type"})
-            text = f"training: epoch {message['epoch']}/{self._protocol.epochs}"
+            epochs.append({name: message[name] for name in _STORED})
+            text = f"training: epoch {message['epoch']}/{protocol.epochs}"
+            if fidelity != FULL:
+                text += f" ({fidelity})"
             if message["validation_accuracy"] is not None:
                 text += f", validation {message['validation_accuracy']:.2f} %"
+            text += f", {1 / max(message['seconds'], 1e-6):.2g} epochs/s"
+            if message.get("memory"):
+                text += f", {message['memory'] / 2**20:.0f} MiB"
             self._activity(candidate.id, text)
 
-        if purpose == "search":
+        if purpose in ("search", "screen"):
             self._store.runs.start_training(self._run_id, candidate.id)
         self._activity(candidate.id, "training: waiting for a worker")
         try:
-            outcome = await self._executor.run(self._job(candidate, purpose, seed, weights), progress, self._deadline)
+            outcome = await self._executor.run(
+                self._job(candidate, purpose, seed, weights, protocol), progress, self._deadline
+            )
         finally:
             self._activity(candidate.id, "")
         self._store.runs.save_evaluation(
@@ -89,18 +158,28 @@ class Scorer:
             {
                 "purpose": purpose,
                 "seed": seed,
-                "protocol": self._protocol.name,
-                "protocol_digest": self._protocol.digest,
+                "protocol": protocol.name,
+                "protocol_digest": protocol.digest,
+                "fidelity": fidelity,
                 "status": "training-timeout" if outcome.status == "timeout" else outcome.status,
                 "accuracy": outcome.accuracy,
                 "weights": outcome.weights,
                 "message": outcome.message,
                 "seconds": outcome.seconds,
+                "latency_1": outcome.latency.get(1),
+                "latency_256": outcome.latency.get(256),
             },
             epochs,
         )
 
-    def _job(self, candidate: CandidateRow, purpose: str, seed: int, weights: str) -> TrainingJob:
+    def _schedule(self, purpose: str) -> tuple[Protocol, str]:
+        """The protocol of a purpose, and the fidelity of its score."""
+        if purpose != "screen" or self._screening is None:
+            return self._protocol, FULL
+        epochs = self._screening.rule.epochs
+        return short_protocol(self._protocol, epochs), short_name(epochs)
+
+    def _job(self, candidate: CandidateRow, purpose: str, seed: int, weights: str, protocol: Protocol) -> TrainingJob:
         files = self._store.files
         return TrainingJob(
             id=f"{self._run_id}/{candidate.id}/{purpose}/{seed}",
@@ -108,7 +187,21 @@ class Scorer:
             graph=str(files.path(candidate.graph).resolve()),
             weights=str(files.path(weights).resolve()),
             dataset=self._dataset,
-            protocol=self._protocol.model_dump(mode="json"),
+            protocol=protocol.model_dump(mode="json"),
             seed=seed,
             artifacts=str(files.root.resolve()),
+            data=self._settings.data,
+            precision=self._settings.precision,
+            checkpoint_seconds=self._settings.checkpoint_seconds,
+            latency_rounds=self._settings.latency_rounds if purpose == "search" else 0,
         )
+
+
+def job_settings(config: RunConfig) -> JobSettings:
+    """What a run's settings say about each of its jobs."""
+    return JobSettings(
+        data=config.data.model_dump(mode="json", exclude={"dataset", "protocol"}),
+        precision=config.machine.precision,
+        checkpoint_seconds=config.machine.checkpoint_seconds,
+        latency_rounds=config.machine.latency_rounds,
+    )

@@ -19,6 +19,12 @@ def trained(candidates: Sequence[CandidateRow]) -> list[CandidateRow]:
     return [c for c in candidates if c.status == "trained" and c.accuracy is not None and math.isfinite(c.accuracy)]
 
 
+def counted(candidates: Sequence[CandidateRow]) -> list[CandidateRow]:
+    """Candidates that the budget counts: trained in full, or stopped after the short schedule; never the seed."""
+    stopped = [c for c in candidates if c.status == "screened"]
+    return [c for c in (*trained(candidates), *stopped) if c.generation > 0]
+
+
 def objectives(candidates: Sequence[CandidateRow]) -> NDArray[np.float64]:
     """(N, 3) matrix to minimise: error, parameters, MACs."""
     rows = [[100.0 - (c.accuracy or 0.0), float(c.params), float(c.macs)] for c in candidates]

@@ -16,6 +16,7 @@ from fairnad_engine.llm.protocol import DesignTask, Failure, IdeaBrief, Outcome,
 from fairnad_engine.search.order import Unit
 from fairnad_engine.search.proposals import Generation, Proposal, Proposer, candidate_name
 from fairnad_engine.search.seeds import entropy
+from fairnad_engine.search.selection import counted
 from fairnad_engine.store.records import CandidateRow, SlotRow
 
 MAX_DEBUGS = 2
@@ -42,18 +43,18 @@ class SlotRun:
     async def run(self) -> None:
         """Run every step and record how the slot ended."""
         first = await self._step(1, self._candidate(self._slot.parent_id), ())
+        second: CandidateRow | None = None
         trained = first is not None and first.status == "trained"
         cut = first is None and self._failure == "cut"
         if self._steps == 2 and not cut:
             parent = first if first is not None and trained else self._candidate(self._slot.parent_id)
             second = await self._step(2, parent, self._own_memory(first))
-            trained = trained or (second is not None and second.status == "trained")
         elif self._steps == 2:
             await self._g.order.finish((self._slot.slot, 2), False)
-        state = "trained" if trained else "cut" if cut else "failed"
-        self._g.store.runs.set_slot(
-            self._g.run_id, self._g.number, self._slot.slot, state, None if trained else self._failure
-        )
+        ends = [one.status for one in (first, second) if one is not None]
+        state = next((one for one in ("trained", "screened") if one in ends), "cut" if cut else "failed")
+        failure = self._failure if state in ("cut", "failed") else None
+        self._g.store.runs.set_slot(self._g.run_id, self._g.number, self._slot.slot, state, failure)
 
     async def _step(self, step: int, parent: CandidateRow, extra: tuple[Outcome, ...]) -> CandidateRow | None:
         unit: Unit = (self._slot.slot, step)
@@ -65,14 +66,18 @@ class SlotRun:
                 self._failure = self._failure or "cut"
             if candidate is not None:
                 await self._g.order.settle(unit)
-                candidate = await self._g.scorer.train(candidate)
+                candidate = await self._g.scorer.train(candidate, lambda window: self._earlier(unit, window))
                 self._failure = candidate.failure
         except BaseException:
             # The unit is undecided, so no later one may decide either: the run goes on from here when it resumes.
             await self._g.order.abort()
             raise
-        await self._g.order.finish(unit, candidate is not None and candidate.status == "trained")
+        await self._g.order.finish(unit, candidate is not None and bool(counted([candidate])))
         return candidate
+
+    async def _earlier(self, unit: Unit, window: int) -> frozenset[tuple[int, int, int]]:
+        """The places (generation, slot, step) of this generation that a decision about ``unit`` may read."""
+        return frozenset((self._g.number, *one) for one in await self._g.order.earlier(unit, window))
 
     async def _propose(self, unit: Unit, parent: CandidateRow, extra: tuple[Outcome, ...]) -> CandidateRow | None:
         """Return a verified, new candidate, stored; or None when the slot has nothing more to try."""
@@ -209,6 +214,8 @@ class SlotRun:
     def _own_memory(self, first: CandidateRow | None) -> tuple[Outcome, ...]:
         if first is None:
             return (Outcome(self._slot.kind, "step 1", f"failed: {self._failure}"),)
+        if first.status == "screened":
+            return (Outcome(self._slot.kind, first.change, "not better than what is there"),)
         score = f"{first.accuracy:.2f} %" if first.accuracy is not None else f"failed: {first.failure}"
         return (Outcome(self._slot.kind, first.change, score),)
 

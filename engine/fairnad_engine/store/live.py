@@ -29,7 +29,7 @@ class CandidateLine:
     @property
     def open(self) -> bool:
         """Whether its state still changes."""
-        return self.status not in ("trained", "failed")
+        return self.status not in ("trained", "failed", "screened")
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,15 @@ class LiveTable:
         query = """SELECT generation, failure, count(*) n FROM attempts
                    WHERE run_id = ? AND generation > ? GROUP BY 1, 2 ORDER BY 1, 2"""
         return [(row["generation"], row["failure"], row["n"]) for row in self._db.query(query, [run_id, after])]
+
+    def screening(self, run_id: str, through: int) -> tuple[int, int]:
+        """Models of generations up to one that went on to full training, and that stopped after the short schedule."""
+        query = """SELECT sum(c.status = 'screened') stopped, sum(c.status != 'screened') promoted
+                   FROM candidates c JOIN evaluations e ON e.run_id = c.run_id AND e.candidate_id = c.id
+                   WHERE c.run_id = ? AND c.generation <= ? AND e.purpose = 'screen' AND e.status = 'done'
+                   AND e.message != ''"""
+        row = next(self._db.query(query, [run_id, through]))
+        return row["promoted"] or 0, row["stopped"] or 0
 
     def turns(self, run_id: str, through: int) -> dict[str, int]:
         """Turns by main and by sub-category that were drawn up to a generation."""

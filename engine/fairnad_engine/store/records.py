@@ -112,12 +112,21 @@ class RunRow:
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run is: models trained of its budget, the last generation, the best validation accuracy."""
+    """How far a run is.
+
+    Attributes:
+        trained: Models trained, the seed not counted.
+        budget: Models to train; those that were stopped after a short schedule count too.
+        generation: The last one.
+        best_accuracy: Best validation accuracy, percent.
+        screened: Models stopped after the short schedule.
+    """
 
     trained: int
     budget: int
     generation: int
     best_accuracy: float | None
+    screened: int = 0
 
 
 @dataclass(frozen=True)
@@ -208,7 +217,7 @@ class CandidateRow:
 
 @dataclass(frozen=True)
 class EvaluationRow:
-    """One training of a candidate."""
+    """One training of a candidate; ``fidelity`` is ``full`` or ``short:N``, and scores of two are never compared."""
 
     run_id: str
     candidate_id: str
@@ -222,6 +231,9 @@ class EvaluationRow:
     message: str
     seconds: float
     at: str
+    fidelity: str = "full"
+    latency_1: float | None = None
+    latency_256: float | None = None
 
 
 @dataclass(frozen=True)

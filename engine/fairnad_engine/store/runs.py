@@ -73,12 +73,12 @@ class RunTable:
 
     def progress(self, run_id: str) -> RunProgress:
         """How far a run is, without reading its candidates."""
-        query = """SELECT sum(generation > 0) trained, max(accuracy) best FROM candidates
-                   WHERE run_id = ? AND status = 'trained'"""
+        query = """SELECT sum(generation > 0 AND status = 'trained') trained, sum(status = 'screened') screened,
+                   max(accuracy) best FROM candidates WHERE run_id = ? AND status IN ('trained', 'screened')"""
         row = next(self._db.query(query, [run_id]))
         last = next(self._db.query("SELECT max(number) number FROM generations WHERE run_id = ?", [run_id]))
         budget = int(self.get(run_id).config["budget"]["trained"])
-        return RunProgress(row["trained"] or 0, budget, last["number"] or 0, row["best"])
+        return RunProgress(row["trained"] or 0, budget, last["number"] or 0, row["best"], row["screened"] or 0)
 
     # -- events and generations ------------------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ class RunTable:
         return [SlotRow(**{**decode(r), "ideas": tuple(decode(r)["ideas"])}) for r in self._db.query(query, arguments)]
 
     def set_slot(self, run_id: str, generation: int, slot: int, state: str, failure: str | None = None) -> None:
-        """Record how a slot ended: ``trained``, ``failed`` or ``cut``."""
+        """Record how a slot ended: ``trained``, ``screened``, ``failed`` or ``cut``."""
         self._db.table("slots").update((run_id, generation, slot), {"state": state, "failure": failure})
 
     # -- attempts ---------------------------------------------------------------------------------------------
@@ -229,8 +229,8 @@ class RunTable:
                 ({**key, "purpose": values["purpose"], "seed": values["seed"], **epoch} for epoch in epochs),
                 ignore=True,
             )
-            if values["purpose"] == "search":
-                done = values["status"] == "done"
+            done = values["status"] == "done"
+            if values["purpose"] == "search" or (values["purpose"] == "screen" and not done):
                 self._db.table("candidates").update(
                     (run_id, candidate_id),
                     {
@@ -240,6 +240,19 @@ class RunTable:
                     },
                 )
 
+    def decide_screening(self, run_id: str, candidate_id: str, seed: int, *, promoted: bool, reason: str) -> None:
+        """Store what was decided after a short schedule; a candidate that is stopped there becomes ``screened``."""
+        with transaction(self._db):
+            self._db.table("evaluations").update((run_id, candidate_id, "screen", seed), {"message": reason})
+            if not promoted:
+                self._db.table("candidates").update((run_id, candidate_id), {"status": "screened"})
+
+    def epochs_spent(self, run_id: str) -> dict[str, int]:
+        """Epochs that the search trained, by fidelity; those of trainings that failed included."""
+        query = """SELECT fidelity, count(*) n FROM epochs JOIN evaluations USING (run_id, candidate_id, purpose, seed)
+                   WHERE run_id = ? AND purpose IN ('search', 'screen') GROUP BY 1 ORDER BY 1"""
+        return {row["fidelity"]: row["n"] for row in self._db.query(query, [run_id])}
+
     def evaluation(self, run_id: str, candidate_id: str, purpose: str, seed: int) -> EvaluationRow | None:
         """An evaluation that was made before, if any."""
         query = "SELECT * FROM evaluations WHERE run_id = ? AND candidate_id = ? AND purpose = ? AND seed = ?"
@@ -247,7 +260,7 @@ class RunTable:
         return None if row is None else EvaluationRow(**decode(row))
 
     def evaluations(self, run_id: str, purpose: str) -> list[EvaluationRow]:
-        """Every evaluation of a purpose (``search`` or ``finish``)."""
+        """Every evaluation of a purpose (``search``, ``screen`` or ``finish``)."""
         query = "SELECT * FROM evaluations WHERE run_id = ? AND purpose = ? ORDER BY candidate_id, seed"
         return [EvaluationRow(**decode(row)) for row in self._db.query(query, [run_id, purpose])]
 

@@ -359,3 +359,16 @@ def m005_ideas(db: Database) -> None:
 def m006_template(db: Database) -> None:
     """Template versions that are an undo: which version they go back to."""
     db.table("template_versions").add_column("restores", int)
+
+
+@migrations()
+def m007_training(db: Database) -> None:
+    """Measured latency of a trained network: milliseconds of one pass at batch 1 and at batch 256."""
+    db.table("evaluations").add_column("latency_1", float)
+    db.table("evaluations").add_column("latency_256", float)
+
+
+@migrations()
+def m008_fidelity(db: Database) -> None:
+    """Under which schedule a score was made: ``full``, or ``short:N`` with its number of epochs."""
+    db.execute("ALTER TABLE evaluations ADD COLUMN fidelity TEXT NOT NULL DEFAULT 'full'")

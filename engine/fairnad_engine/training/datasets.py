@@ -1,122 +1,216 @@
 """Image data sets with fixed splits, held as uint8 tensors.
 
 A trainer asks for the splits it needs by name; the search never asks for ``test`` (method, section 5, honesty rule).
+Nothing is ever downloaded: a data set that is not there is one line that says where it was looked for.
 Naming and describing data sets imports neither torch nor numpy, so that a form can offer them at once.
+
+Every function takes the settings of ``[data]`` as keywords: ``root`` (folder of data sets), ``splits`` (index files
+of NAS-Bench-201) and ``imagefolder`` (how a folder of own images is read).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from fairnad_engine.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
-    from numpy.typing import NDArray
-
-Split = Literal["train", "validation", "test"]
-Arrays: TypeAlias = "dict[Split, tuple[NDArray[np.uint8], NDArray[np.int64]]]"
-
-
-@dataclass(frozen=True)
-class DatasetInfo:
-    """What is known of a data set without opening it.
-
-    Attributes:
-        name: As named in settings.
-        image_shape: Channels, height, width.
-        num_classes: Number of classes.
-        mean: Channel means of the raw uint8 values.
-        std: Channel standard deviations of the raw uint8 values.
-        split_label: Names whose split it is; stands beside every number.
-    """
-
-    name: str
-    image_shape: tuple[int, int, int]
-    num_classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    split_label: str
-
-
-@dataclass(frozen=True)
-class LabelledImages:
-    """One split: images (N, C, H, W) uint8, labels (N,) int64."""
-
-    images: torch.Tensor
-    labels: torch.Tensor
-
-
-DIGITS_SPLIT_SEED = 1797
-_DIGITS = DatasetInfo(
-    name="digits",
-    image_shape=(1, 8, 8),
-    num_classes=10,
-    mean=(77.85,),
-    std=(95.85,),
-    split_label="own-split",
+from fairnad_engine.training.data import cifar, digits, fashion_mnist, image_folder, imagenet16
+from fairnad_engine.training.data.description import (
+    DatasetInfo,
+    DatasetState,
+    LabelledImages,
+    Pool,
+    Split,
+    Where,
+    default_root,
 )
+from fairnad_engine.training.data.folder_settings import ImageFolderSettings
+from fairnad_engine.training.data.splits import NB201_FILES, nb201_path
+
+__all__ = [
+    "DatasetInfo",
+    "DatasetState",
+    "LabelledImages",
+    "Split",
+    "dataset_info",
+    "dataset_names",
+    "dataset_state",
+    "load_split",
+    "split_digest",
+]
+
+IMAGE_FOLDER = "imagefolder"
 
 
-def _load_digits() -> Arrays:
-    """Scikit-learn's 1,797 handwritten digits, stratified into 997 / 400 / 400."""
-    import numpy as np
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
+@dataclass(frozen=True)
+class _Source:
+    """How a data set is described, looked for and read; ``stamp`` changes when its files do."""
 
-    data = load_digits()
-    images = np.rint(data.images * (255 / 16)).astype(np.uint8)[:, None]
-    labels = data.target.astype(np.int64)
-    order = np.arange(len(labels))
-    rest, test = train_test_split(order, test_size=400, stratify=labels, random_state=DIGITS_SPLIT_SEED)
-    train, validation = train_test_split(rest, test_size=400, stratify=labels[rest], random_state=DIGITS_SPLIT_SEED)
-    splits: dict[Split, NDArray[np.int64]] = {"train": train, "validation": validation, "test": test}
-    return {name: (images[np.sort(index)], labels[np.sort(index)]) for name, index in splits.items()}
+    info: Callable[[Where], DatasetInfo]
+    missing: Callable[[Where], str]
+    pool: Callable[[Where], Pool]
+    stamp: Callable[[Where], str] = lambda _where: ""
 
 
-_LOADERS: dict[str, tuple[DatasetInfo, Callable[[], Arrays]]] = {"digits": (_DIGITS, _load_digits)}
+_SOURCES = {
+    "digits": _Source(digits.info, digits.missing, digits.pool),
+    "fashion-mnist": _Source(fashion_mnist.info, fashion_mnist.missing, fashion_mnist.pool),
+    "cifar10": _Source(cifar.info10, cifar.missing10, cifar.pool10),
+    "cifar100": _Source(cifar.info100, cifar.missing100, cifar.pool100),
+    "imagenet16-120": _Source(imagenet16.info, imagenet16.missing, imagenet16.pool),
+}
+_FOLDER = _Source(image_folder.info, image_folder.missing, image_folder.pool, image_folder.stamp)
 
 
 def dataset_names() -> list[str]:
-    """Return the names of the data sets this version can train on."""
-    return sorted(_LOADERS)
+    """Return the names of the data sets this version can train on; own images are named ``imagefolder:PATH``."""
+    return list(_SOURCES)
 
 
-def dataset_info(name: str) -> DatasetInfo:
-    """Describe a data set.
+def dataset_info(
+    name: str,
+    *,
+    root: str | Path | None = None,
+    splits: str | Path | None = None,
+    imagefolder: ImageFolderSettings | Mapping[str, Any] | None = None,
+) -> DatasetInfo:
+    """Describe a data set; only own images without a given normalisation are opened for it.
 
     Raises:
-        InputError: There is no data set of this name.
+        InputError: There is no data set of this name, or own images cannot be read.
     """
-    if name not in _LOADERS:
-        raise InputError(f"data set {name!r} does not exist; choose one of: {', '.join(dataset_names())}")
-    return _LOADERS[name][0]
+    source, where = _find(name, root, splits, imagefolder)
+    return source.info(where)
+
+
+def dataset_state(
+    name: str,
+    *,
+    root: str | Path | None = None,
+    splits: str | Path | None = None,
+    imagefolder: ImageFolderSettings | Mapping[str, Any] | None = None,
+) -> DatasetState:
+    """Say whether a data set is here, cheaply enough for a form: files are looked for and not read."""
+    try:
+        source, where = _find(name, root, splits, imagefolder)
+    except InputError as error:
+        return DatasetState(found=False, why=str(error))
+    problem = source.missing(where) or _missing_splits(name, where)
+    if problem:
+        return DatasetState(found=False, why=problem)
+    if source is _FOLDER:
+        shape, classes, label = image_folder.shape(where), len(image_folder.classes(where)), "own-split"
+    else:
+        info = source.info(where)
+        shape, classes, label = info.image_shape, info.num_classes, info.split_label
+    return DatasetState(found=True, detail=f"{name}: {'x'.join(map(str, shape))}, {classes} classes, {label}")
+
+
+def load_split(
+    name: str,
+    split: Split,
+    *,
+    root: str | Path | None = None,
+    splits: str | Path | None = None,
+    imagefolder: ImageFolderSettings | Mapping[str, Any] | None = None,
+) -> LabelledImages:
+    """Load one split of a data set.
+
+    Args:
+        name: Data set.
+        split: ``train``, ``validation``, ``test``, or ``full``: all that the data set gives to train on, which is
+            more than ``train`` where validation images are taken from it (50,000 of CIFAR-10).
+        root: Folder of data sets.
+        splits: NAS-Bench-201's index files.
+        imagefolder: How own images are read.
+
+    Returns:
+        Images and labels on the CPU; own images stay in a file that is mapped into memory.
+
+    Raises:
+        InputError: The data set is missing or damaged.
+    """
+    import numpy as np
+    import torch
+
+    pool = _pool(*_find(name, root, splits, imagefolder))
+    index = pool.splits[split]
+    images, labels = pool.images[index], pool.labels[index]
+    if not isinstance(pool.images, np.memmap) and isinstance(index, slice):
+        images = images.copy()  # what a caller writes to stays its own
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # mapped images are read only, and nobody writes to them
+        return LabelledImages(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels.copy()))
+
+
+def split_digest(
+    name: str,
+    *,
+    root: str | Path | None = None,
+    splits: str | Path | None = None,
+    imagefolder: ImageFolderSettings | Mapping[str, Any] | None = None,
+) -> str:
+    """Hash of the images and labels of all splits: two runs compare only where it is the same.
+
+    Raises:
+        InputError: The data set is missing or damaged.
+    """
+    import numpy as np
+
+    pool = _pool(*_find(name, root, splits, imagefolder))
+    digest = hashlib.sha256()
+    for split in ("train", "validation", "test"):
+        index = pool.splits[split]
+        digest.update(np.ascontiguousarray(pool.images[index]).data)
+        digest.update(np.ascontiguousarray(pool.labels[index]).data)
+    return digest.hexdigest()[:16]
+
+
+def _find(
+    name: str,
+    root: str | Path | None,
+    splits: str | Path | None,
+    imagefolder: ImageFolderSettings | Mapping[str, Any] | None,
+) -> tuple[_Source, Where]:
+    """Find the source of a data set, and where it is looked for."""
+    kind, _, path = name.partition(":")
+    own = kind == IMAGE_FOLDER and path != ""
+    if not own and name not in _SOURCES:
+        known = ", ".join((*_SOURCES, f"{IMAGE_FOLDER}:PATH"))
+        raise InputError(f"data set {name!r} does not exist; choose one of: {known}")
+    if splits is not None and name not in NB201_FILES:
+        raise InputError(f"{name} has one split, the program's own; remove [data] splits")
+    folder = Path(root).expanduser() if root is not None else default_root()
+    given = Path(splits).expanduser() if splits is not None else None
+    if not own:
+        return _SOURCES[name], Where(folder, given)
+    if not isinstance(imagefolder, ImageFolderSettings):
+        try:
+            imagefolder = ImageFolderSettings.model_validate(imagefolder or {})
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise InputError(f"[data.imagefolder] {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return _FOLDER, Where(folder, given, path, imagefolder)
+
+
+def _missing_splits(name: str, where: Where) -> str:
+    if where.splits is None:
+        return ""
+    path = nb201_path(name, where.splits)
+    return "" if path.is_file() else f"{path}: is not there; [data] splits must name NAS-Bench-201's index files"
+
+
+def _pool(source: _Source, where: Where) -> Pool:
+    return _read(source, where, source.stamp(where))
 
 
 @lru_cache(maxsize=2)
-def _arrays(name: str) -> Arrays:
-    dataset_info(name)
-    return _LOADERS[name][1]()
-
-
-def load_split(name: str, split: Split) -> LabelledImages:
-    """Load one split of a data set."""
-    import torch
-
-    images, labels = _arrays(name)[split]
-    return LabelledImages(torch.from_numpy(images.copy()), torch.from_numpy(labels.copy()))
-
-
-def split_digest(name: str) -> str:
-    """Hash of the images and labels of all splits: two runs compare only where it is the same."""
-    digest = hashlib.sha256()
-    for split in ("train", "validation", "test"):
-        images, labels = _arrays(name)[split]
-        digest.update(images.tobytes())
-        digest.update(labels.tobytes())
-    return digest.hexdigest()[:16]
+def _read(source: _Source, where: Where, _stamp: str) -> Pool:
+    return source.pool(where)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import sys
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
+from fairnad_engine.training.checkpoints import checkpoint_path
+from fairnad_engine.training.devices import Device
 from fairnad_engine.training.jobs import TrainingJob, TrainingOutcome
+from fairnad_engine.training.packing import Packing
+from fairnad_engine.training.remote import Progress, TrainerDiedError, TrainerProcess
 
-Progress = Callable[[dict[str, Any]], None]
+__all__ = ["Executor", "LocalExecutor", "Progress", "Repeats"]
+
+_FAULTS = ("trainer-died", "device-fault")
+_FROM_NEIGHBOURS = 3  # repeats because of faults beside a job, before a fault counts as its own
 
 
 class Executor(Protocol):
@@ -30,94 +36,161 @@ class Executor(Protocol):
         """End every process; jobs in flight are lost."""
 
 
-class LocalExecutor:
-    """A pool of trainer processes on this machine, one thread each."""
+class Repeats:
+    """Which failures of a job are given another try.
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
-        self._idle: asyncio.Queue[_Trainer] | None = None
-        self._all: list[_Trainer] = []
+    Attributes:
+        alone: Whether the next try should have the device to itself.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no try made."""
+        self.alone = False
+        self._own = 0
+        self._beside = 0
+
+    def again(self, status: str, beside: bool) -> bool:
+        """Whether a job that ended like this runs once more.
+
+        Args:
+            status: How it ended.
+            beside: Whether a neighbour on the device had a fault while it ran, which may have caused this one.
+        """
+        if status == "out-of-memory":
+            first, self.alone = not self.alone, True
+            return first
+        if status not in _FAULTS:
+            return False
+        if beside and self._beside < _FROM_NEIGHBOURS:
+            self._beside += 1
+            return True
+        # Killed from outside, as a rule: the job is not to blame, so it gets another process, once.
+        self._own += 1
+        return self._own == 1
+
+
+class LocalExecutor:
+    """Trainer processes on this machine's devices, each with one thread."""
+
+    def __init__(self, workers: int, devices: Sequence[Device] = ()) -> None:
+        """Start nothing yet.
+
+        Args:
+            workers: Trainings at a time on the CPU, where no devices are given.
+            devices: Places to train, from :func:`fairnad_engine.training.devices.choose_devices`.
+        """
+        self._pools = [_Pool(device, self._wake) for device in devices or (Device("cpu", workers),)]
+        self._changed = asyncio.Event()
+        self._tickets = itertools.count()
 
     async def run(self, job: TrainingJob, progress: Progress, deadline: float) -> TrainingOutcome:
         """See :class:`Executor`."""
-        if self._idle is None:
-            self._idle = asyncio.Queue()
-            self._all = [_Trainer() for _ in range(self._workers)]
-            for one in self._all:
-                self._idle.put_nowait(one)
-        trainer = await self._idle.get()
-        try:
+        repeats = Repeats()
+        pool: _Pool | None = None
+        while True:
+            ticket = next(self._tickets)
+            pool = await self._enter(ticket, pool if repeats.alone else None)
+            faults = pool.faults
             try:
-                return await asyncio.wait_for(trainer.run(job, progress), deadline)
-            except _TrainerDiedError:
-                # Killed from outside, as a rule: the job is not to blame, so it gets another process, once.
-                return await asyncio.wait_for(trainer.run(job, progress), deadline)
-        except _TrainerDiedError as died:
-            return TrainingOutcome("trainer-error", message=str(died))
+                outcome = await pool.attempt(ticket, job, progress, deadline)
+            finally:
+                pool.packing.leave(ticket)
+                self._wake()
+            beside = pool.faults - faults > 1  # its own is counted there too
+            if not repeats.again(outcome.status, beside):
+                checkpoint_path(job, pool.device.name).unlink(missing_ok=True)
+                return _final(outcome)
+            # A recorded CUDA graph is the first suspect of a fault.
+            job = replace(job, record=job.record and outcome.status not in _FAULTS)
+
+    async def close(self) -> None:
+        """See :class:`Executor`."""
+        for pool in self._pools:
+            await pool.close()
+
+    async def _enter(self, ticket: int, sole: _Pool | None) -> _Pool:
+        """Wait for a place; ``sole`` is the device that the job must have to itself."""
+        if sole is not None:
+            sole.wanted_alone += 1
+        try:
+            while True:
+                alone = sole is not None
+                pools = [sole] if sole is not None else [one for one in self._pools if not one.wanted_alone]
+                if open_ := [one for one in pools if one.packing.admits(alone)]:
+                    pool = min(open_, key=lambda one: len(one.packing))
+                    pool.packing.enter(ticket, alone)
+                    return pool
+                await self._changed.wait()
+        finally:
+            if sole is not None:
+                sole.wanted_alone -= 1
+
+    def _wake(self) -> None:
+        """Let jobs that wait for a place look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+class _Pool:
+    """The trainers of one device."""
+
+    def __init__(self, device: Device, wake: Callable[[], None]) -> None:
+        self.device = device
+        self.packing = Packing(device.streams)
+        self.wanted_alone = 0
+        self.faults = 0
+        self.trainers: list[TrainerProcess] = []
+        self._idle: list[TrainerProcess] = []
+        self._wake = wake
+
+    async def attempt(self, ticket: int, job: TrainingJob, progress: Progress, deadline: float) -> TrainingOutcome:
+        """Run a job once; a death and a fault of the device are outcomes of their own."""
+        trainer = self._idle.pop() if self._idle else self._new()
+
+        def listen(message: dict[str, Any]) -> None:
+            if message["type"] == "ready":
+                self.packing.capacity = message["memory"] - self.device.reserved if message["memory"] else None
+            elif message["type"] == "epoch":
+                if not message["restored"]:
+                    self.packing.observe(ticket, message["seconds"], message["memory"])
+                    self._wake()
+                progress(message)
+
+        try:
+            outcome = await asyncio.wait_for(trainer.run(job, listen), deadline)
+        except TrainerDiedError as died:
+            outcome = TrainingOutcome("trainer-died", message=str(died))
         except TimeoutError:
             await trainer.kill()
-            return TrainingOutcome("timeout", message=f"not done after {deadline:.0f} s", seconds=deadline)
+            outcome = TrainingOutcome("timeout", message=f"not done after {deadline:.0f} s", seconds=deadline)
         except BaseException:
             await trainer.kill()
             raise
         finally:
-            self._idle.put_nowait(trainer)
+            self._idle.append(trainer)
+        if outcome.status in _FAULTS:
+            self.faults += 1
+            await trainer.kill()
+        if self.device.name != "cpu" and len(self.packing) + len(self._idle) > self.packing.streams + 1:
+            await trainer.kill()  # an idle one holds memory of the device
+        return outcome
+
+    def _new(self) -> TrainerProcess:
+        self.trainers.append(TrainerProcess(self.device.name))
+        return self.trainers[-1]
 
     async def close(self) -> None:
-        """See :class:`Executor`."""
-        for trainer in self._all:
+        """End every process."""
+        for trainer in self.trainers:
             await trainer.kill()
 
 
-class _TrainerDiedError(Exception):
-    """A trainer process ended without an outcome."""
-
-
-class _Trainer:
-    """One trainer process, started when first needed and again after it died."""
-
-    def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def run(self, job: TrainingJob, progress: Progress) -> TrainingOutcome:
-        process = await self._started()
-        assert process.stdin is not None and process.stdout is not None  # noqa: S101 - both are pipes
-        process.stdin.write(json.dumps(job.as_dict()).encode() + b"\n")
-        await process.stdin.drain()
-        while True:
-            line = await process.stdout.readline()
-            if not line:
-                code = await process.wait()
-                self._process = None
-                raise _TrainerDiedError(f"the trainer process died twice, last with exit {code}")
-            message = json.loads(line)
-            if message["type"] == "epoch":
-                progress(message)
-            elif message["type"] == "outcome":
-                return TrainingOutcome(
-                    status=message["status"],
-                    accuracy=message.get("accuracy"),
-                    weights=message.get("weights"),
-                    message=message.get("message", ""),
-                    seconds=message["seconds"],
-                )
-
-    async def _started(self) -> asyncio.subprocess.Process:
-        if self._process is None or self._process.returncode is not None:
-            environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "fairnad_engine.training.process",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env=environment,
-                limit=2**20,
-            )
-        return self._process
-
-    async def kill(self) -> None:
-        process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            process.kill()
-            await process.wait()
+def _final(outcome: TrainingOutcome) -> TrainingOutcome:
+    match outcome.status:
+        case "trainer-died":
+            told = f"the trainer process died twice, last with {outcome.message}"
+        case "device-fault":
+            told = f"the device failed twice, last with {outcome.message}"
+        case _:
+            return outcome
+    return replace(outcome, status="trainer-error", message=told)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from fairnad_engine.training.datasets import Split
 
 JobKind = Literal["train", "score"]
 
@@ -22,6 +25,12 @@ class TrainingJob:
         seed: Seed of shuffling, augmentation and dropout.
         artifacts: Folder that receives the trained weights.
         split: Split that ``score`` reads.
+        train_split: Split that ``train`` reads; ``full`` where the final number is trained on more images.
+        data: Where data sets lie and how they are split; keywords of the data sets' readers.
+        precision: ``fp32`` (strict: no TF32, deterministic kernels) or ``bf16`` (autocast).
+        checkpoint_seconds: Least time between two checkpoints of an unfinished training; None writes none.
+        latency_rounds: Timed passes at batch 1 and at batch 256 after training; 0 measures no latency.
+        record: Whether a GPU may replay the step as a CUDA graph.
     """
 
     id: str
@@ -33,6 +42,12 @@ class TrainingJob:
     seed: int
     artifacts: str
     split: Literal["validation", "test"] = "validation"
+    train_split: Split = "train"
+    data: dict[str, Any] = field(default_factory=dict)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    checkpoint_seconds: float | None = None
+    latency_rounds: int = 0
+    record: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able form."""
@@ -40,15 +55,27 @@ class TrainingJob:
 
 
 @dataclass(frozen=True)
+class JobSettings:
+    """What all jobs of a run share besides data set and protocol; see :class:`TrainingJob`."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    checkpoint_seconds: float | None = None
+    latency_rounds: int = 0
+
+
+@dataclass(frozen=True)
 class TrainingOutcome:
     """How a job ended.
 
     Attributes:
-        status: ``done``, ``diverged``, ``timeout``, ``out-of-memory`` or ``trainer-error``.
+        status: ``done``, ``diverged``, ``batch-dependent``, ``timeout``, ``out-of-memory`` or ``trainer-error``.
         accuracy: Percent on the split that was scored (``done`` only).
         weights: Name of the trained weights in the artifact folder.
         message: What went wrong, in one line.
         seconds: Wall time.
+        latency: Milliseconds of one pass by batch size, where the job asked for it.
+        peak_memory: Most bytes that the trainer held, 0 where unknown.
     """
 
     status: str
@@ -56,3 +83,5 @@ class TrainingOutcome:
     weights: str | None = None
     message: str = ""
     seconds: float = 0.0
+    latency: dict[int, float] = field(default_factory=dict)
+    peak_memory: int = 0

@@ -1,17 +1,28 @@
 """The trainer process: reads jobs as JSON lines, writes progress and outcomes as JSON lines.
 
-Started by an executor as ``python -m fairnad_engine.training.process``; ends when its standard input closes or its
-parent dies.
+Started by an executor as ``python -m fairnad_engine.training.process DEVICE``; ends when its standard input closes
+or its parent dies.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from fairnad_engine.training.datasets import DatasetInfo, LabelledImages
+
+Send = Callable[[dict[str, Any]], None]
+_CONTEXT = 600 * 2**20  # what a process's CUDA context takes beside torch's own pool
+_CHECKED_IMAGES = 64
 
 
 def main() -> None:
@@ -25,56 +36,137 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    _send(channel, {"type": "ready"})
+    device = sys.argv[1] if len(sys.argv) > 1 else "cpu"
+
+    def send(message: dict[str, Any]) -> None:
+        channel.write(json.dumps(message) + "\n")
+        channel.flush()
+
+    send({"type": "ready", "device": device, "memory": _device_memory(device)})
     for line in sys.stdin:
-        job = json.loads(line)
         started = time.monotonic()
         try:
-            result = _work(job, lambda message: _send(channel, message))
-        except MemoryError:
-            result = {"status": "out-of-memory", "message": "the trainer ran out of memory"}
+            result = _work(json.loads(line), send, device)
         except Exception as error:
-            result = {"status": "trainer-error", "message": f"{type(error).__name__}: {error}"[:500]}
-        _send(channel, {"type": "outcome", "seconds": time.monotonic() - started, **result})
+            result = {"status": _failure(error), "message": f"{type(error).__name__}: {error}"[:500]}
+        send({"type": "outcome", "seconds": time.monotonic() - started, "peak_memory": _peak(device), **result})
+        if result["status"] == "device-fault":
+            sys.exit(3)  # what the device holds of this process is lost
+        if device != "cpu":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(device)
 
 
-def _send(channel: Any, message: dict[str, Any]) -> None:  # noqa: ANN401
-    channel.write(json.dumps(message) + "\n")
-    channel.flush()
+def _device_memory(device: str) -> int:
+    """Bytes of a GPU's memory; 0 for the CPU, where a fixed number of trainers runs."""
+    import torch
+
+    return 0 if device == "cpu" else int(torch.cuda.mem_get_info(device)[1])
 
 
-def _work(job: dict[str, Any], send: Any) -> dict[str, Any]:  # noqa: ANN401
-    from safetensors.torch import load_file, save
+def _peak(device: str) -> int:
+    """Most bytes that this process has taken: of a GPU since the last job, of main memory since its start."""
+    import torch
 
-    from fairnad_engine.artifacts import ArtifactFolder
+    if device == "cpu":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return int(torch.cuda.max_memory_reserved(device)) + _CONTEXT
+
+
+def _failure(error: Exception) -> str:
+    """Class of an exception that ended a job."""
+    import torch
+
+    told = str(error)
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in told:
+        return "out-of-memory"
+    if isinstance(error, torch.AcceleratorError) or any(sign in told for sign in ("CUDA error", "CUBLAS", "CUDNN")):
+        return "device-fault"
+    return "trainer-error"
+
+
+def _work(job: dict[str, Any], send: Send, device: str = "cpu") -> dict[str, Any]:
+    from safetensors.torch import load_file
+
     from fairnad_engine.backbone.graph import parse_graph
     from fairnad_engine.backbone.rebuild import GraphBackbone
     from fairnad_engine.training import trainer
     from fairnad_engine.training.datasets import dataset_info, load_split
+    from fairnad_engine.training.jobs import TrainingJob
     from fairnad_engine.training.protocol import Protocol
 
-    graph = parse_graph(json.loads(Path(job["graph"]).read_text("utf-8")))
-    model = GraphBackbone(graph, load_file(job["weights"]))
-    info = dataset_info(job["dataset"])
-    protocol = Protocol.model_validate(job["protocol"])
-    if job["kind"] == "score":
-        split = load_split(job["dataset"], job["split"])
-        return {"status": "done", "accuracy": trainer.score(model, info, split, protocol.eval_batch_size)}
+    task = TrainingJob(**{**job, "precision": "fp32" if device == "cpu" else job.get("precision", "fp32")})
+    model = GraphBackbone(parse_graph(json.loads(Path(task.graph).read_text("utf-8"))), load_file(task.weights))
+    info = dataset_info(task.dataset, **task.data)
+    protocol = Protocol.model_validate(task.protocol)
+    if task.kind == "score":
+        split = load_split(task.dataset, task.split, **task.data)
+        accuracy = trainer.score(model, info, split, protocol.eval_batch_size, device=device, precision=task.precision)
+        return {"status": "done", "accuracy": accuracy}
+    training = load_split(task.dataset, task.train_split, **task.data)
+    validation = load_split(task.dataset, "validation", **task.data)
     try:
-        accuracy = trainer.train(
-            model,
-            info,
-            load_split(job["dataset"], "train"),
-            load_split(job["dataset"], "validation"),
-            protocol,
-            job["seed"],
-            lambda metrics: send({"type": "epoch", **metrics.as_dict()}),
-        )
+        return _train(task, model, info, training, validation, protocol, send, device)
     except trainer.DivergedError as error:
         return {"status": "diverged", "message": str(error)}
-    weights = save({name: tensor.contiguous() for name, tensor in model.named_weights().items()})
-    name = ArtifactFolder(Path(job["artifacts"])).put(weights, ".safetensors")
-    return {"status": "done", "accuracy": accuracy, "weights": name}
+
+
+def _train(
+    task: Any,  # noqa: ANN401
+    model: Any,  # noqa: ANN401
+    info: DatasetInfo,
+    training: LabelledImages,
+    validation: LabelledImages,
+    protocol: Any,  # noqa: ANN401
+    send: Send,
+    device: str,
+) -> dict[str, Any]:
+    from safetensors.torch import save
+
+    from fairnad_engine.artifacts import ArtifactFolder
+    from fairnad_engine.training import trainer
+    from fairnad_engine.training.checkpoints import Checkpoint, checkpoint_path
+    from fairnad_engine.training.latency import measure_latency
+
+    every = task.checkpoint_seconds
+    checkpoint = None if every is None else Checkpoint(checkpoint_path(task, device), every)
+
+    def report(metrics: trainer.EpochMetrics) -> None:
+        restored = checkpoint is not None and metrics.epoch <= checkpoint.restored
+        send({"type": "epoch", "restored": restored, "memory": _peak(device), **metrics.as_dict()})
+
+    accuracy = trainer.train(
+        model,
+        info,
+        training,
+        validation,
+        protocol,
+        task.seed,
+        report,
+        device=device,
+        precision=task.precision,
+        checkpoint=checkpoint,
+        record=task.record,
+    )
+    if _neighbours_matter(model, info, validation, device):
+        return {"status": "batch-dependent", "message": "an image's logits depend on the other images of its batch"}
+    weights = save({name: tensor.cpu().contiguous() for name, tensor in model.named_weights().items()})
+    name = ArtifactFolder(Path(task.artifacts)).put(weights, ".safetensors")
+    result: dict[str, Any] = {"status": "done", "accuracy": accuracy, "weights": name}
+    if task.latency_rounds:
+        result["latency"] = measure_latency(model, info.image_shape, task.latency_rounds, device, task.precision)
+    if checkpoint:
+        checkpoint.discard()
+    return result
+
+
+def _neighbours_matter(model: nn.Module, info: DatasetInfo, validation: LabelledImages, device: str) -> bool:
+    """Whether the trained network's answer to an image depends on its batch (which would leak labels' order)."""
+    from fairnad_engine.backbone.agreement import neighbours_matter
+    from fairnad_engine.training.trainer import normalise
+
+    images = normalise(validation.images[:_CHECKED_IMAGES].to(device), info)
+    return bool(neighbours_matter(model.eval(), images))
 
 
 if __name__ == "__main__":

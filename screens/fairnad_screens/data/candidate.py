@@ -64,13 +64,23 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Training:
-    """One training: the search's, or one of ``finish`` with its seed."""
+    """One training: the search's, its short one before (``screen``), or one of ``finish`` with its seed.
+
+    Attributes:
+        fidelity: ``full``, or ``short:N`` of N epochs; scores of two fidelities are never compared. Empty while it
+            goes on.
+        accuracy: Validation accuracy, percent.
+        latency: Milliseconds of one pass at batch 1 and at batch 256, where they were measured.
+    """
 
     purpose: str
     seed: int
     epochs: tuple[Epoch, ...]
     status: str
     message: str
+    fidelity: str = ""
+    accuracy: float | None = None
+    latency: tuple[float | None, float | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -232,7 +242,7 @@ def _paper(store: Store, paper_id: str) -> str:
 
 def _trainings(store: Store, row: CandidateRow) -> tuple[Training, ...]:
     found = []
-    for purpose in ("search", "finish"):
+    for purpose in ("screen", "search", "finish"):
         rows = store.runs.epochs(row.run_id, row.id, purpose)
         evaluations = {e.seed: e for e in store.runs.evaluations_of(row.run_id, row.id) if e.purpose == purpose}
         for seed in dict.fromkeys((*evaluations, *(one["seed"] for one in rows))):
@@ -249,7 +259,21 @@ def _trainings(store: Store, row: CandidateRow) -> tuple[Training, ...]:
                 if one["seed"] == seed
             )
             ended = evaluations.get(seed)
-            found.append(Training(purpose, seed, epochs, ended.status if ended else "", ended.message if ended else ""))
+            if ended is None:
+                found.append(Training(purpose, seed, epochs, "", ""))
+                continue
+            found.append(
+                Training(
+                    purpose=purpose,
+                    seed=seed,
+                    epochs=epochs,
+                    status=ended.status,
+                    message=ended.message,
+                    fidelity=ended.fidelity,
+                    accuracy=ended.accuracy,
+                    latency=(ended.latency_1, ended.latency_256),
+                )
+            )
     return tuple(found)
 
 

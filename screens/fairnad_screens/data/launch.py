@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.errors import InputError, ModelUnavailableError
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.store import Store
 from fairnad_screens.actions import key_of
+
+if TYPE_CHECKING:
+    from fairnad_engine.training.data.description import DatasetState
+
+OWN_IMAGES = "imagefolder:"
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,27 @@ def ideas_problem(snapshot: LaunchSnapshot, stage_one: int) -> str:
     if snapshot.papers:
         return f"none yet; {key_of('app.papers')} opens the papers, structure them first"
     return f"no papers yet; {key_of('app.papers')} opens the papers, add some first"
+
+
+def dataset_states(config: RunConfig | None) -> dict[str, DatasetState]:
+    """Which data sets are here, and where to put those that are not; files are looked for and not read."""
+    from fairnad_engine.training.datasets import dataset_names, dataset_state
+
+    # Index files belong to one data set; the others are looked for without them.
+    root = config.data.root if config else None
+    return {name: dataset_state(name, root=root) for name in dataset_names()}
+
+
+def device_problem(devices: str, gpus: Sequence[str] | None) -> str:
+    """Which of the named devices is not on this machine; empty where all are, or nobody has looked yet."""
+    if gpus is None:
+        return ""
+    there = f"{len(gpus)} GPU{'s' if len(gpus) != 1 else ''}"
+    for name in devices.replace(",", " ").split():
+        number = name.removeprefix("cuda:")
+        if number != name and number.isdecimal() and int(number) >= len(gpus):
+            return f"{name} is not there, this machine shows {there}; name others or auto"
+    return ""
 
 
 def create(store: Store, config: RunConfig) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from fairnad_engine.errors import InputError
 
-Kind = Literal["text", "count", "number", "stages", "switch"]
+Kind = Literal["text", "count", "number", "stages", "switch", "streams", "devices"]
 Values = dict[str, str]
 
 
@@ -72,6 +72,22 @@ def _switch() -> tuple[str, ...]:
     return ("no", "yes")
 
 
+def _modes() -> tuple[str, ...]:
+    return ("off", "promote")
+
+
+def _streams() -> tuple[str, ...]:
+    return ("auto", "1", "2", "3", "4")
+
+
+def _devices() -> tuple[str, ...]:
+    from fairnad_engine.machine import accelerators
+
+    gpus = tuple(f"cuda:{number}" for number in range(len(accelerators())))
+    several = (" ".join(gpus),) if len(gpus) > 1 else ()
+    return ("auto", "cpu", *gpus, *several)
+
+
 SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
     (
         "Run",
@@ -108,9 +124,20 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
         ),
     ),
     (
+        "Fidelity",
+        (
+            Field("fidelity.mode", "Short training", "promote: short first", options=_modes, closed=True),
+            Field("fidelity.short_epochs", "Short epochs", "of the short training", "count"),
+        ),
+    ),
+    (
         "Machine",
         (
-            Field("machine.workers", "Trainings at once", "changes no outcome", "count"),
+            Field("machine.workers", "Trainings at once", "on the CPU; changes no outcome", "count"),
+            Field("machine.devices", "Devices", "auto: GPUs, else CPU", "devices", _devices),
+            Field("machine.streams", "Streams", "trainings at once on a GPU", "streams", _streams),
+            Field("machine.reserve_gib", "Reserved memory", "GiB of each GPU for others", "number"),
+            Field("machine.latency_rounds", "Latency rounds", "timed passes; 0 for none", "count"),
             Field("machine.training_deadline", "Training deadline", "seconds for one training", "number"),
             Field("machine.accept_weak_jail", "Accept weak jail", "run code without a layer", "switch", _switch, True),
         ),
@@ -122,12 +149,17 @@ _REASONS = {
     "stages": "three whole numbers, 1 to 400 together",
     "count": "a whole number",
     "number": "a number",
+    "streams": "auto, or a whole number of 1 to 64",
+    "devices": "auto, cpu, or cuda:0 cuda:1 ...",
 }
 
 
 def values_of(document: Mapping[str, Any]) -> Values:
     """The fields' texts for settings."""
-    return {field.place: _text(field, _value(document, field.place)) for field in FIELDS}
+    from fairnad_engine.search.config import RunConfig
+
+    usual = RunConfig().model_dump(mode="json")  # for settings that a run of an earlier version did not have
+    return {field.place: _text(field, _value(document, usual, field.place)) for field in FIELDS}
 
 
 def document_of(base: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
@@ -151,7 +183,8 @@ def problems_of(document: dict[str, Any]) -> dict[str, str]:
         if field is None:
             # A rule over a whole section: the one there is concerns the stages.
             field = next(f for f in FIELDS if f.place == "search.stages") if place == "search" else FIELDS[0]
-        told = _REASONS.get(field.kind) if "valid" in reason or field.kind == "stages" else None
+        plainer = "valid" in reason or field.kind in ("stages", "streams", "devices")
+        told = _REASONS.get(field.kind) if plainer else None
         if "at least 1 character" in reason:
             told = "it is empty; write something"
         found.setdefault(field.place, told or reason.removeprefix("Value error, ").replace("Input", "it"))
@@ -183,6 +216,10 @@ def _read(field: Field, text: str) -> object:
             return [int(one) if one.isdigit() else one for one in re.split(r"[\s,/]+", text) if one]
         case "switch":
             return text == "yes"
+        case "streams":
+            return int(text) if text.isdecimal() else text
+        case "devices":
+            return text if text == "auto" else [one for one in re.split(r"[\s,]+", text) if one] or text
         case "number":
             try:
                 return float(text)
@@ -196,7 +233,7 @@ def _text(field: Field, value: object) -> str:
     match field.kind:
         case "switch":
             return "yes" if value else "no"
-        case "stages" if isinstance(value, (list, tuple)):
+        case "stages" | "devices" if isinstance(value, (list, tuple)):
             return " ".join(map(str, value))
         case "number" if isinstance(value, (int, float)):
             return f"{value:g}"
@@ -204,8 +241,7 @@ def _text(field: Field, value: object) -> str:
             return str(value)
 
 
-def _value(document: Mapping[str, Any], place: str) -> object:
-    found: Any = document
-    for name in place.split("."):
-        found = found[name]
-    return found
+def _value(document: Mapping[str, Any], usual: Mapping[str, Any], place: str) -> object:
+    section, _, name = place.rpartition(".")
+    found: Any = document[section] if section in document else usual[section] if section else document
+    return found[name] if name in found or not section else usual[section][name]

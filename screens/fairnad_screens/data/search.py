@@ -24,7 +24,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class RunHead:
-    """A run and the state of its search."""
+    """A run and the state of its search; the budget counts ``screened`` models, stopped after a short training, too."""
 
     id: str
     name: str
@@ -37,6 +37,16 @@ class RunHead:
     trained: int
     budget: int
     best: float | None
+    screened: int = 0
+
+
+@dataclass(frozen=True)
+class Screening:
+    """Short training first: its epochs, models that went on to full training, and that were stopped after it."""
+
+    epochs: int
+    promoted: int
+    stopped: int
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,7 @@ class SearchSnapshot:
         opened: The last generation that has begun.
         closed: The last generation that ended.
         as_of: The generation that is shown, or None where the desk follows the run.
+        screening: What short trainings decided; None where every model is trained in full.
     """
 
     runs: tuple[tuple[str, str], ...]
@@ -132,6 +143,7 @@ class SearchSnapshot:
     closed: int = 0
     as_of: int | None = None
     strips: tuple[StageStrip, ...] = ()
+    screening: Screening | None = None
     activity: tuple[tuple[str, str], ...] = ()
     tokens: Tokens = Tokens(0, 0, 0, 0.0)
     counts: Counts = Counts((), None)

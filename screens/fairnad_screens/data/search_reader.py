@@ -18,6 +18,7 @@ from fairnad_screens.data.search import (
     Front,
     GenerationLine,
     RunHead,
+    Screening,
     SearchSnapshot,
     StageStrip,
     Worker,
@@ -82,6 +83,7 @@ class _RunReader:
             closed=closed,
             as_of=as_of,
             strips=self._strips(store, through, activity),
+            screening=self._screening(store, through),
             activity=tuple(sorted(activity.items(), key=lambda item: (not item[1].startswith("training:"), item[0]))),
             tokens=self._tokens.read(store),
             counts=self._counts(store, as_of),
@@ -117,7 +119,14 @@ class _RunReader:
             trained=sum(c.generation > 0 for c in trained),
             budget=int(self.row.config["budget"]["trained"]),
             best=max((c.accuracy for c in trained if c.accuracy is not None), default=None),
+            screened=sum(c.status == "screened" for c in self._candidates),
         )
+
+    def _screening(self, store: Store, through: int) -> Screening | None:
+        fidelity = self.row.config.get("fidelity") or {}
+        if fidelity.get("mode", "off") == "off":
+            return None
+        return Screening(int(fidelity["short_epochs"]), *store.live.screening(self.row.id, through))
 
     # -- candidates -------------------------------------------------------------------------------------------
 

@@ -10,12 +10,15 @@ from fairnad_engine.store.records import AttemptRow
 from fairnad_engine.text import one_line
 from fairnad_screens.actions import key_of
 from fairnad_screens.data.candidate import Ancestor, CandidateSnapshot, Epoch, Training
+from fairnad_screens.data.candidate_ladder import ladder, meaning
 from fairnad_screens.text import GLYPHS, plain, plain_line, unicode_works
 from fairnad_screens.widgets.candidate_page import Page, note
 
 _PIPE = "│" if unicode_works() else "|"
 _REALISED = {"yes": GLYPHS.done, "no": GLYPHS.failed}
 _BAR = 16
+_PURPOSES = {"search": "In the search", "screen": "Short training before"}
+_RUNG_SIGNS = {"passed": GLYPHS.done, "failed": GLYPHS.failed, "open": GLYPHS.idle}
 
 
 def accuracy_text(accuracy: float | None, status: str) -> str:
@@ -62,8 +65,9 @@ def training_page(snapshot: CandidateSnapshot, width: int) -> Page:
     """Every training with its epochs."""
     lines: list[Content] = []
     for one in snapshot.trainings:
-        what = "In the search" if one.purpose == "search" else f"By finish, fresh weights, seed {one.seed}"
+        what = _PURPOSES.get(one.purpose, f"By finish, fresh weights, seed {one.seed}")
         lines.append(plain_line(f"{what}: {one.status or 'going on'}", width, "bold"))
+        lines += [plain_line(text, width) for text in _score(one)]
         lines += plain(one.message).wrap(width) if one.message else []
         lines += _epochs(one, width)
         lines.append(Content(""))
@@ -73,6 +77,17 @@ def training_page(snapshot: CandidateSnapshot, width: int) -> Page:
     if not lines:
         lines.append(note(f"Not trained yet: it is {snapshot.row.status}."))
     return Page(tuple(lines))
+
+
+def _score(one: Training) -> Iterable[str]:
+    """Its score with the fidelity it belongs to, and its latency where that was measured."""
+    if one.accuracy is not None:
+        schedule = "full schedule" if one.fidelity == "full" else f"short schedule ({one.fidelity})"
+        yield f"{one.accuracy:.2f} % val, {schedule}"
+    passes = zip((1, 256), one.latency, strict=True)
+    told = [f"{found:.3g} ms at batch {size}" for size, found in passes if found is not None]
+    if told:
+        yield f"latency {', '.join(told)}"
 
 
 def _epochs(training: Training, width: int) -> Iterable[Content]:
@@ -111,11 +126,17 @@ def attempts_page(snapshot: CandidateSnapshot, width: int) -> Page:
 
 
 def _attempt(one: AttemptRow, tokens: tuple[int, int, int], width: int) -> Iterable[Content]:
-    outcome = f"{GLYPHS.failed} {one.failure}" if one.failure else f"{GLYPHS.done} accepted"
+    accepted = "accepted" if one.verdict is not None else "not checked yet"
+    sign = GLYPHS.done if one.verdict is not None else GLYPHS.idle
+    outcome = f"{GLYPHS.failed} {one.failure}" if one.failure else f"{sign} {accepted}"
     head = f"step {one.step}, attempt {one.attempt + 1}  {one.purpose}  {outcome}"
     yield plain_line(head, width, "$error" if one.failure else "")
     calls, read, written = tokens
     spent = f"{calls} model calls, {read:,} tokens read, {written:,} written" if calls else "no model call"
     yield plain_line(f"{one.design_seconds:.1f} s design, {one.verify_seconds:.1f} s check, {spent}", width, "dim")
+    if rungs := ladder(one):
+        yield Content("    " + "  ".join(f"{_RUNG_SIGNS[rung.state]} {rung.name}" for rung in rungs)).truncate(width)
     for piece in plain(one_line(one.message)).wrap(width - 4) if one.message else ():
         yield Content.assemble("    ", piece)
+    for piece in plain(meaning(one.failure or "")).wrap(width - 4) if one.failure else ():
+        yield Content.assemble("    ", piece.stylize("dim"))

@@ -25,7 +25,7 @@ class LaunchChoice(Static, can_focus=True):
     def set_value(self, value: str) -> None:
         """Show a value."""
         self.value = value
-        self.update(Content.assemble(Content("< "), plain_line(value, 40), Content(" >")))
+        self.update(Content.assemble(Content("< "), plain_line(value, 20), Content(" >")))
 
 
 class LaunchField(Horizontal):

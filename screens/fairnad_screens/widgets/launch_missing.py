@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from fairnad_screens.data.launch import LaunchSnapshot, ideas_problem
+from fairnad_screens.data.launch import LaunchSnapshot, device_problem, ideas_problem
 from fairnad_screens.data.launch_form import FIELDS
 from fairnad_screens.text import GLYPHS, plain
 
@@ -21,6 +21,7 @@ def missing_text(
     problems: Mapping[str, str],
     checks: Sequence[Check] | None,
     gpus: Sequence[str] | None,
+    devices: str = "auto",
 ) -> Content:
     """Every need with its sign, those that are missing first."""
     lines: list[tuple[bool | None, str]] = []
@@ -31,6 +32,8 @@ def missing_text(
         problem = ideas_problem(snapshot, stage_one)
         lines.append((not problem, f"ideas: {problem or f'{snapshot.approved:,} approved'}"))
     lines += [(one.ready, f"{one.name}: {one.problem or one.detail}") for one in checks or ()]
+    if problem := device_problem(devices, gpus):
+        lines.append((False, f"devices: {problem}"))
     if checks is None and not labels:
         lines.append((None, "looking at model, data and jail …"))
     if gpus is not None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from textual.content import Content
 
 from fairnad_engine.machine import MachineLoad
 from fairnad_screens.actions import key_of
-from fairnad_screens.data.search import STAGES, RunHead, SearchSnapshot, StageStrip, Tokens
+from fairnad_screens.data.search import STAGES, RunHead, Screening, SearchSnapshot, StageStrip, Tokens
 from fairnad_screens.figures import ago, compact
 from fairnad_screens.text import GLYPHS, plain_line, unicode_works
 from fairnad_screens.widgets.search_pane import LinePane
@@ -22,9 +23,11 @@ SLOT_STATES = {
     "verified": (GLYPHS.mark, "", "verified"),
     "waiting": (GLYPHS.idle, "dim", "waiting"),
     "failed": (GLYPHS.failed, "$error", "failed"),
+    "screened": (GLYPHS.down, "$warning", "screened"),
     "cut": (_CUT, "dim", "cut"),
 }
 WAITING = "training: waiting for a worker"
+_SPEED = re.compile(r", [\d.e+-]+ epochs/s")
 # A heartbeat comes twice a second; one this old is worth telling.
 _LATE_SECONDS = 5.0
 
@@ -65,6 +68,8 @@ def _lines(snapshot: SearchSnapshot, head: RunHead, machine: MachineLoad | None,
     else:
         lines.append(Content("Training the seed backbone" if head.held else "No generation has begun"))
     lines += _activity(snapshot.activity, width)
+    if snapshot.screening is not None:
+        lines.append(_screening(snapshot.screening, width))
     lines.append(_tokens(head.model, snapshot.tokens, width))
     if machine is not None:
         lines += _machine(machine, width)
@@ -78,13 +83,35 @@ def _activity(activity: tuple[tuple[str, str], ...], width: int) -> list[Content
     lines = []
     for subject, doing in activity:
         if doing != WAITING:
-            told = doing.removeprefix("training: ").replace("validation", "val")
-            words = plain_line(f"{subject} {told}", max(8, width - 2))
-            lines.append(Content.assemble(Content.styled(f"{GLYPHS.running} ", "$accent"), words))
+            first, *more_lines = _doing(subject, doing, max(8, width - 2))
+            lines.append(Content.assemble(Content.styled(f"{GLYPHS.running} ", "$accent"), first))
+            lines += [Content.assemble("  ", line) for line in more_lines]
     if waiting:
         more = " more" if lines else ""
         lines.append(Content(f"{GLYPHS.idle} {waiting}{more} wait{'s' if waiting == 1 else ''} for a worker"))
     return lines
+
+
+def _doing(subject: str, doing: str, room: int) -> list[Content]:
+    """What one worker does: on one line at length or in short, else its speed and memory on a line of their own."""
+    told = doing.removeprefix("training: ").replace("validation", "val")
+    short = told.replace("epochs/s", "ep/s").replace("epoch ", "").replace("val ", "").replace(",", "")
+    for words in (told, short):
+        if len(subject) + 1 + len(words) <= room:
+            return [plain_line(f"{subject} {words}", room)]
+    speed = _SPEED.search(told)
+    if speed is None:
+        return [plain_line(f"{subject} {told}", room)]
+    head, rest = told[: speed.start()], told[speed.start() + 2 :]
+    if len(subject) + 1 + len(head) > room:
+        head = head.replace("epoch ", "").replace("val ", "").replace(",", "")
+    return [plain_line(f"{subject} {head}", room), plain_line(rest, room)]
+
+
+def _screening(screening: Screening, width: int) -> Content:
+    """How many models went on after the short training, and how many did not."""
+    told = f"{screening.promoted} promoted, {screening.stopped} screened"
+    return plain_line(f"Short:{screening.epochs} first: {told}", width)
 
 
 def _state(head: RunHead, width: int) -> list[Content]:
@@ -113,17 +140,18 @@ def _state(head: RunHead, width: int) -> list[Content]:
 
 
 def _bar(head: RunHead, width: int) -> Content:
-    told = f" {head.trained}/{head.budget}"
+    done = head.trained + head.screened  # the budget counts both
+    told = f" {done}/{head.budget}"
     best = f" best {head.best:.2f} %" if head.best is not None else ""
     room = max(4, width - len("Trained ") - len(told) - len(best))
-    filled = min(room, room * head.trained // max(1, head.budget))
+    filled = min(room, room * done // max(1, head.budget))
     bar = Content.styled(GLYPHS.bar * filled, "$success")
     return Content.assemble("Trained ", bar, Content.styled(GLYPHS.bar_rest * (room - filled), "dim"), told, best)
 
 
 def _strip(strip: StageStrip) -> Content:
     signs = [Content.styled(SLOT_STATES[s][0], SLOT_STATES[s][1]) for s in strip.states if s in SLOT_STATES]
-    over = sum(state in ("trained", "failed", "cut") for state in strip.states)
+    over = sum(state in ("trained", "failed", "screened", "cut") for state in strip.states)
     return Content.assemble(f"{STAGES.get(strip.stage, str(strip.stage)):<11}", *signs, f"  {over}/{len(strip.states)}")
 
 

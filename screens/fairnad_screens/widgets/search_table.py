@@ -13,8 +13,14 @@ from fairnad_screens.text import GLYPHS, plain_line
 from fairnad_screens.widgets.search_pane import LinePane
 
 _STAGES = {0: "seed", 1: "I", 2: "II", 3: "III"}
-_SIGNS = {"trained": GLYPHS.done, "failed": GLYPHS.failed, "training": GLYPHS.running, "verified": GLYPHS.mark}
-_STYLES = {"failed": "$error", "training": "bold $accent", "verified": "dim"}
+_SIGNS = {
+    "trained": GLYPHS.done,
+    "failed": GLYPHS.failed,
+    "training": GLYPHS.running,
+    "verified": GLYPHS.mark,
+    "screened": GLYPHS.down,
+}
+_STYLES = {"failed": "$error", "training": "bold $accent", "verified": "dim", "screened": "dim"}
 
 
 def _accuracy(line: CandidateLine) -> tuple[float, int]:

@@ -42,8 +42,9 @@ class Ended:
 class Attempt:
     """The client's ends of an attempt's pipes, and the child's until they are sent away."""
 
-    def __init__(self, request: bytes) -> None:
+    def __init__(self, request: bytes, most_bytes: int = wire.MAX_FRAME_BYTES) -> None:
         self._request = memoryview(request)
+        self._most = most_bytes
         request_end, self._request_fd = os.pipe()
         self._result_fd, result_end = os.pipe()
         self._output_fd, output_end = os.pipe()
@@ -108,7 +109,7 @@ class Attempt:
         self._flooded = self._flooded or self._is_flood()
 
     def _is_flood(self) -> bool:
-        return len(self._frame) > wire.MAX_FRAME_BYTES or self._output_bytes > MOST_OUTPUT_BYTES
+        return len(self._frame) > self._most or self._output_bytes > MOST_OUTPUT_BYTES
 
     def _advance(self, descriptor: int) -> bool:
         """Move bytes through one pipe; False when it has come to its end."""

@@ -18,7 +18,8 @@ from fairnad_engine.backbone.jail import places, wire
 from fairnad_engine.backbone.jail.attempt import Attempt, Ended, ZygoteLostError
 from fairnad_engine.backbone.jail.entry import ENVIRONMENT
 from fairnad_engine.backbone.jail.limits import Limits
-from fairnad_engine.backbone.jail.result import JailResult, judge
+from fairnad_engine.backbone.jail.result import JailResult, depends_on_load, judge
+from fairnad_engine.backbone.jail.turns import Turns
 from fairnad_engine.errors import JailError
 
 TORCH = ("torch", "torch._dynamo", "torch.export")
@@ -43,6 +44,7 @@ class Jail:
         memory_bytes: Address space of an attempt, PyTorch's own included.
         cpu_seconds: Processor time of an attempt.
         wall_seconds: Deadline of an attempt.
+        reply_bytes: Length of an attempt's reply; four times the parameters of the largest network, and some.
         tasks_module: Module with ``TASKS``, name -> function of ``(payload, blobs)``.
         extra_folders: Put on the child's import path, and readable for it.
         preload: Modules that the zygote imports before it forks.
@@ -58,17 +60,19 @@ class Jail:
         memory_bytes: int = 6 << 30,
         cpu_seconds: int = 120,
         wall_seconds: float = 120.0,
+        reply_bytes: int = 72 << 20,
         tasks_module: str = "fairnad_engine.backbone.jailed",
         extra_folders: Sequence[Path] = (),
         preload: Sequence[str] = TORCH,
     ) -> None:
-        self.limits = Limits(memory_bytes, cpu_seconds, wall_seconds)
+        self.limits = Limits(memory_bytes, cpu_seconds, wall_seconds, reply_bytes=reply_bytes)
         self._accept_weak = accept_weak
         self._tasks_module = tasks_module
         self._extra_folders = tuple(folder.resolve() for folder in extra_folders)
         self._preload = tuple(preload)
         self._lock = threading.Lock()
         self._zygote: _ZygoteProcess | None = None
+        self._turns = Turns()
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -110,6 +114,9 @@ class Jail:
     ) -> JailResult:
         """Do one task in a fresh child and wait for its end.
 
+        An attempt that the machine's load may have ended (a deadline met without computing, a kill for memory) is
+        repeated once with no other attempt of this jail beside it, so that a verdict does not depend on neighbours.
+
         Args:
             task: Name in the tasks module's ``TASKS``.
             payload: JSON-able; ``source``, where it has one, is quoted in failure messages.
@@ -124,9 +131,17 @@ class Jail:
         """
         limits = self._limits_with(wall_seconds, cpu_seconds, memory_bytes)
         request = wire.encode({"task": task, "payload": payload}, blobs or {})
+        with self._turns.shared():
+            ended = self._attempt(request, limits)
+        if not depends_on_load(ended, limits):
+            return judge(ended, limits)
+        with self._turns.alone():
+            return replace(judge(self._attempt(request, limits), limits), attempts=2)
+
+    def _attempt(self, request: bytes, limits: Limits) -> Ended:
         for _ in range(2):
             try:
-                return judge(self._living_zygote().attempt(request, limits), limits)
+                return self._living_zygote().attempt(request, limits)
             except ZygoteLostError:
                 continue
         raise JailError("the jail's own process died twice; see `fairnad-tui doctor`")
@@ -228,7 +243,7 @@ class _ZygoteProcess:
         Raises:
             ZygoteLostError: The zygote died meanwhile.
         """
-        attempt = Attempt(request)
+        attempt = Attempt(request, limits.reply_bytes)
         try:
             with self._lock:
                 self._count += 1

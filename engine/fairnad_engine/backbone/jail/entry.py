@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from fairnad_engine.backbone.jail import identity, landlock, limits, places, seccomp
+from fairnad_engine.backbone.jail import identity, landlock, limits, namespaces, places, seccomp
 
 REQUEST_FD, RESULT_FD = 3, 4
 
@@ -36,6 +36,7 @@ class Confinement:
         limits: How much it may use.
         read: Folders it may read.
         scratch: Folder it may write.
+        namespaces: Try for namespaces of its own first; see :mod:`namespaces`.
         weak: Go on without Landlock or seccomp where the kernel lacks them (``--accept-weak-jail``).
     """
 
@@ -45,6 +46,7 @@ class Confinement:
     limits: limits.Limits
     read: tuple[Path, ...]
     scratch: Path
+    namespaces: bool = False
     weak: bool = False
 
 
@@ -62,6 +64,8 @@ def enter(confinement: Confinement, request: int, result: int, output: int) -> N
     identity.be_first_for_the_oom_killer()
     _scrub_environment(confinement.scratch)
     os.chdir(confinement.scratch)
+    if confinement.namespaces:
+        namespaces.enter()
     identity.drop_privileges(confinement.uid, keep_reading=confinement.keep_reading)
     identity.forbid_new_privileges()
     identity.die_with(confinement.parent)
@@ -88,7 +92,7 @@ def _keep_descriptors(request: int, result: int, output: int) -> None:
 def _scrub_environment(scratch: Path) -> None:
     os.environ.clear()
     os.environ.update(ENVIRONMENT, HOME=str(scratch), TMPDIR=str(scratch))
-    tempfile.tempdir = None
+    tempfile.tempdir = str(scratch)  # looking for one would try to remove a file
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -20,7 +20,7 @@ from fairnad_engine.backbone.jail import syscalls
 _CREATE_VERSION = 1
 _RULE_PATH_BENEATH = 1
 
-_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _REMOVE_FILE = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 5
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_REG, _TRUNCATE = 1 << 8, 1 << 14
 _ALL_OF_ABI_1 = (1 << 13) - 1
 _REFER, _IOCTL_DEV = 1 << 13, 1 << 15
@@ -28,7 +28,7 @@ _TCP = 0b11
 _SCOPES = 0b11
 
 _READ = _READ_FILE | _READ_DIR
-_SCRATCH = _READ | _WRITE_FILE | _REMOVE_FILE | _MAKE_REG | _TRUNCATE
+_SCRATCH = _READ | _WRITE_FILE | _MAKE_REG | _TRUNCATE  # not removing: an open file without a name is not counted
 _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 
 
@@ -53,7 +53,7 @@ def restrict(read: Iterable[Path], write: Iterable[Path], devices: Iterable[Path
 
     Args:
         read: Folders (and files) whose content may be read; one that is absent is passed over.
-        write: Folders where plain files may be made, written and removed.
+        write: Folders where plain files may be made and written, but not removed.
         devices: Device files that may be read and written.
 
     Raises:

@@ -11,6 +11,7 @@ from pathlib import Path
 _FILE_BYTES = 16 << 20
 _DESCRIPTORS = 64
 _EXTRA_THREADS = 16
+_PENDING_SIGNALS = 256  # timers take from an allowance that the user's processes share
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class Limits:
         cpu_seconds: Processor time; one second past it the kernel kills.
         wall_seconds: Time from fork to death.
         scratch_bytes: Visible content of the scratch folder.
+        reply_bytes: Length of its reply, weights included.
     """
 
     memory_bytes: int = 6 << 30
     cpu_seconds: int = 120
     wall_seconds: float = 120.0
     scratch_bytes: int = 64 << 20
+    reply_bytes: int = 72 << 20
 
 
 def impose(limits: Limits, tasks_of_user: int) -> None:
@@ -46,6 +49,7 @@ def impose(limits: Limits, tasks_of_user: int) -> None:
     _set(resource.RLIMIT_FSIZE, _FILE_BYTES)
     _set(resource.RLIMIT_NOFILE, _DESCRIPTORS)
     _set(resource.RLIMIT_NPROC, tasks_of_user + _EXTRA_THREADS)
+    _set(resource.RLIMIT_SIGPENDING, _PENDING_SIGNALS)
     for nothing in (resource.RLIMIT_CORE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
         _set(nothing, 0)
 

@@ -128,10 +128,12 @@ def _identity(jail: Jail) -> list[Layer]:
     detail = _answers(result)
     if live:
         detail = f"user {data['uid']}, {_HARMLESS_CAPABILITIES[data['capabilities']]}"
+    own = result.ok and data["namespaces"] is True
     clean = result.ok and set(data["environment"]) <= {*ENVIRONMENT, "HOME", "TMPDIR", "LC_CTYPE"}
     return [
         Layer("privileges", live, detail, required=False),
         Layer("environment", clean, "scrubbed" if clean else _answers(result), required=False),
+        Layer("own namespaces", own, "network, IPC, host name" if own else "the system allows none", required=False),
     ]
 
 

@@ -15,6 +15,7 @@ from fairnad_engine.errors import JailError
 
 _KIND = re.compile(r"[a-z][a-z-]{0,39}")
 _MESSAGE_CHARACTERS = 4000
+_BUSY = 0.8  # of the deadline, spent computing: then no neighbour was to blame
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class JailResult:
         message: One line, then the candidate's own last lines that led there.
         stdout: The first 64 KiB of its standard output and error.
         seconds: Wall time from fork to death, measured by the zygote.
+        attempts: 2 where the first ended for what may have been the machine's load, and this is the second, alone.
         entry_seconds: What entering the jail took, by the child's own clock.
     """
 
@@ -41,6 +43,7 @@ class JailResult:
     stdout: str = ""
     seconds: float = 0.0
     entry_seconds: float = 0.0
+    attempts: int = 1
 
 
 def judge(ended: Ended, limits: Limits) -> JailResult:
@@ -67,6 +70,23 @@ def judge(ended: Ended, limits: Limits) -> JailResult:
         return JailResult(False, failure=kind, message=message, stdout=output, seconds=seconds)
 
 
+def depends_on_load(ended: Ended, limits: Limits) -> bool:
+    """Say whether a busier or freer machine might have ended the attempt otherwise.
+
+    It came to its deadline having computed for less than most of the time, or the system killed it for memory.
+    """
+    cpu = float(ended.report["cpu"])
+    if ended.report["reason"] == "deadline":
+        return cpu < _BUSY * limits.wall_seconds
+    status, asked = int(ended.report["status"]), ended.flooded or ended.report["reason"] is not None
+    killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    return killed and not asked and not _spent(cpu, limits)
+
+
+def _spent(cpu: float, limits: Limits) -> bool:
+    return cpu >= limits.cpu_seconds - 0.5
+
+
 def _death(ended: Ended, limits: Limits) -> tuple[str, str] | None:
     """Class and message where the child was ended from outside or by a signal."""
     reason = ended.report["reason"]
@@ -77,14 +97,13 @@ def _death(ended: Ended, limits: Limits) -> tuple[str, str] | None:
     if ended.flooded:
         return (
             failures.OUTPUT_TOO_LARGE,
-            f"printed more than {MOST_OUTPUT_BYTES} or replied more than {wire.MAX_FRAME_BYTES} bytes",
+            f"printed more than {MOST_OUTPUT_BYTES} or replied more than {limits.reply_bytes} bytes",
         )
     status = int(ended.report["status"])
     if not os.WIFSIGNALED(status):
         return None
     number = os.WTERMSIG(status)
-    spent = float(ended.report["cpu"]) >= limits.cpu_seconds - 0.5
-    if number == signal.SIGXCPU or (number == signal.SIGKILL and spent):
+    if number == signal.SIGXCPU or (number == signal.SIGKILL and _spent(float(ended.report["cpu"]), limits)):
         return failures.TIMEOUT, f"used more than {limits.cpu_seconds} s of processor time"
     if number == signal.SIGKILL:
         return failures.MEMORY, "killed by the system, most likely for the memory it used"

@@ -55,9 +55,16 @@ _DENIED = {
         lsetxattr 189 6, fsetxattr 190 7, setxattrat 463 463, removexattr 197 14, lremovexattr 198 15,
         fremovexattr 199 16, removexattrat 466 466, file_setattr 469 469, utime 132 -, utimes 235 -,
         futimesat 261 -, utimensat 280 88, truncate 76 45, mknod 133 -, mknodat 259 33, symlink 88 -,
-        symlinkat 266 36, link 86 -, linkat 265 37, mkdir 83 -, mkdirat 258 34, inotify_init 253 -,
+        symlinkat 266 36, link 86 -, linkat 265 37, mkdir 83 -, mkdirat 258 34, rmdir 84 -, inotify_init 253 -,
         inotify_init1 294 26, inotify_add_watch 254 27, fanotify_init 300 262, fanotify_mark 301 263,
-        sync 162 81, syncfs 306 267
+        sync 162 81, syncfs 306 267, getxattr 191 8, lgetxattr 192 9, fgetxattr 193 10, getxattrat 464 464,
+        listxattr 194 11, llistxattr 195 12, flistxattr 196 13, listxattrat 465 465
+    """,
+    "files that take room but cannot be seen: none can be removed, so what is in the scratch is all there is": """
+        unlink 87 -, unlinkat 263 35, rename 82 -, renameat 264 38, renameat2 316 276
+    """,
+    "locks on files that others read too": """
+        flock 73 32
     """,
     "identity, and the jail's own layers": """
         setuid 105 146, setgid 106 144, setreuid 113 145, setregid 114 143, setresuid 117 147,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fairnad_engine.backbone.jail import identity, syscalls
+from fairnad_engine.backbone.jail import identity, namespaces, syscalls
 
 Reply = tuple[dict[str, Any], dict[str, bytes]]
 _PR_GET_NO_NEW_PRIVS = 39
@@ -68,6 +68,7 @@ def _identity(payload: dict[str, Any], blobs: dict[str, bytes]) -> Reply:
         "become-root": _attempt(lambda: os.setuid(0)),
         "no-new-privileges": syscalls.prctl(_PR_GET_NO_NEW_PRIVS),
         "environment": sorted(os.environ),
+        "namespaces": os.uname().nodename == namespaces.HOST_NAME,
     }, {}
 
 

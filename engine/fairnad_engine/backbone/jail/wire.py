@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MAX_HEADER_BYTES = 8 << 20
-MAX_BLOB_BYTES = 64 << 20
+MAX_BLOB_BYTES = 640 << 20  # of the format; what an attempt may send is its limit of reply bytes
 MAX_FRAME_BYTES = 4 + MAX_HEADER_BYTES + MAX_BLOB_BYTES
 ENTERED, NOT_ENTERED = b"+", b"-"
 MAX_JSON_ITEMS = 1_000_000

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fairnad_engine.backbone.jail import child, identity, landlock, limits, places, warmup
+from fairnad_engine.backbone.jail import child, identity, landlock, limits, namespaces, places, warmup
 from fairnad_engine.backbone.jail.entry import Confinement
 
 ORDER_BYTES = 64 << 10
@@ -54,6 +54,7 @@ class Zygote:
         # Without Landlock the kept capability would open every file of the machine.
         unreadable = os.geteuid() == 0 and not all(places.open_to_all(path) for path in self._read)
         self._keep_reading = unreadable and landlock.abi() > 0
+        self._namespaces = namespaces.allowed()
         self._running: dict[int, _Running] = {}
         for name in start["preload"]:
             importlib.import_module(name)
@@ -120,7 +121,9 @@ class Zygote:
         bounds = limits.Limits(**order["limits"])
         uid = identity.uid_for(os.getpid(), number)
         scratch = self._make_scratch(number, uid)
-        confinement = Confinement(os.getpid(), uid, self._keep_reading, bounds, self._read, scratch, self._weak)
+        confinement = Confinement(
+            os.getpid(), uid, self._keep_reading, bounds, self._read, scratch, self._namespaces, self._weak
+        )
         began = time.monotonic()
         process = os.fork()
         if process == 0:

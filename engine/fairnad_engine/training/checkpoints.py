@@ -1,0 +1,141 @@
+"""The state of an unfinished training, so that a killed one goes on where it was, bit for bit on the CPU.
+
+A checkpoint is a safetensors file (nothing is unpickled): weights, momentum, the state of every random generator,
+and the epochs so far. Its name is the hash of all that decides the training's outcome, so another job's state is
+never taken up; it is written under a temporary name and renamed, and removed when the job is over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fairnad_engine.artifacts import write_atomically
+from fairnad_engine.training.jobs import TrainingJob
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+def checkpoint_path(job: TrainingJob, device: str = "cpu") -> Path:
+    """Where the state of a job lies while it is unfinished, trained on ``cpu`` or ``cuda``."""
+    decisive = job.as_dict()
+    for name in ("id", "artifacts", "checkpoint_seconds", "latency_rounds", "record"):
+        decisive.pop(name)
+    decisive["device"] = device.partition(":")[0]
+    name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+    return Path(job.artifacts) / "checkpoints" / f"{name}.safetensors"
+
+
+@dataclass
+class Progress:
+    """What has happened in a training besides its tensors.
+
+    Attributes:
+        epochs: Metrics of the epochs so far, as JSON objects.
+        accuracy: Latest validation accuracy in percent, NaN before the first.
+    """
+
+    epochs: list[dict[str, Any]]
+    accuracy: float = math.nan
+
+
+class Checkpoint:
+    """The checkpoint file of one training.
+
+    Attributes:
+        path: The file.
+        restored: Epochs that were taken up from it.
+    """
+
+    def __init__(self, path: Path, every: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Set up.
+
+        Args:
+            path: The file.
+            every: Least number of seconds between two writings; 0 writes after each epoch.
+            clock: Gives seconds.
+        """
+        self.path = path
+        self.restored = 0
+        self._every = every
+        self._clock = clock
+        self._last = clock()
+
+    def due(self) -> bool:
+        """Whether enough time has passed since the last writing."""
+        return self._clock() - self._last >= self._every
+
+    def save(
+        self, model: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator, progress: Progress
+    ) -> None:
+        """Write the whole state, or leave the earlier file."""
+        from safetensors.torch import save
+
+        tensors = {f"model.{name}": one.detach() for name, one in model.state_dict().items()}
+        for index, parameter in enumerate(_parameters(optimiser)):
+            momentum = optimiser.state[parameter].get("momentum_buffer")
+            if momentum is not None:
+                tensors[f"momentum.{index}"] = momentum
+        tensors.update(_random_states(generator))
+        meta = {"epochs": progress.epochs, "accuracy": None if math.isnan(progress.accuracy) else progress.accuracy}
+        # Copies, because tied weights share memory, which the format refuses.
+        plain = {name: one.cpu().contiguous().clone() for name, one in tensors.items()}
+        write_atomically(self.path, save(plain, {"progress": json.dumps(meta)}))
+        self._last = self._clock()
+
+    def load(self, model: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> Progress | None:
+        """Put a saved state in place; None where there is none that can be read."""
+        import torch
+        from safetensors import SafetensorError, safe_open
+
+        if not self.path.exists():
+            return None
+        try:
+            with safe_open(self.path, "pt") as file:
+                meta = json.loads(file.metadata()["progress"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+            self.discard()  # damaged: the training begins anew
+            return None
+        model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
+        for index, parameter in enumerate(_parameters(optimiser)):
+            if f"momentum.{index}" in tensors:
+                momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{index}"])
+                optimiser.state[parameter]["momentum_buffer"] = momentum.detach()
+        _restore_random_states(tensors, generator)
+        self.restored = len(meta["epochs"])
+        return Progress(meta["epochs"], math.nan if meta["accuracy"] is None else float(meta["accuracy"]))
+
+    def discard(self) -> None:
+        """Remove the file: the training is over."""
+        self.path.unlink(missing_ok=True)
+
+
+def _parameters(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:
+    return [p for group in optimiser.param_groups for p in group["params"]]
+
+
+def _random_states(generator: torch.Generator) -> dict[str, torch.Tensor]:
+    import torch
+
+    states = {"random.data": generator.get_state(), "random.cpu": torch.get_rng_state()}
+    if generator.device.type == "cuda":
+        states["random.cuda"] = torch.cuda.get_rng_state(generator.device)
+    return states
+
+
+def _restore_random_states(tensors: dict[str, torch.Tensor], generator: torch.Generator) -> None:
+    import torch
+
+    generator.set_state(tensors["random.data"])
+    torch.set_rng_state(tensors["random.cpu"])
+    if generator.device.type == "cuda" and "random.cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["random.cuda"], generator.device)

@@ -1,0 +1,97 @@
+"""One trainer process as its executor sees it: a job in, progress and one outcome back, or its death."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from fairnad_engine.training.jobs import TrainingJob, TrainingOutcome
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+class TrainerDiedError(Exception):
+    """A trainer process ended without an outcome."""
+
+
+class TrainerProcess:
+    """A process bound to one device; started when first needed, and again after it died.
+
+    Attributes:
+        memory: Bytes of the device's memory, once the process has told; 0 where that says nothing.
+        pid: The process, or None while there is none.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._process: asyncio.subprocess.Process | None = None
+        self.memory = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process, or None while there is none."""
+        return None if self._process is None else self._process.pid
+
+    async def run(self, job: TrainingJob, progress: Progress) -> TrainingOutcome:
+        """Have a job done; ``progress`` is called with each message before the outcome.
+
+        Raises:
+            TrainerDiedError: The process ended first.
+        """
+        process = await self._started()
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101 - both are pipes
+        with suppress(ConnectionError):  # it died: the reading below says so
+            process.stdin.write(json.dumps(job.as_dict()).encode() + b"\n")
+            await process.stdin.drain()
+        while line := await process.stdout.readline():
+            message = json.loads(line)
+            if message["type"] == "outcome":
+                return _outcome(message)
+            if message["type"] == "ready":
+                self.memory = message["memory"]
+            progress(message)
+        code = await process.wait()
+        self._process = None
+        raise TrainerDiedError(f"exit {code}")
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        if self._process is None or self._process.returncode is not None:
+            environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "fairnad_engine.training.process",
+                self._device,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env=environment,
+                limit=2**24,
+                start_new_session=True,
+            )
+        return self._process
+
+    async def kill(self) -> None:
+        """End the process and everything it started, at once."""
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+
+def _outcome(message: dict[str, Any]) -> TrainingOutcome:
+    return TrainingOutcome(
+        status=message["status"],
+        accuracy=message.get("accuracy"),
+        weights=message.get("weights"),
+        message=message.get("message", ""),
+        seconds=message["seconds"],
+        latency={int(size): value for size, value in message.get("latency", {}).items()},
+        peak_memory=message.get("peak_memory", 0),
+    )
