@@ -59,6 +59,7 @@ class Replay:
     """What the rule would have done: how many times fewer epochs, and what of the full front was kept."""
 
     promoted: int
+    finished: int
     ratio: float
     recall: float
     hypervolume: float
@@ -92,24 +93,28 @@ def replay(recording: Recording, order: Sequence[int], rule: PromotionRule, wind
     seed, *others = recording.candidates
     taken = [seed, *(others[i] for i in order)]
     promoted = [True]
+
+    def seen(i: int) -> Seen:
+        one = taken[i]
+        return Seen(one.id, one.params, one.macs, one.short.get(rule.epochs), one.accuracy if promoted[i] else None)
+
     for place, one in enumerate(taken[1:], start=1):
-        visible = [0, *range(1, max(1, place - window + 1))]
-        seen = [
-            Seen(
-                taken[i].id,
-                taken[i].params,
-                taken[i].macs,
-                taken[i].short.get(rule.epochs),
-                taken[i].accuracy if promoted[i] else None,
-            )
-            for i in visible
-        ]
+        visible = [seen(i) for i in (0, *range(1, max(1, place - window + 1)))]
         short = one.short.get(rule.epochs)  # one that diverged is over
-        promoted.append(short is not None and rule.decide(one.params, one.macs, short, seen).promoted)
+        promoted.append(short is not None and rule.decide(one.params, one.macs, short, visible).promoted)
+    at_the_budget = sum(promoted)
+    while True:
+        everything = [seen(i) for i in range(len(taken))]
+        batch = rule.look_again([one for one in everything if one.full is None], everything)[:window]
+        if not batch:
+            break
+        again = {candidate for candidate, _ in batch}
+        promoted = [kept or one.id in again for one, kept in zip(taken, promoted, strict=True)]
     finished = [one for one, kept in zip(taken, promoted, strict=True) if kept]
     spent = rule.epochs * len(taken) + recording.epochs * len(finished)
     return Replay(
-        promoted=len(finished),
+        promoted=at_the_budget,
+        finished=len(finished),
         ratio=recording.epochs * len(taken) / spent,
         recall=recall(recording, finished),
         hypervolume=_volume(recording, finished) / _volume(recording, recording.candidates),
@@ -178,7 +183,7 @@ def main() -> int:
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for name in (TUNED_ON, REPORTED):
         recording = load(name)
-        rule = PromotionRule(chosen.short_epochs, chosen.confidence, chosen.tolerance, chosen.warm_up, recording.images)
+        rule = PromotionRule.of(chosen, recording.images)
         own, many = replays(recording, rule, chosen.window)
         ranks = [
             "{:.2f} [{:.2f}, {:.2f}]".format(*rank_correlation(recording, rule.epochs, measure))

@@ -245,8 +245,7 @@ def _screening(config: RunConfig) -> Screening | None:
     if chosen.mode == "off":
         return None
     images = len(load_split(config.data.dataset, "validation", **config.data.location()).labels)
-    rule = PromotionRule(chosen.short_epochs, chosen.confidence, chosen.tolerance, chosen.warm_up, images)
-    return Screening(rule, chosen.window)
+    return Screening(PromotionRule.of(chosen, images), chosen.window)
 
 
 async def _finish(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
@@ -258,9 +257,11 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
 
     torch.set_num_threads(1)
     run = store.runs.get(job.run_id or "")
-    machine = RunConfig.model_validate(run.config).machine
-    workers = int(job.config["workers"])
-    executor = LocalExecutor(workers, _devices(machine, workers))
+    search = store.jobs.of_run(run.id)  # it may have been resumed on other devices than the run was started with
+    asked = {k: v for k in ("workers", "devices", "streams") if (v := job.config.get(k)) is not None}
+    before = RunConfig.model_validate(search.config if search else run.config).machine
+    machine = MachineSection.model_validate({**before.model_dump(mode="json"), **asked})
+    executor = LocalExecutor(machine.workers, _devices(machine, machine.workers))
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
         finish = Finish(
             store,

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 from sqlite_utils import Database
@@ -32,7 +33,7 @@ from tests.conftest import ROOT, command_line, environment
 
 SAMPLES = ROOT / "sample_papers"
 
-RULE = PromotionRule(epochs=4, confidence=0.9, tolerance=0.0, warm_up=3, images=400)
+RULE = PromotionRule(epochs=4, confidence=0.9, last_confidence=0.9, tolerance=0.0, warm_up=3, images=400)
 PAIRS = ((70.0, 94.0), (80.0, 96.0), (85.0, 97.0), (90.0, 98.0), (75.0, 95.0), (88.0, 97.5))
 
 
@@ -67,7 +68,7 @@ def test_everything_is_promoted_until_there_are_enough_pairs():
 def test_more_confidence_and_less_tolerance_stop_less():
     verdicts = [
         sum(
-            PromotionRule(4, confidence, tolerance, 3, 400).decide(100, 100, float(short), seen()).promoted
+            PromotionRule(4, confidence, confidence, tolerance, 3, 400).decide(100, 100, float(short), seen()).promoted
             for short in range(60, 100)
         )
         for confidence, tolerance in ((0.99, -1.0), (0.9, 0.0), (0.6, 1.0))
@@ -95,6 +96,29 @@ def test_the_bound_covers_what_it_says():
         known, (short, full) = [pair() for _ in range(25)], pair()
         held += full <= predict(known, short, 0.8)[1]
     assert 0.74 <= held / 300 <= 0.9
+
+
+def stopped(*shorts, params=100, macs=100):
+    return [Seen(f"s{i}", params, macs, short, None) for i, short in enumerate(shorts)]
+
+
+def test_the_last_look_takes_what_is_not_confidently_dominated_the_likeliest_first():
+    found = RULE.look_again(stopped(60.0, 92.0, 99.0, 95.0), seen())
+    assert [one for one, _ in found] == ["s2", "s3", "s1"]
+    assert all("at most" in reason and "(90 %)" in reason for _, reason in found)
+    assert RULE.look_again(stopped(60.0), seen()) == []
+
+
+def test_the_last_look_of_more_confidence_takes_more():
+    shorts = stopped(*(float(n) for n in range(60, 100)))
+    taken = [{one for one, _ in replace(RULE, last_confidence=c).look_again(shorts, seen())} for c in (0.6, 0.9, 0.99)]
+    assert taken[0] < taken[1] < taken[2]
+
+
+def test_the_last_look_holds_each_against_those_of_no_more_cost_alone():
+    dear = [Seen("dear", 200, 200, 90.0, 99.9), *seen()]
+    assert RULE.look_again(stopped(92.0), dear) != []
+    assert RULE.look_again(stopped(92.0, params=300, macs=300), dear) == []
 
 
 def test_perfect_accuracy_has_a_standard_error():
@@ -183,12 +207,12 @@ def test_on_recorded_searches_it_keeps_the_front_for_a_third_of_the_epochs(name)
 
     chosen, recording = FidelitySection(), load(name)
     assert len(recording.candidates) >= 60
-    rule = PromotionRule(chosen.short_epochs, chosen.confidence, chosen.tolerance, chosen.warm_up, recording.images)
+    rule = PromotionRule.of(chosen, recording.images)
     found = replay(recording, range(len(recording.candidates) - 1), rule, chosen.window)
     assert found.ratio >= LEAST_RATIO
     assert found.recall >= LEAST_RECALL
     assert found.hypervolume >= LEAST_HYPERVOLUME
-    everything = PromotionRule(chosen.short_epochs, chosen.confidence, chosen.tolerance, 10**6, recording.images)
+    everything = replace(rule, warm_up=10**6)
     assert replay(recording, range(len(recording.candidates) - 1), everything, chosen.window).recall == 1.0
 
 
@@ -211,6 +235,8 @@ stages = [2, 1, 1]
 [fidelity]
 mode = "promote"
 short_epochs = 1
+confidence = 0.5
+last_confidence = 0.88
 warm_up = 2
 window = 2
 """
@@ -269,6 +295,15 @@ def test_a_search_stops_dominated_candidates_and_says_what_it_spent(undisturbed)
         assert {e.candidate_id for e in short if e.message.startswith("stopped: ")} == ids
         assert {e.fidelity for e in store.runs.evaluations("run-1", "search")} == {"full"}
         assert store.runs.epochs_spent("run-1") == {"full": 2 * len(finished), "short:1": len(candidates)}
+        looks = [e["payload"] for e in store.runs.events("run-1") if e["kind"].startswith("last-look")]
+        again = {one for look in looks for one, _ in look}
+        assert again
+        assert looks[-1] == []
+        assert again <= {c.id for c in finished}
+        assert {e.candidate_id for e in short if e.message.startswith("promoted at the end: ")} == again
+        assert store.runs.generations("run-1")[-1].front == tuple(c.id for c in pareto_front(candidates))
+        slots = {(s.generation, s.slot): s.state for s in store.runs.slots("run-1")}
+        assert all(slots[c.generation, c.slot] == "trained" for c in finished if c.generation)
         progress = store.runs.progress("run-1")
         assert (progress.trained, progress.screened) == (len(finished) - 1, len(stopped))
     program(undisturbed, "report", "run-1")
@@ -279,15 +314,24 @@ def test_a_search_stops_dominated_candidates_and_says_what_it_spent(undisturbed)
     assert (facts["trained"], facts["screened"]) == (len(finished) - 1, len(stopped))
 
 
+def in_its_generations(store):
+    return len(store.runs.evaluations("run-1", "screen")) >= 3
+
+
+def in_its_last_look(store):
+    return any(e["kind"].startswith("last-look") for e in store.runs.events("run-1"))
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("fidelity")
-def test_killed_between_short_and_full_it_ends_with_the_same_digest(structured, undisturbed, tmp_path):
+@pytest.mark.parametrize("where", [in_its_generations, in_its_last_look])
+def test_killed_between_short_and_full_it_ends_with_the_same_digest(structured, undisturbed, tmp_path, where):
     folder = tmp_path / "workspace"
     shutil.copytree(structured, folder)
     program(folder, "run", "--config", "c.toml", "--workers", 2, "--detach")
     with Store(folder / "fairnad.db") as store:
         job = store.jobs.of_run("run-1")
-        wait_until(lambda: len(store.runs.evaluations("run-1", "screen")) >= 3)
+        wait_until(lambda: where(store))
         os.killpg(os.getpgid(store.jobs.holder(job.id)[0].pid), signal.SIGKILL)
         wait_until(lambda: not store.jobs.is_held(job.id))
         assert store.runs.get("run-1").digest is None

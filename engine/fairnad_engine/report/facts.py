@@ -147,7 +147,8 @@ class FidelityFacts:
     Attributes:
         mode: ``off`` or ``promote``.
         short: The short schedule, such as ``short:4``; None where there is none.
-        confidence: Of the bound that stops a model.
+        confidence: Of the bound that stops a model while the search runs.
+        last_confidence: Of the bound that keeps it stopped at the end.
         tolerance: In standard errors of accuracy.
         epochs: Epochs trained by the search at each fidelity, the seed included.
         epochs_in_full: What every one of these models in full would have taken.
@@ -156,6 +157,7 @@ class FidelityFacts:
     mode: str
     short: str | None
     confidence: float
+    last_confidence: float
     tolerance: float
     epochs: dict[str, int]
     epochs_in_full: int

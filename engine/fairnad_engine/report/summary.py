@@ -165,6 +165,7 @@ def _fidelity(store: Store, run: RunRow, config: RunConfig, candidates: Sequence
         mode=chosen.mode,
         short=None if chosen.mode == "off" else short_name(chosen.short_epochs),
         confidence=chosen.confidence,
+        last_confidence=chosen.last_confidence,
         tolerance=chosen.tolerance,
         epochs=store.runs.epochs_spent(run.id),
         epochs_in_full=scored * int(run.environment["protocol"]["epochs"]),

@@ -136,6 +136,7 @@ class FidelitySection(_Section):
         mode: ``off``, or ``promote``: short schedule first, full training unless confidently dominated.
         short_epochs: Epochs of the short schedule, with its own cosine to zero.
         confidence: One-sided, of the upper bound of the accuracy that full training is expected to give.
+        last_confidence: The same when the budget is spent: what is not dominated by then is trained in full after all.
         tolerance: Standard errors of accuracy that a stopped model may be better than what dominates it.
         warm_up: Models trained under both schedules before any is stopped.
         window: A decision reads the units this many places earlier and before; no more trainings run at a time.
@@ -144,6 +145,7 @@ class FidelitySection(_Section):
     mode: Literal["off", "promote"] = "off"
     short_epochs: int = Field(default=3, ge=1, le=10_000)
     confidence: float = Field(default=0.8, ge=0.5, lt=1)
+    last_confidence: float = Field(default=0.9, ge=0.5, lt=1)
     tolerance: float = Field(default=0.5, ge=-5, le=5)
     warm_up: int = Field(default=2, ge=1, le=1000)
     window: int = Field(default=4, ge=1, le=400)

@@ -5,6 +5,10 @@ more parameters and no more MACs is at least as accurate as the upper bound of w
 The expectation comes from the candidates of the same run that were trained under both schedules. Short scores are
 never compared with full ones, and a stopped candidate has no accuracy: it is in no front and no parent.
 
+While the search runs there are few such pairs, and stopping too much costs only a parent. So decisions have two
+confidences: when the budget is spent, every stopped candidate is looked at again with all that is known by then, the
+likeliest front member first, and is trained in full after all unless it is dominated with the higher confidence.
+
 Everything here is a function of its arguments; which candidates a decision may see is settled in slot order by
 :mod:`fairnad_engine.search.order`, so that timing decides nothing.
 """
@@ -15,9 +19,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.training.protocol import Protocol
+
+if TYPE_CHECKING:
+    from fairnad_engine.search.config import FidelitySection
 
 FULL = "full"
 _FLOOR = 0.5  # points added to an error before its logarithm, so that 100 % has one
@@ -88,7 +96,8 @@ class PromotionRule:
 
     Attributes:
         epochs: Epochs of the short schedule.
-        confidence: Of the upper bound, one-sided.
+        confidence: Of the upper bound while the search runs, one-sided.
+        last_confidence: Of the upper bound in the last look, one-sided.
         tolerance: Standard errors of accuracy that a stopped candidate may be better than what dominates it; a
             smaller difference cannot be told on this validation split.
         warm_up: Pairs of short and full scores before anything is stopped.
@@ -97,9 +106,17 @@ class PromotionRule:
 
     epochs: int
     confidence: float
+    last_confidence: float
     tolerance: float
     warm_up: int
     images: int
+
+    @classmethod
+    def of(cls, chosen: FidelitySection, images: int) -> PromotionRule:
+        """The rule of a run's settings, for a validation split of so many images."""
+        return cls(
+            chosen.short_epochs, chosen.confidence, chosen.last_confidence, chosen.tolerance, chosen.warm_up, images
+        )
 
     def decide(self, params: int, macs: int, short: float, seen: Sequence[Seen]) -> Decision:
         """Decide about one candidate.
@@ -110,22 +127,59 @@ class PromotionRule:
             short: Its accuracy after the short schedule, percent.
             seen: The candidates that the decision may see.
         """
-        pairs = [(one.short, one.full) for one in seen if one.short is not None and one.full is not None]
+        pairs = _pairs(seen)
         if len(pairs) < self.warm_up:
             return Decision(True, f"promoted: warm-up, {len(pairs)} of {self.warm_up} pairs")
         expected, bound = predict(pairs, short, self.confidence)
-        rivals = [one for one in seen if one.full is not None and one.params <= params and one.macs <= macs]
-        if not rivals:
+        rival = _rival(params, macs, seen)
+        if rival is None:
             return Decision(True, "promoted: nothing finished costs as little", expected, bound)
-        rival = max(rivals, key=lambda one: one.full or 0.0)
         best = rival.full or 0.0
-        limit = best + self.tolerance * standard_error(best, self.images)
+        limit = self._limit(best)
         told = (
             f"at most {bound:.2f} % expected ({100 * self.confidence:.0f} %), {rival.id} has {best:.2f} % for no more"
         )
         if bound > limit:
             return Decision(True, f"promoted: {told}", expected, bound, rival.id)
         return Decision(False, f"stopped: {told}", expected, bound, rival.id)
+
+    def look_again(self, stopped: Sequence[Seen], seen: Sequence[Seen]) -> list[tuple[str, str]]:
+        """Name the stopped candidates that are not confidently dominated after all, the likeliest front member first.
+
+        Args:
+            stopped: Candidates with a short score alone.
+            seen: The candidates of the whole run.
+
+        Returns:
+            (candidate, reason) each; empty when every one is dominated with ``last_confidence``.
+        """
+        pairs = _pairs(seen)
+        found = []
+        for place, one in enumerate(stopped):
+            rival = _rival(one.params, one.macs, seen)
+            if one.short is None or rival is None or not pairs:
+                continue
+            limit = self._limit(rival.full or 0.0)
+            expected, bound = predict(pairs, one.short, self.last_confidence)
+            if bound > limit:
+                deviation = _log_error(expected) - _log_error(bound)
+                gap = (_log_error(expected) - _log_error(min(limit, 100.0))) / max(deviation, 1e-9)
+                told = f"at most {bound:.2f} % expected ({100 * self.last_confidence:.0f} %), {rival.id} has "
+                found.append((gap, place, one.id, f"promoted at the end: {told}{rival.full:.2f} % for no more"))
+        return [(candidate, reason) for _, _, candidate, reason in sorted(found)]
+
+    def _limit(self, best: float) -> float:
+        return best + self.tolerance * standard_error(best, self.images)
+
+
+def _pairs(seen: Sequence[Seen]) -> list[tuple[float, float]]:
+    return [(one.short, one.full) for one in seen if one.short is not None and one.full is not None]
+
+
+def _rival(params: int, macs: int, seen: Sequence[Seen]) -> Seen | None:
+    """The most accurate finished candidate of no more cost, if any."""
+    rivals = [one for one in seen if one.full is not None and one.params <= params and one.macs <= macs]
+    return max(rivals, key=lambda one: one.full or 0.0, default=None)
 
 
 def standard_error(accuracy: float, images: int) -> float:

@@ -2,22 +2,27 @@
 
 The best of many validation scores flatters itself. So the top members of the front by validation accuracy get fresh
 initial weights and several seeds, their mean validation accuracy ranks them, and the test split is read once, after
-every training has ended. What is to be done is recorded first, so that an interrupted finish goes on where it was,
+every training has ended. Where the data set gives more to train on than the search had, as CIFAR-10 does (its 25,000
+validation images), the ranked members are then trained on all of it with the same seeds, and those trainings are the
+tested ones. What is to be done is recorded first, so that an interrupted finish goes on where it was,
 and a second one at the same generation gives the stored results and reads nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fairnad_engine.errors import InputError, RunFailedError
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.search.finish_results import (
+    FINAL,
+    RANKED,
     FinishResult,
     PlannedMember,
+    final_trainings_of,
     finish_result,
     last_generation,
     read_plan,
@@ -29,6 +34,7 @@ from fairnad_engine.search.seeds import entropy, torch_seed
 from fairnad_engine.search.selection import pareto_front, top_by_accuracy
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, EvaluationRow
+from fairnad_engine.training.datasets import Split, split_sizes
 from fairnad_engine.training.executor import Executor
 
 if TYPE_CHECKING:
@@ -92,6 +98,7 @@ class Finish:
         self._top, self._seeds = top, seeds
         config = RunConfig.model_validate(self._run.config)
         self._lanes = asyncio.Semaphore(config.machine.workers)
+        self._data = config.data
         self._protocol = TrainingProtocol.model_validate(self._run.environment["protocol"])
         self._scorer = Scorer(
             store,
@@ -118,28 +125,52 @@ class Finish:
         generation = last_generation(self._store, run_id)
         if generation == 0:
             raise InputError(f"{run_id}: no generation has ended yet; let the search go on first")
-        plan = self._plan(generation)
-        trainings = [
-            self._retrain(self._candidate(member.id), number, member.seeds[number])
+        plan = await self._plan(generation)
+        await _all(
+            self._retrain(self._candidate(member.id), number, member.seeds[number], RANKED)
             for number in range(max(len(member.seeds) for member in plan))
             for member in plan
-        ]
-        outcomes = await asyncio.gather(*trainings, return_exceptions=True)
-        errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        # A stop is the consequence of an error where there is one; the error is what the user needs to see.
-        for error in sorted(errors, key=lambda e: isinstance(e, StopRequestedError)):
-            raise error
+        )
+        ranks = {member.id: rank for rank, member in enumerate(finish_result(self._store, run_id, generation).members)}
+        plan = sorted(plan, key=lambda member: ranks[member.id])
+        await _all(
+            self._retrain(self._candidate(member.id), member.seeds.index(ranked.seed), ranked.seed, FINAL)
+            for member in plan
+            if member.split == "full"
+            for ranked in trainings_of(self._store, run_id, member)
+            if ranked.accuracy is not None and not self._is_tested(member.id, ranked.seed)
+        )
         # Every training has ended and nothing is chosen any more: now the test may be read.
-        for member in plan:
-            for training in trainings_of(self._store, run_id, member):
-                await self._test(self._candidate(member.id), training, generation)
+        await _all(
+            self._test(self._candidate(member.id), ranked, generation, weights)
+            for member in plan
+            for ranked, weights in self._to_test(member)
+        )
         return finish_result(self._store, run_id, generation)
 
-    def _plan(self, generation: int) -> list[PlannedMember]:
+    def _to_test(self, member: PlannedMember) -> list[tuple[EvaluationRow, str]]:
+        """Of what is not yet tested: the training that ranked, and the weights that the test reads."""
+        run_id = self._run.id
+        tested = trainings_of if member.split == "train" else final_trainings_of
+        weights = {one.seed: one.weights for one in tested(self._store, run_id, member) if one.status == "done"}
+        return [
+            (one, found)
+            for one in trainings_of(self._store, run_id, member)
+            if (found := weights.get(one.seed)) is not None and not self._is_tested(member.id, one.seed)
+        ]
+
+    def _is_tested(self, candidate_id: str, seed: int) -> bool:
+        return any(
+            (one.candidate_id, one.seed) == (candidate_id, seed) for one in self._store.tests.of_run(self._run.id)
+        )
+
+    async def _plan(self, generation: int) -> list[PlannedMember]:
         """The members and their seeds, drawn and recorded once for this generation."""
         found = read_plan(self._store, self._run.id, generation)
         if found is not None:
             return found
+        sizes = await asyncio.to_thread(split_sizes, self._data.dataset, **self._data.location())
+        split: Split = "full" if sizes["full"] > sizes["train"] else "train"
         front = pareto_front(self._store.runs.candidates(self._run.id, generation))
         plan = [
             PlannedMember(
@@ -148,14 +179,15 @@ class Finish:
                     torch_seed(entropy(self._run.seed, candidate.position, "finish", number, "train"))
                     for number in range(self._seeds)
                 ),
+                split,
             )
             for candidate in top_by_accuracy(front, self._top)
         ]
         write_plan(self._store, self._run.id, generation, plan)
         return plan
 
-    async def _retrain(self, candidate: CandidateRow, number: int, seed: int) -> None:
-        if self._store.runs.evaluation(self._run.id, candidate.id, "finish", seed) is not None:
+    async def _retrain(self, candidate: CandidateRow, number: int, seed: int, purpose: str) -> None:
+        if self._store.runs.evaluation(self._run.id, candidate.id, purpose, seed) is not None:
             return
         try:
             async with self._lanes:
@@ -163,9 +195,9 @@ class Finish:
                 self._activity(candidate.id, f"finish: fresh weights {number + 1}")
                 weights = await asyncio.to_thread(self._fresh_weights, candidate, number)
         except _NotReproducedError as error:
-            self._save_failure(candidate, seed, str(error))
+            self._save_failure(candidate, seed, purpose, str(error))
         else:
-            await self._scorer.retrain(candidate, seed, weights)
+            await self._scorer.retrain(candidate, seed, weights, purpose)
         finally:
             self._activity(candidate.id, "")
 
@@ -203,12 +235,12 @@ class Finish:
             raise _NotReproducedError(str(refused)) from refused
         return self._store.files.put(weights, ".safetensors")
 
-    def _save_failure(self, candidate: CandidateRow, seed: int, message: str) -> None:
+    def _save_failure(self, candidate: CandidateRow, seed: int, purpose: str, message: str) -> None:
         self._store.runs.save_evaluation(
             self._run.id,
             candidate.id,
             {
-                "purpose": "finish",
+                "purpose": purpose,
                 "seed": seed,
                 "protocol": self._protocol.name,
                 "protocol_digest": self._protocol.digest,
@@ -221,17 +253,13 @@ class Finish:
             [],
         )
 
-    async def _test(self, candidate: CandidateRow, training: EvaluationRow, generation: int) -> None:
-        """Score one new training on the test split, unless that was done before."""
+    async def _test(self, candidate: CandidateRow, ranked: EvaluationRow, generation: int, weights: str) -> None:
+        """Score trained weights on the test split, once."""
         run_id = self._run.id
-        if training.accuracy is None or training.weights is None:
-            return
-        if any((t.candidate_id, t.seed) == (candidate.id, training.seed) for t in self._store.tests.of_run(run_id)):
-            return
         await self._control.gate()
         self._activity(candidate.id, "finish: test")
         try:
-            accuracy = await self._scorer.test(candidate, training.weights)
+            accuracy = await self._scorer.test(candidate, weights)
         except RuntimeError as error:
             raise RunFailedError(f"{error}; go on with: fairnad-tui finish {run_id}") from error
         finally:
@@ -239,14 +267,23 @@ class Finish:
         self._store.tests.save(
             run_id,
             candidate.id,
-            training.seed,
+            ranked.seed,
             generation=generation,
-            validation=training.accuracy,
+            validation=ranked.accuracy or 0.0,
             test=accuracy,
-            protocol=training.protocol,
+            protocol=ranked.protocol,
         )
 
     def _candidate(self, candidate_id: str) -> CandidateRow:
         found = self._store.runs.candidate(self._run.id, candidate_id)
         assert found is not None  # noqa: S101 - a plan names stored candidates
         return found
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do everything at once and let it end, whatever fails meanwhile; then raise what failed."""
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    # A stop is the consequence of an error where there is one; the error is what the user needs to see.
+    for error in sorted(errors, key=lambda e: isinstance(e, StopRequestedError)):
+        raise error

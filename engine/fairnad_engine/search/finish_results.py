@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, EvaluationRow, Row
+from fairnad_engine.training.data.description import Split
 
 FINISH_EVENT = "finish"
+RANKED, FINAL = "finish", "final"  # purposes of trainings: those that rank, and those on all images that are tested
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,12 @@ class FinishedMember:
         validation_mean: Their mean, by which members are ranked.
         validation_deviation: Their sample standard deviation, from two trainings on.
         failures: Classes of the trainings that gave no score.
-        test: Test accuracy of the same trainings, percent; empty before the test.
+        test: Test accuracy of the same trainings, or of those on ``full`` with the same seeds, percent; empty before
+            the test.
         test_mean: Their mean.
         test_deviation: Their sample standard deviation, from two on.
         generation_seen: Generation at which its test was read.
+        test_failures: Classes of the trainings on ``full`` that gave nothing to test.
     """
 
     id: str
@@ -39,6 +43,7 @@ class FinishedMember:
     test_mean: float | None
     test_deviation: float | None
     generation_seen: int | None
+    test_failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class FinishResult:
         complete: Whether every training ended and was tested.
         note: "test seen at generation g" where the run went on after a test was read; otherwise empty.
         members: Ranked by mean validation accuracy, those with failed trainings last.
+        tested_split: What the tested trainings learnt from: ``train``, as the ranked ones did, or ``full``, which
+            holds the validation images too.
     """
 
     run_id: str
@@ -62,14 +69,16 @@ class FinishResult:
     complete: bool
     note: str
     members: tuple[FinishedMember, ...]
+    tested_split: Split = "train"
 
 
 @dataclass(frozen=True)
 class PlannedMember:
-    """A candidate and the training seeds it gets."""
+    """A candidate, the training seeds it gets, and what its tested trainings learn from."""
 
     id: str
     seeds: tuple[int, ...]
+    split: Split = "train"
 
 
 def last_generation(store: Store, run_id: str) -> int:
@@ -82,18 +91,43 @@ def read_plan(store: Store, run_id: str, generation: int) -> list[PlannedMember]
     found = store.runs.latest_event(run_id, FINISH_EVENT, generation)
     if found is None or found[0] != generation:
         return None
-    return [PlannedMember(entry["id"], tuple(entry["seeds"])) for entry in found[1]]
+    return [PlannedMember(e["id"], tuple(e["seeds"]), e.get("split", "train")) for e in found[1]]
 
 
 def write_plan(store: Store, run_id: str, generation: int, members: Sequence[PlannedMember]) -> None:
     """Record what the finish of a generation sets out to do; a second plan for it is ignored."""
-    payload: list[Row] = [{"id": member.id, "seeds": list(member.seeds)} for member in members]
+    payload: list[Row] = [{"id": one.id, "seeds": list(one.seeds), "split": one.split} for one in members]
     store.runs.record_event(run_id, generation, FINISH_EVENT, payload)
 
 
 def trainings_of(store: Store, run_id: str, member: PlannedMember) -> list[EvaluationRow]:
-    """The member's new trainings that are stored, in the order of their seeds."""
-    found = (store.runs.evaluation(run_id, member.id, "finish", seed) for seed in member.seeds)
+    """The member's new trainings that rank it and are stored, in the order of their seeds."""
+    return _stored(store, run_id, member, RANKED)
+
+
+def final_trainings_of(store: Store, run_id: str, member: PlannedMember) -> list[EvaluationRow]:
+    """The member's stored trainings on ``full``, in the order of their seeds; none where the ranked ones are tested."""
+    return _stored(store, run_id, member, FINAL)
+
+
+def exported_training(store: Store, run_id: str, candidate_id: str) -> EvaluationRow | None:
+    """The training on ``full`` whose weights are exported: the first seed's that ended, so that no test chose it."""
+    generations = [event["generation"] for event in store.runs.events(run_id) if event["kind"] == FINISH_EVENT]
+    for generation in reversed(generations):
+        for member in read_plan(store, run_id, generation) or []:
+            if member.id == candidate_id:
+                trainings = final_trainings_of(store, run_id, member)
+                return next((one for one in trainings if one.status == "done"), None)
+    return None
+
+
+def split_of_test(store: Store, run_id: str, candidate_id: str, seed: int) -> Split:
+    """What the training behind a test score learnt from."""
+    return "train" if store.runs.evaluation(run_id, candidate_id, FINAL, seed) is None else "full"
+
+
+def _stored(store: Store, run_id: str, member: PlannedMember, purpose: str) -> list[EvaluationRow]:
+    found = (store.runs.evaluation(run_id, member.id, purpose, seed) for seed in member.seeds)
     return [training for training in found if training is not None]
 
 
@@ -119,6 +153,7 @@ def finish_result(store: Store, run_id: str, generation: int) -> FinishResult:
         complete=all(_is_complete(member, members[member.id]) for member in plan),
         note=f"test seen at generation {min(seen)}" if went_on else "",
         members=tuple(members[candidate.id] for candidate in ranked),
+        tested_split=plan[0].split if plan else "train",
     )
 
 
@@ -139,6 +174,7 @@ def _member(store: Store, run_id: str, planned: PlannedMember, candidate: Candid
         test_mean=statistics.fmean(tested) if tested else None,
         test_deviation=statistics.stdev(tested) if len(tested) > 1 else None,
         generation_seen=min((row.generation_seen for row in tests), default=None),
+        test_failures=tuple(t.status for t in final_trainings_of(store, run_id, planned) if t.status != "done"),
     )
 
 
@@ -149,7 +185,7 @@ def _rank(member: FinishedMember, candidate: CandidateRow) -> tuple[bool, float,
 
 def _is_complete(planned: PlannedMember, member: FinishedMember) -> bool:
     ended = len(member.validation) + len(member.failures) == len(planned.seeds)
-    return ended and len(member.test) == len(member.validation)
+    return ended and len(member.test) + len(member.test_failures) == len(member.validation)
 
 
 def _candidate(store: Store, run_id: str, candidate_id: str) -> CandidateRow:

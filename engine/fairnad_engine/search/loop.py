@@ -14,6 +14,7 @@ from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.search.digest import run_digest
 from fairnad_engine.search.fairness import FairSampler
+from fairnad_engine.search.last_look import LastLook
 from fairnad_engine.search.order import UnitOrder
 from fairnad_engine.search.plan import approved_ideas, plan_generation
 from fairnad_engine.search.proposals import Generation
@@ -72,7 +73,8 @@ class Search:
         await self._seed()
         done = {g.number for g in self._store.runs.generations(self._run.id) if g.state == "done"}
         number, barren = len(done) + 1, 0
-        while (remaining := self._remaining(number)) > 0:
+        last_look = LastLook(self._store, self._run.id, self._config.budget.trained, self._scorer)
+        while not last_look.begun and (remaining := self._remaining(number)) > 0:
             await self._generation(number, remaining)
             barren = barren + 1 if self._remaining(number + 1) == remaining else 0
             if barren == _MAX_BARREN:
@@ -81,6 +83,9 @@ class Search:
                     f"see its failures with: fairnad-tui report {self._run.id}"
                 )
             number += 1
+        if self._config.fidelity.mode != "off":
+            await last_look.run(number - 1)
+            self._score(number - 1)
         digest = run_digest(self._store, self._run.id)
         self._store.runs.end(self._run.id, digest)
         return digest
@@ -194,21 +199,25 @@ class Search:
         return stored
 
     def _close(self, number: int, runs: list[SlotRun]) -> None:
-        run_id, budget = self._run.id, self._config.budget
-        candidates = self._store.runs.candidates(run_id)
         with self._store.transaction():
-            uses = self._store.sampling.uses(run_id)
+            uses = self._store.sampling.uses(self._run.id)
             for idea in (one for run in runs for one in run.ideas_tried):
                 uses[idea] = uses.get(idea, 0) + 1
-            self._store.sampling.save_uses(run_id, uses)
-            self._store.runs.close_generation(
-                run_id,
-                number,
-                front=[c.id for c in pareto_front(candidates)],
-                hypervolume=hypervolume(candidates, candidates[0].accuracy or 0.0, budget.max_params, budget.max_macs),
-                best=best_accuracy(candidates),
-                trained=sum(c.generation == number for c in trained(candidates)),
-            )
+            self._store.sampling.save_uses(self._run.id, uses)
+            self._score(number)
+
+    def _score(self, number: int) -> None:
+        """Store what the run has reached with generation ``number``; the last look stores it anew for the last one."""
+        run_id, budget = self._run.id, self._config.budget
+        candidates = self._store.runs.candidates(run_id)
+        self._store.runs.close_generation(
+            run_id,
+            number,
+            front=[c.id for c in pareto_front(candidates)],
+            hypervolume=hypervolume(candidates, candidates[0].accuracy or 0.0, budget.max_params, budget.max_macs),
+            best=best_accuracy(candidates),
+            trained=sum(c.generation == number for c in trained(candidates)),
+        )
 
     def _freeze_briefs(self, number: int, slots: list[Row]) -> None:
         """Keep the drawn ideas as they read now: an edit made while the generation runs counts from the next one."""

@@ -17,6 +17,7 @@ from fairnad_engine.training.jobs import JobSettings, TrainingJob
 from fairnad_engine.training.protocol import Protocol
 
 _STORED = ("epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "seconds")
+_MORE_IMAGES = 2  # of CIFAR-10, in the final training
 Place = tuple[int, int, int]  # generation, slot, step
 Earlier = Callable[[int], Awaitable[frozenset[Place]]]
 
@@ -97,25 +98,50 @@ class Scorer:
         )
         return self._stored(candidate)
 
+    def look_again(self) -> list[tuple[str, str]]:
+        """Of the stopped candidates those to train in full after all, with the reason; no more than one batch."""
+        if self._screening is None:
+            return []
+        candidates = self._store.runs.candidates(self._run_id)
+        seen = self._as_seen(candidates)
+        stopped = [one for one, row in zip(seen, candidates, strict=True) if row.status == "screened"]
+        return self._screening.rule.look_again(stopped, seen)[: self._screening.window]
+
+    async def train_after_all(self, candidate_id: str, reason: str) -> None:
+        """Train a candidate in full that was stopped before, once."""
+        candidate = self._store.runs.candidate(self._run_id, candidate_id)
+        assert candidate is not None  # noqa: S101 - it was chosen among stored ones
+        seed = torch_seed(entropy(self._run_seed, candidate.position, "train"))
+        if self._store.runs.evaluation(self._run_id, candidate_id, "search", seed) is None:
+            self._store.runs.decide_screening(self._run_id, candidate_id, seed, promoted=True, reason=reason)
+            await self._control.gate()
+            await self._evaluate(candidate, "search", seed, candidate.weights)
+        self._store.runs.settle_slot(self._run_id, candidate_id)
+
     def _seen(self, candidate: CandidateRow, places: frozenset[Place]) -> list[Seen]:
         """What a decision reads: every earlier generation, and the given places of this one, in their order."""
+        return self._as_seen(
+            [
+                one
+                for one in self._store.runs.candidates(self._run_id, candidate.generation)
+                if one.generation < candidate.generation or (one.generation, one.slot, one.step) in places
+            ]
+        )
+
+    def _as_seen(self, candidates: list[CandidateRow]) -> list[Seen]:
         short = {e.candidate_id: e.accuracy for e in self._store.runs.evaluations(self._run_id, "screen")}
-        return [
-            Seen(one.id, one.params, one.macs, short.get(one.id), one.accuracy)
-            for one in self._store.runs.candidates(self._run_id, candidate.generation)
-            if one.generation < candidate.generation or (one.generation, one.slot, one.step) in places
-        ]
+        return [Seen(one.id, one.params, one.macs, short.get(one.id), one.accuracy) for one in candidates]
 
     def _stored(self, candidate: CandidateRow) -> CandidateRow:
         found = self._store.runs.candidate(self._run_id, candidate.id)
         assert found is not None  # noqa: S101 - it was read from there
         return found
 
-    async def retrain(self, candidate: CandidateRow, seed: int, weights: str) -> None:
-        """Train a candidate anew from fresh weights, for ``finish``."""
-        if self._store.runs.evaluation(self._run_id, candidate.id, "finish", seed) is None:
+    async def retrain(self, candidate: CandidateRow, seed: int, weights: str, purpose: str = "finish") -> None:
+        """Train a candidate anew from fresh weights, for ``finish``; as ``final`` on all that is there to train on."""
+        if self._store.runs.evaluation(self._run_id, candidate.id, purpose, seed) is None:
             await self._control.gate()
-            await self._evaluate(candidate, "finish", seed, weights)
+            await self._evaluate(candidate, purpose, seed, weights)
 
     async def test(self, candidate: CandidateRow, weights: str) -> float:
         """Score trained weights on the test split; only ``finish`` may call this."""
@@ -132,6 +158,8 @@ class Scorer:
         protocol, fidelity = self._schedule(purpose)
 
         def progress(message: dict[str, Any]) -> None:
+            if purpose == "final":  # it learns from the validation images: what it scores there says nothing
+                message = {**message, "validation_accuracy": None}
             epochs.append({name: message[name] for name in _STORED})
             text = f"training: epoch {message['epoch']}/{protocol.epochs}"
             if fidelity != FULL:
@@ -148,7 +176,9 @@ class Scorer:
         self._activity(candidate.id, "training: waiting for a worker")
         try:
             outcome = await self._executor.run(
-                self._job(candidate, purpose, seed, weights, protocol), progress, self._deadline
+                self._job(candidate, purpose, seed, weights, protocol),
+                progress,
+                self._deadline * (_MORE_IMAGES if purpose == "final" else 1),
             )
         finally:
             self._activity(candidate.id, "")
@@ -192,6 +222,7 @@ class Scorer:
             artifacts=str(files.root.resolve()),
             data=self._settings.data,
             precision=self._settings.precision,
+            train_split="full" if purpose == "final" else "train",
             checkpoint_seconds=self._settings.checkpoint_seconds,
             latency_rounds=self._settings.latency_rounds if purpose == "search" else 0,
         )

@@ -247,6 +247,14 @@ class RunTable:
             if not promoted:
                 self._db.table("candidates").update((run_id, candidate_id), {"status": "screened"})
 
+    def settle_slot(self, run_id: str, candidate_id: str) -> None:
+        """Let a slot that ended ``screened`` end ``trained`` where its candidate was trained in full after all."""
+        query = """UPDATE slots SET state = 'trained' WHERE state = 'screened' AND run_id = ?1 AND EXISTS (
+                     SELECT 1 FROM candidates c WHERE c.run_id = ?1 AND c.id = ?2 AND c.status = 'trained'
+                     AND c.generation = slots.generation AND c.slot = slots.slot)"""
+        with transaction(self._db):
+            self._db.execute(query, [run_id, candidate_id])
+
     def epochs_spent(self, run_id: str) -> dict[str, int]:
         """Epochs that the search trained, by fidelity; those of trainings that failed included."""
         query = """SELECT fidelity, count(*) n FROM epochs JOIN evaluations USING (run_id, candidate_id, purpose, seed)
