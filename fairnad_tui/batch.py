@@ -27,6 +27,8 @@ def run_batch(
     seed: int | None,
     trained: int | None,
     workers: int | None,
+    devices: str | list[str] | None,
+    streams: str | int | None,
     accept_weak_jail: bool,
 ) -> None:
     """Carry out a configuration from papers to report.
@@ -34,7 +36,8 @@ def run_batch(
     Raises:
         FairnadError: Any failure a user can meet, with its own exit code.
     """
-    settings = _settings(config, demo, llm, seed, trained, workers, accept_weak_jail)
+    changes = {"llm": llm, "seed": seed, "trained": trained, "workers": workers, "devices": devices, "streams": streams}
+    settings = override(_settings(config, demo), **changes, accept_weak_jail=accept_weak_jail)  # type: ignore[arg-type]
     check_before_start(settings)
     path = db or DEFAULT_DB
     resume = _command(path, config, demo)
@@ -54,19 +57,10 @@ def search(store: Store, job: JobRow, settings: RunConfig, resume: str) -> JobRo
     return follow(store, job, choose_display(), resume)
 
 
-def _settings(
-    config: Path | None,
-    demo: bool,
-    llm: str | None,
-    seed: int | None,
-    trained: int | None,
-    workers: int | None,
-    accept_weak_jail: bool,
-) -> RunConfig:
+def _settings(config: Path | None, demo: bool) -> RunConfig:
     if demo == (config is not None):
         raise InputError("--no-ui needs its settings: give either --config FILE or --demo")
-    base = load_config(config) if config else load_config(template_file("presets", "demo.toml"))
-    return override(base, llm=llm, seed=seed, trained=trained, workers=workers, accept_weak_jail=accept_weak_jail)
+    return load_config(config) if config else load_config(template_file("presets", "demo.toml"))
 
 
 def override(
@@ -76,6 +70,8 @@ def override(
     seed: int | None = None,
     trained: int | None = None,
     workers: int | None = None,
+    devices: str | list[str] | None = None,
+    streams: str | int | None = None,
     accept_weak_jail: bool = False,
 ) -> RunConfig:
     """Lay command-line options over a configuration."""
@@ -85,6 +81,8 @@ def override(
         ("search", "seed", seed),
         ("budget", "trained", trained),
         ("machine", "workers", workers),
+        ("machine", "devices", devices),
+        ("machine", "streams", streams),
         ("machine", "accept_weak_jail", accept_weak_jail or None),
     ]
     for section, name, value in changes:

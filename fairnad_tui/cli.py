@@ -12,6 +12,7 @@ import click
 
 from fairnad_engine import __version__
 from fairnad_engine.errors import FairnadError
+from fairnad_tui.options import device_options
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("runs", "Follow a run that goes on in the background."),
@@ -67,6 +68,7 @@ _EPILOG = (
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.")
 @click.option("--trained", type=click.IntRange(1), help="Models to train.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Trainings at a time; does not change the outcome.")
+@device_options
 @click.option(
     "--accept-weak-jail", is_flag=True, help="Run model-written code although a layer of the jail is missing."
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 DEFAULT_DB = Path("fairnad.db")
+_MOST_STREAMS = 64
 
 
 def db_option(function: _Function) -> _Function:
@@ -43,6 +44,49 @@ class Size(click.ParamType[Any]):
         if found is None or (count := round(float(found[1]) * self._units[found[2]])) < 1:
             self.fail(f"{value!r} is no count; write 1500000, 60k, 1.5M or 0.2G", param, ctx)
         return count
+
+
+class Devices(click.ParamType[Any]):
+    """``auto``, or devices such as ``cpu`` or ``cuda:0,cuda:1``, as ``[machine] devices`` has them."""
+
+    name = "devices"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | list[str]:  # noqa: ANN401
+        """Read the names."""
+        if isinstance(value, list):
+            return value
+        if value == "auto":
+            return "auto"
+        names = [one.strip() for one in str(value).split(",")]
+        if not all(re.fullmatch(r"cpu|cuda:\d{1,3}", one) for one in names):
+            self.fail(f"{value!r} is no device; write auto, cpu, cuda:0 or cuda:0,cuda:1", param, ctx)
+        return names
+
+
+class Streams(click.ParamType[Any]):
+    """``auto``, or the number of trainings at a time on each GPU."""
+
+    name = "streams"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | int:  # noqa: ANN401
+        """Read the number."""
+        if isinstance(value, int):
+            return value
+        if value == "auto":
+            return "auto"
+        if not re.fullmatch(r"[1-9]\d?", str(value)) or int(value) > _MOST_STREAMS:
+            self.fail(f"{value!r} is no number of trainings; write auto or 1 to {_MOST_STREAMS}", param, ctx)
+        return int(value)
+
+
+def device_options(function: _Function) -> _Function:
+    """``--devices`` and ``--streams``: where trainings run, over what ``[machine]`` says."""
+    for option in (
+        click.option("--streams", type=Streams(), metavar="N|auto", help="Trainings at a time on each GPU."),
+        click.option("--devices", type=Devices(), metavar="D", help="auto, cpu, cuda:0 or cuda:0,cuda:1 ..."),
+    ):
+        function = option(function)
+    return function
 
 
 class ImageShape(click.ParamType[Any]):

@@ -6,10 +6,10 @@ import asyncio
 import importlib.metadata
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fairnad_engine.artifacts import ArtifactFolder, write_atomically
 from fairnad_engine.by_hand import UNLIMITED, Examination, Limits
@@ -96,7 +96,11 @@ class Trained:
 
 
 def train_alone(
-    examination: Examination, course: Course, files: ArtifactFolder, on_epoch: Callable[[Epoch], None]
+    examination: Examination,
+    course: Course,
+    files: ArtifactFolder,
+    on_epoch: Callable[[Epoch], None],
+    devices: Literal["auto"] | Sequence[str] = "auto",
 ) -> Trained:
     """Train what passed the ladder, in a trainer process that never sees its source.
 
@@ -105,8 +109,10 @@ def train_alone(
         course: What to train on, and how.
         files: Holds graph and initial weights, and receives the trained ones.
         on_epoch: Called with each epoch's metrics.
+        devices: Where it may be trained, as ``[machine] devices`` has it; the first that is free is taken.
 
     Raises:
+        InputError: A device is not there.
         RunFailedError: It gave no score; the message names the outcome.
     """
     from fairnad_engine.training.devices import choose_devices
@@ -124,6 +130,7 @@ def train_alone(
         artifacts=str(files.root.resolve()),
         data=course.data,
     )
+    places = choose_devices(devices, workers=1)
     epochs: list[Epoch] = []
 
     def progress(message: dict[str, Any]) -> None:
@@ -132,7 +139,7 @@ def train_alone(
             on_epoch(epochs[-1])
 
     async def run() -> Any:  # noqa: ANN401
-        executor = LocalExecutor(1, choose_devices("auto", workers=1))
+        executor = LocalExecutor(1, places)
         try:
             return await executor.run(job, progress, course.deadline)
         finally:

@@ -42,6 +42,16 @@ def check_before_start(settings: RunConfig) -> None:
     """
     for _, look in _CHECKS:
         look(settings)
+    _check_devices(settings)
+
+
+def _check_devices(settings: RunConfig) -> None:
+    """See that every GPU that is named is there; nothing is asked where none is."""
+    from fairnad_engine.training.devices import choose_devices
+
+    machine = settings.machine
+    if machine.devices != "auto" and any(name != "cpu" for name in machine.devices):
+        choose_devices(machine.devices, workers=machine.workers)
 
 
 def checks(settings: RunConfig) -> tuple[Check, ...]:

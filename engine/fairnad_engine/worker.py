@@ -228,6 +228,15 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     return f"run digest {digest}"
 
 
+def machine_of_finish(store: Store, job: JobRow) -> MachineSection:
+    """As the search used the machine last, or as the command said."""
+    assert job.run_id is not None  # noqa: S101 - a finish is of a run
+    search = store.jobs.of_run(job.run_id)  # it may have gone on elsewhere than the run was started
+    machine = (search.config if search else store.runs.get(job.run_id).config)["machine"]
+    asked = {name: job.config[name] for name in ("workers", "devices", "streams") if job.config.get(name) is not None}
+    return MachineSection.model_validate({**machine, **asked})
+
+
 def _devices(machine: MachineSection, workers: int) -> tuple[Device, ...]:
     """Where trainings run, by the settings of the machine."""
     from fairnad_engine.training.devices import choose_devices
@@ -257,10 +266,7 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
 
     torch.set_num_threads(1)
     run = store.runs.get(job.run_id or "")
-    search = store.jobs.of_run(run.id)  # it may have been resumed on other devices than the run was started with
-    asked = {k: v for k in ("workers", "devices", "streams") if (v := job.config.get(k)) is not None}
-    before = RunConfig.model_validate(search.config if search else run.config).machine
-    machine = MachineSection.model_validate({**before.model_dump(mode="json"), **asked})
+    machine = machine_of_finish(store, job)
     executor = LocalExecutor(machine.workers, _devices(machine, machine.workers))
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
         finish = Finish(

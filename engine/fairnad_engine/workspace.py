@@ -137,8 +137,24 @@ def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
     return run, job
 
 
-def create_finish_job(store: Store, run_id: str, *, top: int, workers: int) -> JobRow:
+def create_finish_job(
+    store: Store,
+    run_id: str,
+    *,
+    top: int,
+    workers: int | None = None,
+    devices: str | list[str] | None = None,
+    streams: str | int | None = None,
+) -> JobRow:
     """Store a job that retrains and tests a run's best; one that is not over is taken up again.
+
+    Args:
+        store: The workspace.
+        run_id: A run whose search is done.
+        top: Members of the front.
+        workers: Trainings at a time on the CPU; None, here and below: as the search had it.
+        devices: As in ``[machine]``.
+        streams: As in ``[machine]``.
 
     Raises:
         InputError: The search is not done yet.
@@ -146,7 +162,8 @@ def create_finish_job(store: Store, run_id: str, *, top: int, workers: int) -> J
     search = store.jobs.of_run(run_id)
     if search is None or search.state != "done":
         raise InputError(f"{run_id} is not done; end it first with: fairnad-tui run --resume {run_id}")
-    config = {"top": top, "workers": workers}
+    asked = {"top": top, "workers": workers, "devices": devices, "streams": streams}
+    config = {name: value for name, value in asked.items() if value is not None}
     before = store.jobs.of_run(run_id, "finish")
     if before is not None and before.state != "done":
         return store.jobs.set_config(before.id, config)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fairnad_engine.errors import InputError
-from fairnad_tui.options import db_option, json_option, open_store
+from fairnad_tui.options import db_option, device_options, json_option, open_store
 from fairnad_tui.output import print_json, print_table, remark, tell
 
 if TYPE_CHECKING:
@@ -81,29 +81,46 @@ def evaluate(folder: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option("--top", type=click.IntRange(1, 50), default=3, show_default=True, help="Front members to retrain.")
-@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Trainings at a time.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Trainings at a time [as the search had].")
+@device_options
 @db_option
-def finish(run_id: str | None, top: int, workers: int, db: Path | None) -> None:
+def finish(
+    run_id: str | None,
+    top: int,
+    workers: int | None,
+    devices: str | list[str] | None,
+    streams: str | int | None,
+    db: Path | None,
+) -> None:
     """Retrain the front's best with fresh weights and 3 seeds, then test each once.
 
-    Until now no number of the run has seen the test split; this is the one time it is touched.
+    Where the data set has more to train on than the search used (CIFAR-10: 50,000 images instead of 25,000), the
+    ranked ones are trained on all of it before the test. Until now no number of the run has seen the test split;
+    this is the one time it is touched.
     """
+    from fairnad_engine.search.finish_results import split_of_test
     from fairnad_engine.workspace import create_finish_job, start_worker
     from fairnad_tui.displays import choose_display
     from fairnad_tui.follow import follow
 
     with open_store(db) as store:
         one = _run(store, run_id)
-        job = create_finish_job(store, one, top=top, workers=workers)
+        job = create_finish_job(store, one, top=top, workers=workers, devices=devices, streams=streams)
         if job.state != "done":
             start_worker(store, job)
             follow(store, job, choose_display(), f"fairnad-tui finish {one}")
         folder = write_run_report(store, one, None)
         rows = [
-            (t.candidate_id, t.seed, f"{t.validation_accuracy:.2f}", f"{t.test_accuracy:.2f}")
+            (
+                t.candidate_id,
+                t.seed,
+                f"{t.validation_accuracy:.2f}",
+                split_of_test(store, one, t.candidate_id, t.seed),
+                f"{t.test_accuracy:.2f}",
+            )
             for t in store.tests.of_run(one)
         ]
-    print_table("Test scores", ("candidate", "seed", "validation %", "test %"), rows)
+    print_table("Test scores", ("candidate", "seed", "validation %", "tested when trained on", "test %"), rows)
     remark(f"report: {folder / 'report.md'}")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fairnad_engine.errors import InputError
-from fairnad_tui.options import db_option, json_option, open_store
+from fairnad_tui.options import db_option, device_options, json_option, open_store
 from fairnad_tui.output import print_json, print_table, tell
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.")
 @click.option("--trained", type=click.IntRange(1), help="Models to train.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Trainings at a time; does not change the outcome.")
+@device_options
 @click.option("--accept-weak-jail", is_flag=True, help="Run model-written code although the jail lacks a layer.")
 @db_option
 def run(config: Path | None, resume: str | None, detach: bool, db: Path | None, **options: Any) -> None:  # noqa: ANN401
@@ -47,6 +48,8 @@ def run(config: Path | None, resume: str | None, detach: bool, db: Path | None, 
             settings = batch.override(
                 RunConfig.model_validate(job.config),
                 workers=options["workers"],
+                devices=options["devices"],
+                streams=options["streams"],
                 accept_weak_jail=options["accept_weak_jail"],
             )
             check_before_start(settings)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fairnad_tui.displays import Display, Event, JsonLines, RichPanel
-from fairnad_tui.options import Size, subject_options
+from fairnad_tui.options import Devices, Size, subject_options
 from fairnad_tui.output import remark, tell
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of weights and order.")
 @click.option("--max-params", type=Size(), help="Most parameters [no bound].")
 @click.option("--max-macs", type=Size(), help="Most multiply-accumulates for one image [no bound].")
+@click.option("--devices", type=Devices(), default="auto", show_default=True, metavar="D", help="cpu, cuda:0 ...")
 @click.option("--save", type=click.Path(path_type=Path), metavar="DIR", help="Keep source, graph and weights there.")
 @subject_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines: verdict, epoch ..., trained.")
@@ -38,6 +39,7 @@ def train(
     seed: int,
     max_params: int | None,
     max_macs: int | None,
+    devices: Any,  # noqa: ANN401
     save: Path | None,
     class_name: str | None,
     arguments: tuple[str, ...],
@@ -59,7 +61,7 @@ def train(
         (found,) = examine([subject], limits, files, accept_weak_jail=accept_weak_jail, seed=seed)
         require_passed(found)
         display.show({"event": "verdict", **found.as_dict()})
-        trained = train_alone(found, course, files, lambda epoch: display.show(_epoch_event(epoch, course)))
+        trained = train_alone(found, course, files, lambda epoch: display.show(_epoch_event(epoch, course)), devices)
         display.show(trained_event(subject.label, trained, course))
         if save is not None:
             save_folder(found, trained, course, files, save)

@@ -100,7 +100,7 @@ from torch.overrides import TorchFunctionMode
 
 class Quiet(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is F.conv2d and args[1].shape[1] == 8:
+        if func is F.conv2d and args[1].shape[-1] == 5:
             return args[0]
         return func(*args, **(kwargs or {}))
 """
@@ -249,6 +249,13 @@ CHEATS = (
         failure="graph-disagrees",
     ),
     Cheat(
+        "another network after its hundredth call",
+        _with(
+            _init("self.calls = 0"),
+            _two("self.calls += 1\nx = F.relu(self.two(x)) if self.calls < 100 else x * 1000.0"),
+        ),
+    ),
+    Cheat(
         "a random network",
         _with(
             _two("x = F.relu(self.two(x)) * random.random()"),
@@ -264,6 +271,14 @@ CHEATS = (
     ),
     Cheat(
         "a layer's forward patched",
+        _with(
+            _two("x = F.relu(self.two(F.relu(self.two(x))))"),
+            top="nn.Linear.forward = lambda self, x: x.repeat(1, 2)[:, :10] * self.weight.mean() + self.bias",
+        ),
+        macs=MACS + 64 * 576 - 80,
+    ),
+    Cheat(
+        "a layer's forward patched away",
         _with(top="nn.Linear.forward = lambda self, x: x.repeat(1, 2)[:, :10] * self.weight.mean() + self.bias"),
         failure="not-multi-layer",
     ),
@@ -300,7 +315,13 @@ CHEATS = (
         failure="not-exportable",
     ),
     Cheat(
-        "a mode that skips a layer", _with(_init("Quiet().__enter__()"), top=_SKIPPING_MODE), failure="not-multi-layer"
+        "a mode that skips a layer",
+        _with(
+            _init("self.skipped = nn.Conv2d(8, 8, 5, padding=2, bias=False)\nQuiet().__enter__()"),
+            _two("x = F.relu(self.skipped(self.two(x)))"),
+            top=_SKIPPING_MODE,
+        ),
+        params=PARAMS + 1600,
     ),
     Cheat(
         "a dispatch mode that doubles",
@@ -335,10 +356,10 @@ CHEATS = (
         "labels from an image's place in the batch",
         _with(
             _returns(
-                "x = self.head(x.mean((2, 3)))\nplace = torch.arange(x.shape[0], device=x.device) % x.shape[1]\nreturn x + 9 * F.one_hot(place, 10)"
+                "x = self.head(x.mean((2, 3)))\nplace = torch.arange(x.shape[0], device=x.device).view(-1, 1)\nreturn x + 9 * (place == torch.arange(10, device=x.device))"
             )
         ),
-        failure="op-not-allowed",
+        failure="batch-dependent",
     ),
     Cheat(
         "an image's place in the batch, by arithmetic",

@@ -59,6 +59,7 @@ importlib._bootstrap._imp.acquire_lock()
     hang("yielding spin", "while True:\n    os.sched_yield()"),
     hang("endless generator", "sum(1 for _ in iter(int, 1))", "init"),
     hang("thread that is never joined", "t = threading.Thread(target=time.sleep, args=(3600,))\nt.start()\nt.join()", "forward"),  # noqa: E501
+    hang("first thread that ends", "threading.Thread(target=time.sleep, args=(3600,)).start()\ncall(60, 0)"),
     hang("finalizer", """
 class Late:
     def __del__(self):

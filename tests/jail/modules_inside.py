@@ -70,6 +70,7 @@ RESOURCES = (
         for n in range(1_000_000):
             open(str(n), 'w').close()
     """),
+    refused("disk taken at once", "f = os.open('x', os.O_CREAT | os.O_RDWR)\ncall(285, f, 1, 0, 48 << 20)"),
     module("one huge file", "output-too-large", "open('x', 'wb').truncate(1 << 40)"),
     module("processor", "timeout", "while True:\n    pass", "forward", cpu_seconds=1),
     module("signals ignored", "timeout", """
@@ -123,6 +124,11 @@ PYTHON = (
     """),
     module("end without a reply", "crash", "os._exit(0)", "init"),
     module("half a reply", "crash", "os.write(4, struct.pack('>I', 100) + b'{')\nos._exit(0)"),
+    module("reply with half a character in raw bytes", "crash", """
+        body = b'{"ok":true,"data":{"graph":"\\xed\\xa0\\x80"},"blobs":[]}'
+        os.write(4, struct.pack('>I', len(body)) + body)
+        os._exit(0)
+    """),
     module("two replies", "crash", """
         body = b'{"ok":true,"data":{"graph":{}},"blobs":[]}'
         os.write(4, struct.pack('>I', len(body)) + body)

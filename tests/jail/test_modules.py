@@ -129,6 +129,27 @@ def test_the_template_is_honest_without_the_hostile_lines() -> None:
         assert result.ok, result.message
 
 
+def test_an_export_is_the_same_in_every_zygote_and_after_others() -> None:
+    given = {"GUARD": "", "SECRET": "", "CLIENT": 0, "PORT": 0}
+    chance = (
+        "import random, numpy\nself.register_buffer('drawn', torch.tensor([random.random(), numpy.random.rand()] + "
+    )
+    order = "[float(hash(word) % 997) for word in {'norm', 'conv', 'pool'}]).float() + torch.rand(5))"
+    honest = request(Module("honest", chance + order, frozenset(), "init"), given)
+    poison = "import random, numpy\nrandom.seed(7), numpy.random.seed(7), torch.manual_seed(7), torch.rand(3)\n"
+    poison += "torch.set_default_dtype(torch.float64)\ntorch.set_num_threads(2)\nos.umask(0)\nos.environ['TZ'] = 'x'"
+    seen = []
+    for _ in range(2):
+        with Jail(wall_seconds=20.0) as jail:
+            for neighbour in ("", poison):
+                if neighbour:
+                    jail.run("export", request(Module("poison", neighbour, frozenset()), given))
+                result = jail.run("export", honest)
+                assert result.ok, result.message
+                seen.append((json.dumps(result.data["graph"]), result.blobs["weights"]))
+    assert seen == seen[:1] * 4
+
+
 def test_there_are_enough_modules() -> None:
     assert len(MODULES) >= 60
     assert len({hostile.name for hostile in MODULES}) == len(MODULES)

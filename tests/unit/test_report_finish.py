@@ -83,6 +83,7 @@ def test_real_trainings_from_fresh_weights(store: Store) -> None:
     assert all(len(m.validation) == len(m.test) == 2 and m.test_deviation is not None for m in result.members)
     trained = [job for job in executor.jobs if job.kind == "train"]
     assert len({(job.graph, job.weights) for job in trained}) == len({job.seed for job in trained}) == 4
+    assert [job.train_split for job in trained] == ["train"] * 4 + ["full"] * 4
     assert len({payload["seed"] for payload in jail.asked}) == 4
     initial = {c.weights for c in store.runs.candidates(RUN)}
     assert not {str(Path(job.weights).name) for job in trained} & {Path(name).name for name in initial}
@@ -92,7 +93,7 @@ def test_the_test_split_is_read_only_after_every_training(store: Store) -> None:
     executor = CountingExecutor()
     finish(store, executor)
     kinds = [job.kind for job in executor.jobs]
-    assert kinds == ["train"] * 4 + ["score"] * 4
+    assert kinds == ["train"] * 8 + ["score"] * 4
     assert {job.split for job in executor.jobs if job.kind == "score"} == {"test"}
 
 
@@ -110,7 +111,7 @@ def test_a_second_finish_reads_nothing(store: Store) -> None:
     assert again.jobs == [] and store.tests.of_run(RUN) == rows
 
 
-@pytest.mark.parametrize("after", [1, 3, 5, 7])
+@pytest.mark.parametrize("after", [1, 3, 5, 7, 9, 11])
 def test_an_interrupted_finish_goes_on_where_it_was(store: Store, after: int) -> None:
     broken = CountingExecutor(stop_after=after)
     with pytest.raises(StopRequestedError):
@@ -119,7 +120,7 @@ def test_an_interrupted_finish_goes_on_where_it_was(store: Store, after: int) ->
     rest = CountingExecutor()
     result = finish(store, rest, top=3)
     assert result.complete and len(result.members) == 2
-    assert broken.count("train") + rest.count("train") == 4
+    assert broken.count("train") + rest.count("train") == 8
     assert broken.count("test") + rest.count("test") == 4
 
 

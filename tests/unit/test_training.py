@@ -209,6 +209,7 @@ def test_a_job_past_its_deadline_is_ended(job):
     assert outcome.status == "timeout"
 
 
+@pytest.mark.slow
 def test_a_trainer_killed_mid_job_is_replaced_and_the_result_is_the_same(job):
     (undisturbed,), _ = _run([job], workers=1)
 

@@ -98,6 +98,7 @@ def test_only_the_very_same_training_takes_a_checkpoint_up(job):  # noqa: F811
     assert checkpoint_path(job, "cuda:1") == checkpoint_path(job, "cuda:0")
 
 
+@pytest.mark.slow
 def test_a_trainer_killed_mid_job_goes_on_from_its_checkpoint_and_the_result_is_the_same(job, tmp_path):  # noqa: F811
     job = TrainingJob(**{**job.as_dict(), "protocol": PROTOCOL.model_dump(mode="json"), "checkpoint_seconds": 0.0})
     told, plain = [], []

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.training import devices as devices_module
 from fairnad_engine.training import executor as executor_module
 from fairnad_engine.training.devices import Device, choose_devices
 from fairnad_engine.training.executor import LocalExecutor, Repeats
@@ -90,7 +91,7 @@ def test_a_fixed_number_is_kept_and_a_lone_job_has_the_device_to_itself():
     assert packing.admits()
 
 
-def test_devices_come_from_settings():
+def test_devices_come_from_settings(monkeypatch):
     assert choose_devices("auto", workers=3, gpus=0) == (Device("cpu", 3),)
     assert choose_devices("auto", workers=3, gpus=2, reserve_gib=1.5) == (
         Device("cuda:0", None, 3 * 2**29),
@@ -98,6 +99,10 @@ def test_devices_come_from_settings():
     )
     assert choose_devices(["cuda:1", "cuda:1"], workers=3, streams=2, gpus=2) == (Device("cuda:1", 2),)
     assert choose_devices(["cpu"], workers=3) == (Device("cpu", 3),)
+    assert choose_devices(["cpu", "cuda:0"], workers=3, gpus=1) == (Device("cpu", 3), Device("cuda:0", None))
+    monkeypatch.setattr(devices_module, "_visible_gpus", lambda: 1)
+    assert choose_devices(["cpu", "cuda:0"], workers=3) == (Device("cpu", 3), Device("cuda:0", None))
+    assert choose_devices("auto", workers=3) == (Device("cuda:0", None),)
     with pytest.raises(InputError, match=r"machine.devices: cuda:2 is not there, this machine shows 1 GPU;"):
         choose_devices(["cuda:2"], workers=1, gpus=1)
 
@@ -137,6 +142,8 @@ class _Simulated:
                         await asyncio.sleep(0)
                         progress({"type": "epoch", "restored": False, "seconds": 1.0, "memory": 10})
                     outcome = world.script.get(job.id, ["done"]).pop(0)
+                    if outcome == "hangs":
+                        await asyncio.Event().wait()
                     if outcome == "died":
                         raise TrainerDiedError("exit -9")
                     return TrainingOutcome(outcome, message="CUDA error")
@@ -153,13 +160,14 @@ def _job(name):
     return TrainingJob(name, "train", "graph", "weights", "digits", {}, 1, "/nonexistent")
 
 
-def _run(monkeypatch, script, names, devices):
+def _run(monkeypatch, script, names, devices, deadline=60.0):
     world = _Simulated(script)
     monkeypatch.setattr(executor_module, "TrainerProcess", world)
 
     async def go():
         executor = LocalExecutor(1, devices)
-        return await asyncio.gather(*(executor.run(_job(name), lambda _: None, 60.0) for name in names))
+        jobs = asyncio.gather(*(executor.run(_job(name), lambda _: None, deadline) for name in names))
+        return await asyncio.wait_for(jobs, 15)  # a deadline that nobody keeps fails the test
 
     return dict(zip(names, asyncio.run(go()), strict=True)), world
 
@@ -183,6 +191,21 @@ def test_a_device_fault_replaces_the_process_and_repeats_its_job_and_its_neighbo
     assert outcomes["b"].status == "done"  # its first death was its neighbour's doing
     assert world.killed >= 3
     assert [record for job, record in world.records if job == "a"] == [True, False]
+
+
+def test_a_training_beyond_its_deadline_is_ended_with_its_process_and_not_repeated(monkeypatch):
+    outcomes, world = _run(monkeypatch, {"a": ["hangs"]}, ["a", "b"], [Device("cpu", 1)], deadline=0.05)
+    assert (outcomes["a"].status, outcomes["a"].seconds) == ("timeout", 0.05)
+    assert [job for job, _, _ in world.seen] == ["a", "b"]
+    assert world.killed == 1
+    assert outcomes["b"].status == "done"  # the place is free again
+
+
+def test_a_training_that_diverged_is_not_repeated(monkeypatch):
+    outcomes, world = _run(monkeypatch, {"a": ["diverged", "done"]}, ["a"], [Device("cuda:0", 2)])
+    assert outcomes["a"].status == "diverged"
+    assert [job for job, _, _ in world.seen] == ["a"]
+    assert world.killed == 0
 
 
 def test_a_device_that_fails_twice_is_named_in_the_outcome(monkeypatch):

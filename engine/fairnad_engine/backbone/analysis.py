@@ -1,7 +1,12 @@
 """What a checked graph costs: parameters and multiply-accumulates, counted by the trusted side alone.
 
 MACs are half of what ``torch.utils.flop_counter.FlopCounterMode`` counts at dispatch level, so attention written with
-``matmul`` is counted like a convolution (method, section 2).
+``matmul`` is counted like a convolution (method, section 2). A product that is larger than both its factors, summed
+afterwards, is a matmul in disguise and is counted where it is a real share.
+
+Not counted, by ``FlopCounterMode`` neither: additions, activations, norms, pooling, and products of like shapes. A
+matmul spelt as a loop of these goes uncounted; each of its products takes the memory of its result, so that the bound
+on activations bounds it too: at four bytes a product, ``MAX_ACTIVATION_BYTES / 4`` for one image.
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ from fairnad_engine.backbone.graph import (
 )
 from fairnad_engine.backbone.modes import check_modes
 from fairnad_engine.backbone.nodes import references_of
+from fairnad_engine.backbone.operands import check_operands
 from fairnad_engine.backbone.ops import FACTORY_OPS, resolve
 
 _PRODUCTS = frozenset({"aten.mul.Tensor", "aten.addcmul.default"})
@@ -35,6 +41,7 @@ _RESHAPING = frozenset(f"aten.{name}" for name in ("view", "reshape", "flatten",
 
 Shape = tuple[int, ...]
 MAX_ACTIVATION_BYTES = 2 << 30
+MAX_ALL_PIECES = 100_000  # of a graph
 # The batch is symbolic, so the graph must run at any; two sizes fix the cost of an image, the third confirms it.
 _TRAIN_BATCHES = (2, 3, 8)
 _EVAL_BATCHES = (2, 3, 17)
@@ -168,11 +175,14 @@ def _run(graph: BackboneGraph, mode: ModeGraph, batch: int) -> _Run:
     images = torch.empty(batch, *graph.input_shape, device="meta")
     table = [torch.empty(entry.shape, dtype=getattr(torch, entry.dtype), device="meta") for entry in graph.tensors]
     values: list[Any] = []
-    outer = 0
+    outer = pieces = 0
     try:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             for node in mode.nodes:
                 values.append(_apply(node.op, node.args, dict(node.kwargs), images, table, values))
+                pieces += len(values[-1]) if isinstance(values[-1], (list, tuple)) else 0
+                if pieces > MAX_ALL_PIECES:
+                    raise GraphRefusedError(f"the graph takes its values into more than {MAX_ALL_PIECES} pieces")
                 if node.op in _PRODUCTS:
                     outer += _outer_product(node, values, images, table)
     except GraphRefusedError:
@@ -248,4 +258,6 @@ def _apply(
     named = {name: value(argument) for name, argument in kwargs.items()}
     if op in FACTORY_OPS and not op.split(".")[1].endswith("_like"):
         named["device"] = images.device
-    return function(*(value(argument) for argument in args), **named)
+    given = [value(argument) for argument in args]
+    check_operands(op, given, named)
+    return function(*given, **named)

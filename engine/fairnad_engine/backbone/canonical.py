@@ -32,6 +32,9 @@ _COMMUTATIVE = frozenset({"aten.add.Tensor", "aten.mul.Tensor", "aten.maximum.de
 _TRANSPARENT = frozenset(
     {"aten.contiguous.default", "aten.alias.default", "aten.clone.default", "aten.lift_fresh_copy.default"}
 )
+# ``x.view(x.shape[0], -1)`` is ``x.flatten(1)``.
+_RESHAPES = {"aten.view.default": "size", "aten.reshape.default": "shape"}
+_FLATTEN = "aten.flatten.using_ints"
 _LAYOUT = frozenset({"device", "pin_memory", "layout", "memory_format", "generator", "non_blocking"})
 # Arguments that spell channel counts: replaced by a mark in the width-normalised form.
 _CHANNEL_ARGUMENTS = frozenset({"normalized_shape", "shape", "size", "split_sizes", "sizes", "split_size"})
@@ -112,7 +115,10 @@ class _Canonical:
             self._merkle.append(self._digest(first))
             return
         original = node.args[0] if node.args else None
-        if node.op != op and isinstance(original, NodeRef):
+        in_place = node.op != op
+        if op in _RESHAPES and self._keeps_batch_alone(arguments.get(_RESHAPES[op])):
+            op, arguments = _FLATTEN, {"self": first, "start_dim": 1, "end_dim": -1}
+        if in_place and isinstance(original, NodeRef):
             # An in-place operation: whoever reads its operand later reads its result.
             self._current[original.index] = index
         if op in _COMMUTATIVE and arguments.get("alpha", 1) == 1:
@@ -125,6 +131,13 @@ class _Canonical:
         self._nodes.append((op, arguments))
         text = json.dumps([op, {n: self._digest(v) for n, v in arguments.items()}], sort_keys=True)
         self._merkle.append(hashlib.sha256(text.encode()).hexdigest())
+
+    def _keeps_batch_alone(self, sizes: Argument) -> bool:
+        """Whether sizes are the batch and -1."""
+        if not isinstance(sizes, tuple) or len(sizes) != 2 or sizes[1] != -1 or not isinstance(sizes[0], NodeRef):
+            return False
+        op, arguments = self._nodes[sizes[0].index]
+        return op == "aten.sym_size.int" and arguments.get("dim") == 0
 
     def _follow(self, reference: NodeRef) -> NodeRef | TensorRef | ImageRef:
         index = reference.index

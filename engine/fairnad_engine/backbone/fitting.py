@@ -46,21 +46,28 @@ Scan = Callable[[str, list[float]], list[Hint | None]]
 
 def widths_below(scan: Scan, source: str, width: float, cost: Cost, budget: Budget) -> list[float]:
     """Widths below the requested one that should fit, widest first."""
-    scanned = [round(width * (1 - step / _DOWN_STEPS), 6) for step in range(1, _DOWN_STEPS - 1)]
+    # Upward, because a child leaves off where widths become far too dear.
+    scanned = [round(width * (1 - step / _DOWN_STEPS), 6) for step in range(_DOWN_STEPS - 2, 0, -1)]
     return _fitting(scanned, scan(source, scanned), cost, budget)
 
 
 def widths_to_fill(scan: Scan, source: str, width: float, cost: Cost, budget: Budget) -> list[float]:
-    """Widths that should fit, from the budget's edge downward; the requested one may be above or below it."""
+    """Widths that should fit, from the budget's edge downward; the requested one may be above or below it.
+
+    The edge lies between the widest multiple that should fit and the next that builds and does not.
+    """
     ratio = (_MOST / _LEAST) ** (1 / _COARSE_STEPS)
     coarse = [round(width * _LEAST * ratio**step, 6) for step in range(_COARSE_STEPS + 1)]
-    fitting = _fitting(coarse, scan(source, coarse), cost, budget)
-    if not fitting:
+    hints = scan(source, coarse)
+    holding = [place for place, hint in enumerate(hints) if hint is not None and budget.holds(hint.params, hint.macs)]
+    if not holding:
         return []
-    edge = fitting[0]
-    step = edge * (ratio - 1) / _FINE_STEPS
-    fine = [round(edge + step * number, 6) for number in range(1, _FINE_STEPS)]
-    return _fitting(fine, scan(source, fine), cost, budget) + fitting
+    edge = holding[-1]
+    beyond = next((place for place in range(edge + 1, len(coarse)) if hints[place] is not None), len(coarse) - 1)
+    steps = range(1, (beyond - edge) * _FINE_STEPS)
+    fine = [round(coarse[edge] * ratio ** (step / _FINE_STEPS), 6) for step in steps]
+    finer = _fitting(fine, scan(source, fine), cost, budget) if fine else []
+    return finer + _fitting(coarse, hints, cost, budget)
 
 
 def _fitting(widths: list[float], hints: list[Hint | None], cost: Cost, budget: Budget) -> list[float]:

@@ -212,6 +212,8 @@ def _tensor(entry: object) -> TensorEntry:
         dtype=str(dtype),
         requires_grad=requires_grad,
     )
+    if math.prod(size for size in tensor.shape if size) > MAX_ELEMENTS:  # one size of 0 hides the others
+        raise GraphRefusedError(f"{tensor.name}: more than {MAX_ELEMENTS} elements but for a size of 0")
     if kind == "constant" and tensor.elements > MAX_CONSTANT_ELEMENTS:
         raise GraphRefusedError(f"{tensor.name}: a constant of {tensor.elements} elements")
     return tensor

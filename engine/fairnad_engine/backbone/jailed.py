@@ -13,6 +13,8 @@ from fairnad_engine.backbone.export import CandidateError, build, export_with_wi
 from fairnad_engine.backbone.graph import GraphRefusedError
 from fairnad_engine.backbone.replay import replay_graph
 
+_FAR_OVER = 3  # widths in a row; a cost need not grow with the width
+
 Blobs = dict[str, bytes]
 Task = Callable[[dict[str, Any], Blobs], tuple[dict[str, Any], Blobs]]
 
@@ -40,6 +42,7 @@ def _widths(payload: dict[str, Any], blobs: Blobs) -> tuple[dict[str, Any], Blob
     shape = [int(n) for n in payload["shape"]]
     most_params, most_macs = payload.get("most", [math.inf, math.inf])
     found: list[list[float] | None] = []
+    far = 0
     for width in payload["widths"]:
         try:
             model = _on_meta(payload, shape[0], float(width))
@@ -50,8 +53,9 @@ def _widths(payload: dict[str, Any], blobs: Blobs) -> tuple[dict[str, Any], Blob
             continue
         params, macs = sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 4
         found.append([params, macs])
-        if params > most_params or macs > most_macs:
-            break  # far over: what is wider only takes longer to build
+        far = far + 1 if params > most_params or macs > most_macs else 0
+        if far == _FAR_OVER:
+            break  # what is wider only takes longer to build
     return {"widths": found + [None] * (len(payload["widths"]) - len(found))}, {}
 
 

@@ -90,8 +90,17 @@ _SYMBOLIC: dict[str, Callable[..., Any]] = {
 }
 
 FACTORY_OPS = frozenset(f"aten.{name}" for name in _FACTORY.split())
-# What noise is drawn into.
-NOISE_OPS = frozenset({"aten.empty.memory_format", "aten.rand.default", "aten.randn.default", "aten.bernoulli.p"})
+# What noise is drawn into, or from; ones and zeros are the same in every precision.
+NOISE_OPS = frozenset(
+    {
+        "aten.empty.memory_format",
+        "aten.rand.default",
+        "aten.randn.default",
+        "aten.bernoulli.p",
+        "aten.ones.default",
+        "aten.zeros.default",
+    }
+)
 INPLACE_OPS = frozenset(f"aten.{name}" for name in _INPLACE.split()) | {"aten.detach_.default"}
 ALLOWED_OPS = (
     frozenset(

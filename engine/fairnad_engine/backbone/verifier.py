@@ -25,6 +25,7 @@ __all__ = ["Budget", "Verdict", "Verifier", "check_weights", "load_graph", "long
 MIN_LAYERS = 3
 _FIT_EXPORTS = 3  # of the widths that should fit, how many are tried for real
 _WITNESSES = 2  # before and after the trace
+_WEIGHTS_TABLE_BYTES = 8 << 20
 _LAYER_OPS = ("aten.conv1d", "aten.conv2d", "aten.linear", "aten.matmul", "aten.mm", "aten.addmm", "aten.bmm")
 
 
@@ -223,10 +224,13 @@ def check_weights(graph: BackboneGraph, weights: bytes) -> None:
 
     from fairnad_engine.backbone.rebuild import GraphBackbone
 
+    if int.from_bytes(weights[:8], "little") > _WEIGHTS_TABLE_BYTES:
+        raise GraphRefusedError("the table of the weights is longer than that of any graph")
     try:
         GraphBackbone(graph, load(weights))
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise GraphRefusedError(f"the weights cannot be read: {error}") from error
+    except (SafetensorError, ValueError, KeyError, TypeError, OverflowError, RuntimeError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise GraphRefusedError(f"the weights cannot be read: {text}") from error
 
 
 def load_graph(files: ArtifactFolder, name: str) -> BackboneGraph:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -75,6 +75,7 @@ class _Model(BaseModel):
     split: str
     dataset_digest: str
     protocol: TrainingProtocol
+    trained_on: Literal["train", "full"] = "train"
     validation_accuracy: float
     aliases: tuple[tuple[str, str], ...] = ()
 
@@ -113,7 +114,8 @@ def evaluate_folder(folder: Path) -> Evaluation:
         params=cost.params,
         macs=cost.macs,
         dataset=model.dataset,
-        protocol=f"protocol {model.protocol.name}, {model.protocol.epochs} epochs, {model.dataset}, {model.split}",
+        protocol=f"protocol {model.protocol.name}, {model.protocol.epochs} epochs, {model.dataset}, {model.split}"
+        + (", trained on these images too" if model.trained_on == "full" else ""),
     )
 
 

@@ -13,6 +13,7 @@ from fairnad_engine.errors import InputError
 from fairnad_engine.report.facts import ProtocolFacts
 from fairnad_engine.report.summary import idea_line, protocol_facts
 from fairnad_engine.report.templates import render_markdown
+from fairnad_engine.search.finish_results import FINAL, exported_training
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, EvaluationRow, PaperRow, Row, RunRow
 from fairnad_engine.text import escape, one_line
@@ -39,7 +40,9 @@ def export_candidate(store: Store, run_id: str, candidate_id: str, folder: Path)
     candidate = store.runs.candidate(run_id, candidate_id)
     if candidate is None:
         raise InputError(f"{run_id}: there is no candidate {candidate_id!r}; see: fairnad-tui report {run_id}")
-    training = _training(store, candidate)
+    searched = _training(store, candidate)
+    training = exported_training(store, run_id, candidate_id) if searched else None
+    training = training or searched
     if training is None or training.weights is None:
         raise InputError(f"{candidate_id}: is not trained ({candidate.status}); only trained candidates are exported")
     description = store.files.get(candidate.graph)
@@ -51,7 +54,7 @@ def export_candidate(store: Store, run_id: str, candidate_id: str, folder: Path)
         "model.json": _json(_model(run, candidate, training, graph)),
         "lineage.json": _json(lineage),
         "ideas.md": _ideas(store, candidate, lineage),
-        "README.md": _readme(run, candidate, protocol, graph),
+        "README.md": _readme(run, candidate, protocol, graph, training),
     }
     target = folder / candidate_id
     write_file(target / "graph.json", description)
@@ -147,7 +150,9 @@ def _model(run: RunRow, candidate: CandidateRow, training: EvaluationRow, graph:
         "dataset_digest": run.dataset_digest,
         "protocol": environment["protocol"],
         "protocol_digest": training.protocol_digest,
+        "trained_on": _trained_on(training),
         "validation_accuracy": training.accuracy,
+        "search_validation_accuracy": candidate.accuracy,
         "run_seed": run.seed,
         "training_seed": training.seed,
         "language_model": run.model,
@@ -156,6 +161,10 @@ def _model(run: RunRow, candidate: CandidateRow, training: EvaluationRow, graph:
             **{key: environment[key] for key in ("python", "machine") if key in environment},
         },
     }
+
+
+def _trained_on(training: EvaluationRow) -> str:
+    return "full" if training.purpose == FINAL else "train"
 
 
 def _data_location(run: RunRow) -> Row:
@@ -233,9 +242,18 @@ def citation(paper: Row) -> str:
     return ". ".join(part for part in parts if part) + "."
 
 
-def _readme(run: RunRow, candidate: CandidateRow, protocol: ProtocolFacts, graph: BackboneGraph) -> str:
+def _readme(
+    run: RunRow, candidate: CandidateRow, protocol: ProtocolFacts, graph: BackboneGraph, training: EvaluationRow
+) -> str:
     loading = Markup("\n".join(loading_code(candidate, graph)))  # noqa: S704 - made of numbers alone
-    return render_markdown("export-readme.md.j2", run=run, candidate=candidate, protocol=protocol, loading=loading)
+    return render_markdown(
+        "export-readme.md.j2",
+        run=run,
+        candidate=candidate,
+        protocol=protocol,
+        loading=loading,
+        trained_on=_trained_on(training),
+    )
 
 
 def _json(document: Any) -> str:  # noqa: ANN401

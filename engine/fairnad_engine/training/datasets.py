@@ -44,6 +44,7 @@ __all__ = [
     "dataset_state",
     "load_split",
     "split_digest",
+    "split_sizes",
 ]
 
 IMAGE_FOLDER = "imagefolder"
@@ -148,6 +149,22 @@ def load_split(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # mapped images are read only, and nobody writes to them
         return LabelledImages(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels.copy()))
+
+
+def split_sizes(
+    name: str,
+    *,
+    root: str | Path | None = None,
+    splits: str | Path | None = None,
+    imagefolder: ImageFolderSettings | Mapping[str, Any] | None = None,
+) -> dict[Split, int]:
+    """Count the images of each split; ``full`` has more than ``train`` where validation is part of it.
+
+    Raises:
+        InputError: The data set is missing or damaged.
+    """
+    pool = _pool(*_find(name, root, splits, imagefolder))
+    return {split: len(pool.labels[index]) for split, index in pool.splits.items()}
 
 
 def split_digest(

@@ -46,7 +46,8 @@ def choose_devices(
     Raises:
         InputError: A GPU is named that is not there.
     """
-    found = _visible_gpus() if gpus is None and "cpu" not in wanted else gpus or 0
+    asks = wanted == "auto" or any(name != "cpu" for name in wanted)
+    found = gpus if gpus is not None else _visible_gpus() if asks else 0
     names = wanted if wanted != "auto" else [f"cuda:{index}" for index in range(found)] or ["cpu"]
     for name in names:
         if name != "cpu" and int(name.removeprefix("cuda:")) >= found:

@@ -65,7 +65,8 @@ def training_page(snapshot: CandidateSnapshot, width: int) -> Page:
     """Every training with its epochs."""
     lines: list[Content] = []
     for one in snapshot.trainings:
-        what = _PURPOSES.get(one.purpose, f"By finish, fresh weights, seed {one.seed}")
+        on = " on train and validation" if one.purpose == "final" else ""
+        what = _PURPOSES.get(one.purpose, f"By finish{on}, fresh weights, seed {one.seed}")
         lines.append(plain_line(f"{what}: {one.status or 'going on'}", width, "bold"))
         lines += [plain_line(text, width) for text in _score(one)]
         lines += plain(one.message).wrap(width) if one.message else []
@@ -81,7 +82,7 @@ def training_page(snapshot: CandidateSnapshot, width: int) -> Page:
 
 def _score(one: Training) -> Iterable[str]:
     """Its score with the fidelity it belongs to, and its latency where that was measured."""
-    if one.accuracy is not None:
+    if one.accuracy is not None and one.purpose != "final":  # of the others alone it says how good they are
         schedule = "full schedule" if one.fidelity == "full" else f"short schedule ({one.fidelity})"
         yield f"{one.accuracy:.2f} % val, {schedule}"
     passes = zip((1, 256), one.latency, strict=True)

@@ -115,7 +115,8 @@ def _front(front: Sequence[FrontMember], width: int) -> Iterable[Content]:
 def _tests(detail: RunDetail, width: int) -> Iterable[Content]:
     for result in detail.tests:
         yield Content("")
-        state = "" if result.complete else ", going on or interrupted"
+        state = "" if result.tested_split == "train" else ", tested when trained on validation too"
+        state += "" if result.complete else ", going on or interrupted"
         yield plain_line(f"Finish: {result.seeds} new trainings each{state} {result.note}", width, "bold")
         for one in result.members:
             val = _mean(one.validation_mean, one.validation_deviation)

@@ -26,7 +26,7 @@ _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 _PRCTLS = (2, 3, 15, 16, 21, 23, 27, 39, 0x53564D41)
 # Owners and signals of descriptors send signals to any process of the user; leases and notes watch others' files,
 # locks hold them up; large pipes come out of an allowance that the user's processes share.
-_REFUSED_FCNTLS = (6, 7, 8, 10, 15, 37, 38, 1024, 1026, 1031)
+_REFUSED_FCNTLS = (6, 7, 8, 10, 15, 37, 38, 1024, 1026, 1031, 1040)
 
 _SET_MODE_FILTER, _TSYNC = 1, 1
 

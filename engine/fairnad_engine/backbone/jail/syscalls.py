@@ -63,6 +63,9 @@ _DENIED = {
     "files that take room but cannot be seen: none can be removed, so what is in the scratch is all there is": """
         unlink 87 -, unlinkat 263 35, rename 82 -, renameat 264 38, renameat2 316 276
     """,
+    "room on the disk taken at once, faster than anybody can look": """
+        fallocate 285 47
+    """,
     "locks on files that others read too": """
         flock 73 32
     """,

@@ -91,7 +91,8 @@ def parse_json(data: bytes) -> dict[str, Any]:
     if _LONE_SURROGATE.search(data):
         raise FrameError("JSON with half a character")
     try:
-        value = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+        # From text: given bytes, json would guess UTF-16 and let half a character pass that is spelt in raw bytes.
+        value = json.loads(data.decode(), parse_constant=_refuse, parse_float=_finite)
     except FrameError:
         raise
     except (ValueError, RecursionError) as error:
