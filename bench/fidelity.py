@@ -183,7 +183,7 @@ def main() -> int:
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for name in (TUNED_ON, REPORTED):
         recording = load(name)
-        rule = PromotionRule.of(chosen, recording.images)
+        rule = PromotionRule.of(chosen, recording.epochs, recording.images)
         own, many = replays(recording, rule, chosen.window)
         ranks = [
             "{:.2f} [{:.2f}, {:.2f}]".format(*rank_correlation(recording, rule.epochs, measure))

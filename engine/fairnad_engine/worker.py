@@ -28,6 +28,7 @@ from fairnad_engine.workspace import job_folder, stream_folder, template_of
 if TYPE_CHECKING:
     from fairnad_engine.search.scoring import Screening
     from fairnad_engine.training.devices import Device
+    from fairnad_engine.training.protocol import Protocol
 
 _BEAT_SECONDS = 0.5
 _log = logging.getLogger("fairnad.worker")
@@ -205,7 +206,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             deadline=machine.training_deadline,
             control=control,
             activity=activity,
-            screening=_screening(config),
+            screening=_screening(config, protocol),
             settings=job_settings(config),
         )
         search = Search(
@@ -244,7 +245,7 @@ def _devices(machine: MachineSection, workers: int) -> tuple[Device, ...]:
     return choose_devices(machine.devices, workers=workers, streams=machine.streams, reserve_gib=machine.reserve_gib)
 
 
-def _screening(config: RunConfig) -> Screening | None:
+def _screening(config: RunConfig, protocol: Protocol) -> Screening | None:
     """Short schedules first, where the settings ask for them."""
     from fairnad_engine.search.fidelity import PromotionRule
     from fairnad_engine.search.scoring import Screening
@@ -254,7 +255,7 @@ def _screening(config: RunConfig) -> Screening | None:
     if chosen.mode == "off":
         return None
     images = len(load_split(config.data.dataset, "validation", **config.data.location()).labels)
-    return Screening(PromotionRule.of(chosen, images), chosen.window)
+    return Screening(PromotionRule.of(chosen, protocol.epochs, images), chosen.window)
 
 
 async def _finish(store: Store, job: JobRow, control: Control, activity: Activity) -> str:

@@ -21,6 +21,7 @@ from fairnad_engine.search.fidelity import (
     Seen,
     check_short_epochs,
     predict,
+    short_length,
     short_protocol,
     standard_error,
 )
@@ -139,6 +140,11 @@ def test_a_short_schedule_is_a_protocol_of_its_own_that_falls_to_zero():
     type(full).model_validate(short.model_dump(mode="json"))  # as the trainer reads it
 
 
+@pytest.mark.parametrize(("chosen", "epochs", "short"), [(0, 200, 20), (0, 12, 1), (0, 2, 1), (7, 200, 7)])
+def test_without_a_number_it_takes_a_tenth_of_the_schedule(chosen, epochs, short):
+    assert short_length(chosen, epochs) == short
+
+
 def test_a_short_schedule_that_is_not_short_is_refused_in_one_line():
     protocol = load_protocol("smoke")
     check_short_epochs("off", 99, protocol)
@@ -207,7 +213,7 @@ def test_on_recorded_searches_it_keeps_the_front_for_a_third_of_the_epochs(name)
 
     chosen, recording = FidelitySection(), load(name)
     assert len(recording.candidates) >= 60
-    rule = PromotionRule.of(chosen, recording.images)
+    rule = PromotionRule.of(chosen, recording.epochs, recording.images)
     found = replay(recording, range(len(recording.candidates) - 1), rule, chosen.window)
     assert found.ratio >= LEAST_RATIO
     assert found.recall >= LEAST_RECALL

@@ -278,7 +278,7 @@ def test_texts_become_the_settings_they_came_from():
         ("machine.devices", "", "cuda:0"),
         ("machine.streams", "65", "1 to 64"),
         ("machine.streams", "many", "1 to 64"),
-        ("fidelity.short_epochs", "0", "greater than or equal to 1"),
+        ("fidelity.short_epochs", "-1", "greater than or equal to 0"),
     ],
 )
 def test_each_mistake_stands_at_its_own_field(place, text, says):

@@ -566,8 +566,10 @@ async def test_each_trainer_tells_its_speed_and_memory(run, store, size):
 
 async def test_short_trainings_tell_promotions_and_what_they_stopped(run, store):
     config = json.loads(json.dumps(store.runs.get(run.id).config))
-    config["fidelity"] = {"mode": "promote", "short_epochs": 4}
-    store._db.table("runs").update(run.id, {"config_json": json.dumps(config)})
+    config["fidelity"] = {"mode": "promote", "short_epochs": 0}  # a tenth
+    environment = {**store.runs.get(run.id).environment, "protocol": {"epochs": 40}}
+    changes = {"config_json": json.dumps(config), "environment_json": json.dumps(environment)}
+    store._db.table("runs").update(run.id, changes)
     for slot, promoted in ((2, True), (3, False), (4, False)):
         name = f"g03-s{slot:02d}"
         run.candidate(name, 3, slot, 1)

@@ -24,7 +24,7 @@ from fairnad_engine.report.facts import (
 )
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.fairness import largest_difference
-from fairnad_engine.search.fidelity import short_name
+from fairnad_engine.search.fidelity import short_length, short_name
 from fairnad_engine.search.finish_results import finish_results
 from fairnad_engine.search.selection import pareto_front, trained
 from fairnad_engine.store import Store
@@ -161,14 +161,15 @@ def idea_line(store: Store, candidate: CandidateRow) -> IdeaLine | None:
 def _fidelity(store: Store, run: RunRow, config: RunConfig, candidates: Sequence[CandidateRow]) -> FidelityFacts:
     chosen = config.fidelity
     scored = sum(c.status in ("trained", "screened") for c in candidates)
+    epochs = int(run.environment["protocol"]["epochs"])
     return FidelityFacts(
         mode=chosen.mode,
-        short=None if chosen.mode == "off" else short_name(chosen.short_epochs),
+        short=None if chosen.mode == "off" else short_name(short_length(chosen.short_epochs, epochs)),
         confidence=chosen.confidence,
         last_confidence=chosen.last_confidence,
         tolerance=chosen.tolerance,
         epochs=store.runs.epochs_spent(run.id),
-        epochs_in_full=scored * int(run.environment["protocol"]["epochs"]),
+        epochs_in_full=scored * epochs,
     )
 
 

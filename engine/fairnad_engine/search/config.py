@@ -134,7 +134,7 @@ class FidelitySection(_Section):
 
     Attributes:
         mode: ``off``, or ``promote``: short schedule first, full training unless confidently dominated.
-        short_epochs: Epochs of the short schedule, with its own cosine to zero.
+        short_epochs: Epochs of the short schedule, with its own cosine to zero; 0: a tenth of the protocol's.
         confidence: One-sided, of the upper bound of the accuracy that full training is expected to give.
         last_confidence: The same when the budget is spent: what is not dominated by then is trained in full after all.
         tolerance: Standard errors of accuracy that a stopped model may be better than what dominates it.
@@ -143,7 +143,7 @@ class FidelitySection(_Section):
     """
 
     mode: Literal["off", "promote"] = "off"
-    short_epochs: int = Field(default=3, ge=1, le=10_000)
+    short_epochs: int = Field(default=0, ge=0, le=10_000)
     confidence: float = Field(default=0.8, ge=0.5, lt=1)
     last_confidence: float = Field(default=0.9, ge=0.5, lt=1)
     tolerance: float = Field(default=0.5, ge=-5, le=5)

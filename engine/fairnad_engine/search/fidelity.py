@@ -41,6 +41,11 @@ def short_name(epochs: int) -> str:
     return f"short:{epochs}"
 
 
+def short_length(short_epochs: int, epochs: int) -> int:
+    """Epochs of the short schedule of a protocol of ``epochs``: as set, or a tenth of them where 0 is set."""
+    return short_epochs or max(1, round(epochs / 10))
+
+
 def short_protocol(protocol: Protocol, epochs: int) -> Protocol:
     """The same protocol over fewer epochs, with its own cosine to zero."""
     warmup = min(protocol.warmup_epochs, epochs - 1)
@@ -53,6 +58,7 @@ def check_short_epochs(mode: str, short_epochs: int, protocol: Protocol) -> None
     Raises:
         InputError: It is not shorter than the protocol.
     """
+    short_epochs = short_length(short_epochs, protocol.epochs)
     if mode != "off" and short_epochs >= protocol.epochs:
         raise InputError(
             f"fidelity.short_epochs: {short_epochs} is no short schedule of protocol {protocol.name} with "
@@ -112,11 +118,10 @@ class PromotionRule:
     images: int
 
     @classmethod
-    def of(cls, chosen: FidelitySection, images: int) -> PromotionRule:
-        """The rule of a run's settings, for a validation split of so many images."""
-        return cls(
-            chosen.short_epochs, chosen.confidence, chosen.last_confidence, chosen.tolerance, chosen.warm_up, images
-        )
+    def of(cls, chosen: FidelitySection, epochs: int, images: int) -> PromotionRule:
+        """The rule of a run's settings, for a protocol of so many epochs and a validation split of so many images."""
+        short = short_length(chosen.short_epochs, epochs)
+        return cls(short, chosen.confidence, chosen.last_confidence, chosen.tolerance, chosen.warm_up, images)
 
     def decide(self, params: int, macs: int, short: float, seen: Sequence[Seen]) -> Decision:
         """Decide about one candidate.

@@ -127,7 +127,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
         "Fidelity",
         (
             Field("fidelity.mode", "Short training", "promote: short first", options=_modes, closed=True),
-            Field("fidelity.short_epochs", "Short epochs", "of the short training", "count"),
+            Field("fidelity.short_epochs", "Short epochs", "0: a tenth of the schedule", "count"),
         ),
     ),
     (

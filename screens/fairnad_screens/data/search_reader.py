@@ -126,7 +126,10 @@ class _RunReader:
         fidelity = self.row.config.get("fidelity") or {}
         if fidelity.get("mode", "off") == "off":
             return None
-        return Screening(int(fidelity["short_epochs"]), *store.live.screening(self.row.id, through))
+        from fairnad_engine.search.fidelity import short_length
+
+        epochs = short_length(int(fidelity["short_epochs"]), int(self.row.environment["protocol"]["epochs"]))
+        return Screening(epochs, *store.live.screening(self.row.id, through))
 
     # -- candidates -------------------------------------------------------------------------------------------
 
