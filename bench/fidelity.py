@@ -1,9 +1,10 @@
 """Short schedules with promotion, replayed on recorded curves: ``python -m bench.fidelity``.
 
-Two sets of real candidates were recorded (:mod:`bench.record_curves`). The rule's constants were chosen on the first;
-the second was looked at only for the figures. A replay takes the candidates in an order, gives the rule the recorded
-short score, and counts the epochs it would have spent; a decision sees only candidates ``window`` and more places
-earlier, as in a search (there the generations before are seen as well, so that this is the harder case).
+Four sets of real candidates were recorded (:mod:`bench.record_curves`). The rule's constants were chosen on the first;
+the others were looked at for the figures, ``digits-202`` twice. A replay takes the candidates in an order, gives the
+rule the recorded short score, and counts the epochs it would have spent; a decision sees only candidates ``window``
+and more places earlier, as in a search (there the generations before are seen as well, so that this is the harder
+case). ``at best`` is what a rule that knew the front beforehand would save.
 """
 
 from __future__ import annotations
@@ -24,8 +25,15 @@ from fairnad_engine.search.selection import hypervolume, pareto_front
 from fairnad_engine.store.records import CandidateRow
 
 DATA = Path(__file__).parent / "data"
-TUNED_ON, REPORTED = "digits-101", "digits-202"
+TUNED_ON, REPORTED = "digits-101", ("digits-202", "digits-303", "fashion-11")
 ORDERS, RESAMPLES = 200, 2000
+_READING = (
+    "Tried: the rule alone; a last look at stopped candidates when the budget is spent; parameters and MACs as further "
+    "predictors (no smaller error when each candidate is left out in turn); another data set. In all four sets a short "
+    "score says little about the full one (see the rank correlations): candidates that lie within one or two standard "
+    "errors of each other differ by chance. Where it says nothing, on fashion-11, the rule stops almost nobody, which "
+    'costs a tenth more epochs and loses nothing; it never stops by a guess. `mode = "off"` is the default.'
+)
 LEAST_RATIO, LEAST_RECALL, LEAST_HYPERVOLUME = 3.0, 0.95, 0.99
 
 
@@ -173,15 +181,23 @@ def _told(values: Sequence[float], form: str) -> str:
     return f"{middle:{form}} [{low:{form}}, {high:{form}}]"
 
 
+def at_best(recording: Recording, rule: PromotionRule) -> float:
+    """How many times fewer epochs a rule would spend that promotes the full front and nothing else."""
+    front = len(pareto_front(_rows(recording.candidates))) / len(recording.candidates)
+    return 1.0 / (rule.epochs / recording.epochs + front)
+
+
 def main() -> int:
-    """Print the figures of both sets; 1 where the reported set misses a target."""
+    """Print the figures of every set; 1 where a reported set misses a target."""
     from scipy.stats import kendalltau, spearmanr  # type: ignore[import-untyped]
 
     chosen = FidelitySection()
     missed = []
-    print("| set | candidates | epochs fewer | front recall | hypervolume ratio | promoted | Spearman | Kendall |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
-    for name in (TUNED_ON, REPORTED):
+    print(
+        "| set | candidates | epochs fewer | at best | front recall | hypervolume ratio | in full | Spearman | Kendall |"
+    )
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for name in (TUNED_ON, *REPORTED):
         recording = load(name)
         rule = PromotionRule.of(chosen, recording.epochs, recording.images)
         own, many = replays(recording, rule, chosen.window)
@@ -190,33 +206,41 @@ def main() -> int:
             for measure in (spearmanr, kendalltau)
         ]
         print(
-            f"| {name}, as recorded | {len(recording.candidates)} | {own.ratio:.2f} | {own.recall:.3f} | "
-            f"{own.hypervolume:.4f} | {own.promoted} | {ranks[0]} | {ranks[1]} |"
+            f"| {name}, as recorded | {len(recording.candidates)} | {own.ratio:.2f} | {at_best(recording, rule):.1f} | "
+            f"{own.recall:.3f} | {own.hypervolume:.4f} | {own.finished} | {ranks[0]} | {ranks[1]} |"
         )
         columns = [[one.ratio for one in many], [one.recall for one in many], [one.hypervolume for one in many]]
         ratio, kept, volume = (_told(c, f) for c, f in zip(columns, (".2f", ".3f", ".4f"), strict=True))
         print(
-            f"| {name}, {ORDERS} orders | {len(recording.candidates)} | {ratio} | {kept} | {volume} | "
-            f"{_told([one.promoted for one in many], '.0f')} | | |"
+            f"| {name}, {ORDERS} orders | {len(recording.candidates)} | {ratio} | | {kept} | {volume} | "
+            f"{_told([one.finished for one in many], '.0f')} | | |"
         )
-        if name == REPORTED:
-            medians = [float(np.median(column)) for column in columns]
-            for what, value, middle, least in zip(
-                ("epochs fewer", "front recall", "hypervolume ratio"),
-                (own.ratio, own.recall, own.hypervolume),
-                medians,
-                (LEAST_RATIO, LEAST_RECALL, LEAST_HYPERVOLUME),
-                strict=True,
-            ):
-                if min(value, middle) < least:
-                    missed.append(f"{what}: {value:.4f} as recorded, {middle:.4f} in the median, wanted {least}")
+        if name != TUNED_ON:
+            missed += [f"{name}: {one}" for one in _missed(own, [float(np.median(column)) for column in columns])]
     print(
-        f"\nshort:{chosen.short_epochs} of {recording.epochs} epochs, confidence {chosen.confidence}, tolerance "
-        f"{chosen.tolerance}, warm-up {chosen.warm_up}, window {chosen.window}; constants chosen on {TUNED_ON}"
+        f"\nShort schedule: a tenth of the full one. Confidence {chosen.confidence}, at the end "
+        f"{chosen.last_confidence}, tolerance {chosen.tolerance}, warm-up {chosen.warm_up}, window {chosen.window}; "
+        f"constants chosen on {TUNED_ON}."
     )
+    print(f"\n{_READING}")
     for line in missed:
-        print(f"missed: {line}")
+        print(f"\nMissed: {line}")
     return 1 if missed else 0
+
+
+def _missed(own: Replay, medians: Sequence[float]) -> list[str]:
+    rows = zip(
+        ("epochs fewer", "front recall", "hypervolume ratio"),
+        (own.ratio, own.recall, own.hypervolume),
+        medians,
+        (LEAST_RATIO, LEAST_RECALL, LEAST_HYPERVOLUME),
+        strict=True,
+    )
+    return [
+        f"{what} {value:.4f} as recorded, {middle:.4f} in the median, wanted {least}"
+        for what, value, middle, least in rows
+        if min(value, middle) < least
+    ]
 
 
 if __name__ == "__main__":

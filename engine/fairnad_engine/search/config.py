@@ -145,7 +145,7 @@ class FidelitySection(_Section):
     mode: Literal["off", "promote"] = "off"
     short_epochs: int = Field(default=0, ge=0, le=10_000)
     confidence: float = Field(default=0.8, ge=0.5, lt=1)
-    last_confidence: float = Field(default=0.9, ge=0.5, lt=1)
+    last_confidence: float = Field(default=0.8, ge=0.5, lt=1)
     tolerance: float = Field(default=0.5, ge=-5, le=5)
     warm_up: int = Field(default=2, ge=1, le=1000)
     window: int = Field(default=4, ge=1, le=400)
