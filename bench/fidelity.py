@@ -194,7 +194,7 @@ def main() -> int:
     chosen = FidelitySection()
     missed = []
     print(
-        "| set | candidates | epochs fewer | at best | front recall | hypervolume ratio | in full | Spearman | Kendall |"
+        "| set | candidates | epochs fewer | at best | recall | hypervolume ratio | in full | Spearman | Kendall |"
     )
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name in (TUNED_ON, *REPORTED):
