@@ -193,9 +193,7 @@ def main() -> int:
 
     chosen = FidelitySection()
     missed = []
-    print(
-        "| set | candidates | epochs fewer | at best | recall | hypervolume ratio | in full | Spearman | Kendall |"
-    )
+    print("| set | candidates | epochs fewer | at best | recall | hypervolume ratio | in full | Spearman | Kendall |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name in (TUNED_ON, *REPORTED):
         recording = load(name)
