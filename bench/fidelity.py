@@ -1,7 +1,8 @@
 """Short schedules with promotion, replayed on recorded curves: ``python -m bench.fidelity``.
 
-Four sets of real candidates were recorded (:mod:`bench.record_curves`). The rule's constants were chosen on the first;
-the others were looked at for the figures, ``digits-202`` twice. A replay takes the candidates in an order, gives the
+Four sets of real candidates were recorded (:mod:`bench.record_curves`). The rule's first constants were chosen on
+``digits-101``; the confidence of the last look was settled after a look at all three digits sets, so that only
+``fashion-11`` was never looked at before its figures. A replay takes the candidates in an order, gives the
 rule the recorded short score, and counts the epochs it would have spent; a decision sees only candidates ``window``
 and more places earlier, as in a search (there the generations before are seen as well, so that this is the harder
 case). ``at best`` is what a rule that knew the front beforehand would save.
@@ -218,7 +219,7 @@ def main() -> int:
     print(
         f"\nShort schedule: a tenth of the full one. Confidence {chosen.confidence}, at the end "
         f"{chosen.last_confidence}, tolerance {chosen.tolerance}, warm-up {chosen.warm_up}, window {chosen.window}; "
-        f"constants chosen on {TUNED_ON}."
+        f"constants chosen on {TUNED_ON}, that of the last look with all three digits sets in sight."
     )
     print(f"\n{_READING}")
     for line in missed:
