@@ -393,6 +393,7 @@ def test_generated_text_holds_no_names(monkeypatch):
         lambda w: {**w, "train": [float("nan")] * 4},
         lambda w: {**w, "train": [True] * 4},
         lambda w: {**w, "train": w["train"][:3]},
+        lambda w: {**w, "train": [10**400] * 4},
         lambda w: {**w, "train": ["1"] * 4},
         lambda w: {**w, "eval": [2 * n for n in w["eval"]]},
         lambda w: {**w, "gradients": {}},
