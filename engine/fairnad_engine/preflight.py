@@ -32,16 +32,21 @@ class Check:
         return not self.problem
 
 
-def check_before_start(settings: RunConfig) -> None:
+def check_before_start(settings: RunConfig, *, asks_model: bool = True) -> None:
     """Find out what is missing before anything is written.
+
+    Args:
+        settings: The settings of the run.
+        asks_model: Whether it asks its model at all; a replay does not.
 
     Raises:
         InputError: A setting names something that does not exist.
         ModelUnavailableError: The model is not there.
         JailError: The jail lacks a layer.
     """
-    for _, look in _CHECKS:
-        look(settings)
+    for name, look in _CHECKS:
+        if asks_model or name != "model":
+            look(settings)
     _check_devices(settings)
 
 

@@ -26,6 +26,7 @@ from fairnad_engine.store.records import JobRow
 from fairnad_engine.workspace import job_folder, stream_folder, template_of
 
 if TYPE_CHECKING:
+    from fairnad_engine.llm.protocol import Designer
     from fairnad_engine.search.scoring import Screening
     from fairnad_engine.training.devices import Device
     from fairnad_engine.training.protocol import Protocol
@@ -176,6 +177,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.models import make_models
     from fairnad_engine.search.loop import Search
+    from fairnad_engine.search.recorded import replay_designer
     from fairnad_engine.search.scoring import Scorer, job_settings
     from fairnad_engine.training.executor import LocalExecutor
     from fairnad_engine.training.protocol import Protocol
@@ -185,7 +187,12 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     config = RunConfig.model_validate(run.config)
     machine = RunConfig.model_validate(job.config).machine
     template = Template.parse(store.templates.source(run.template_version), f"template version {run.template_version}")
-    models = await asyncio.to_thread(make_models, config.model.llm, template)
+    designer: Designer
+    if replayed := run.environment.get("replay"):
+        designer = replay_designer(store, replayed, template)
+    else:
+        models = await asyncio.to_thread(make_models, config.model.llm, template, edits=config.model.edits)
+        designer = models.designer
     data = run.environment["dataset"]
     budget = Budget(
         input_shape=(data["shape"][0], data["shape"][1], data["shape"][2]),
@@ -214,7 +221,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             run.id,
             job.id,
             template=template,
-            designer=models.designer,
+            designer=designer,
             verifier=Verifier(jail, store.files, budget, config.search.fit),
             scorer=scorer,
             control=control,

@@ -87,8 +87,26 @@ def prepare_demo(store: Store) -> JobRow:
     return job
 
 
-def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
+def create_replay(store: Store, run_id: str) -> tuple[RunRow, JobRow]:
+    """Store a run with the settings of a recorded one, whose model's replies it takes instead of asking.
+
+    Raises:
+        InputError: There is no such run, it recorded no replies, or what it was started with is gone.
+    """
+    from fairnad_engine.search.recorded import replay_designer
+
+    run = store.runs.get(run_id)
+    replay_designer(store, run_id, template_of(store)[0])  # says before anything is written what is missing
+    return create_run(store, RunConfig.model_validate(run.config), replay=run)
+
+
+def create_run(store: Store, config: RunConfig, *, replay: RunRow | None = None) -> tuple[RunRow, JobRow]:
     """Freeze everything a search starts with, and store its job.
+
+    Args:
+        store: The workspace.
+        config: Its settings.
+        replay: The run whose recorded replies it takes; its model is then not asked for.
 
     Raises:
         InputError: A setting names something that does not exist, or there is no approved idea.
@@ -104,8 +122,12 @@ def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
     check_short_epochs(config.fidelity.mode, config.fidelity.short_epochs, protocol)
     source = seed_backbone_source(config.search.seed_backbone)
     template, version = template_of(store)
-    models = make_models(config.model.llm, template)
-    if config.search.stages[0] and not store.ideas.approved():
+    if replay is not None:
+        model, model_digest = replay.model, replay.model_digest
+    else:
+        models = make_models(config.model.llm, template)
+        model, model_digest = models.name, models.digest
+    if config.search.draws_ideas and not store.ideas.approved():
         raise InputError(
             "no approved ideas to search with; approve some with: fairnad-tui ideas approve --policy grounded"
         )
@@ -117,6 +139,7 @@ def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
         "seed_source": source,
         "dataset": {"name": info.name, "shape": list(info.image_shape), "classes": info.num_classes},
         "split_label": info.split_label,
+        **({"replay": replay.id} if replay is not None else {}),
     }
     digest = split_digest(config.data.dataset, **config.data.location())
     with store.transaction():
@@ -126,8 +149,8 @@ def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
                 "config": config.model_dump(mode="json"),
                 "environment": environment,
                 "template_version": version,
-                "model": models.name,
-                "model_digest": models.digest,
+                "model": model,
+                "model_digest": model_digest,
                 "dataset_digest": digest,
                 "protocol_digest": protocol.digest,
                 "seed": config.search.seed,

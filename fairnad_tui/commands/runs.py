@@ -13,12 +13,16 @@ from fairnad_tui.options import db_option, device_options, json_option, open_sto
 from fairnad_tui.output import print_json, print_table, tell
 
 if TYPE_CHECKING:
+    from fairnad_engine.search.config import RunConfig
     from fairnad_engine.store import Store
     from fairnad_engine.store.records import JobRow, RunRow
 
 
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path), help="Settings, a TOML file.")
+@click.option("--preset", metavar="NAME", help="Settings that ship with the program, such as paper-cifar10.")
+@click.option("--dry-run", is_flag=True, help="Print plan, protocol, forecast and what is missing; train nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print JSON with documented keys.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that stopped.")
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL].")
@@ -28,17 +32,35 @@ if TYPE_CHECKING:
 @device_options
 @click.option("--accept-weak-jail", is_flag=True, help="Run model-written code although the jail lacks a layer.")
 @db_option
-def run(config: Path | None, resume: str | None, detach: bool, db: Path | None, **options: Any) -> None:  # noqa: ANN401
+def run(
+    config: Path | None,
+    preset: str | None,
+    dry_run: bool,
+    as_json: bool,
+    resume: str | None,
+    detach: bool,
+    db: Path | None,
+    **options: Any,  # noqa: ANN401
+) -> None:
     """Search backbones from the approved ideas, or resume a search.
 
     The search is a process of its own; with --detach the command returns and `attach` follows it later.
     """
     from fairnad_engine.preflight import check_before_start
-    from fairnad_engine.search.config import RunConfig, load_config
+    from fairnad_engine.search.config import RunConfig
     from fairnad_engine.workspace import create_run, start_worker
     from fairnad_tui import batch
 
-    if resume and (config or options["llm"] or options["seed"] is not None or options["trained"]):
+    if as_json and not dry_run:
+        raise InputError("--json of a run goes with --dry-run; leave it out, or add --dry-run")
+    if dry_run:
+        from fairnad_tui.commands.plan import dry_run as show_plan
+
+        if resume or detach:
+            raise InputError("--dry-run starts nothing; leave --resume and --detach out")
+        show_plan(batch.override(_settings(config, preset), **options), db, as_json=as_json)
+        return
+    if resume and (config or preset or options["llm"] or options["seed"] is not None or options["trained"]):
         raise InputError("--resume goes on with the settings the run was started with; leave the others out")
     with open_store(db) as store:
         if resume:
@@ -55,7 +77,7 @@ def run(config: Path | None, resume: str | None, detach: bool, db: Path | None, 
             check_before_start(settings)
             job = store.jobs.set_config(job.id, settings.model_dump(mode="json"))
         else:
-            settings = batch.override(load_config(config) if config else RunConfig(), **options)
+            settings = batch.override(_settings(config, preset), **options)
             check_before_start(settings)
             found, job = create_run(store, settings)
         if detach:
@@ -64,6 +86,28 @@ def run(config: Path | None, resume: str | None, detach: bool, db: Path | None, 
             return
         batch.search(store, job, settings, f"fairnad-tui run --resume {found.id}")
         click.echo(f"{found.id} done; see: fairnad-tui report {found.id}", err=True)
+
+
+def _settings(config: Path | None, preset: str | None) -> RunConfig:
+    """The settings of a file, of a preset, or the defaults.
+
+    Raises:
+        InputError: Both are given, or one cannot be read.
+    """
+    from fairnad_engine.search.config import RunConfig, load_config
+    from fairnad_engine.search.presets import preset as shipped
+    from fairnad_engine.search.presets import presets
+
+    if config and preset:
+        raise InputError("--config and --preset both give settings; name one of them")
+    if config:
+        return load_config(config)
+    if preset is None:
+        return RunConfig()
+    known = [one.name for one in presets()]
+    if preset not in known:
+        raise InputError(f"--preset {preset!r}: there is no such preset; choose one of: {', '.join(known)}")
+    return shipped(preset).config
 
 
 @click.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fairnad_engine.report.ledger import LedgerFacts
 from fairnad_engine.search.finish_results import FinishResult
 from fairnad_engine.store.calls import CallTotals
 
@@ -322,6 +323,7 @@ class RunSummary:
         language_models: Sums by model.
         tests: Results of each ``finish``, oldest first; empty where it never ran.
         finish_command: The command that makes test results, where there are none.
+        ledger: What was spent on what.
     """
 
     run: RunFacts
@@ -341,6 +343,7 @@ class RunSummary:
     language_models: tuple[ModelTotals, ...]
     tests: tuple[FinishResult, ...]
     finish_command: str | None
+    ledger: LedgerFacts | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able form with the attribute names as keys."""

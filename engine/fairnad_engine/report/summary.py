@@ -22,6 +22,7 @@ from fairnad_engine.report.facts import (
     StageTime,
     TurnOutcome,
 )
+from fairnad_engine.report.ledger import ledger_facts
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.fairness import largest_difference
 from fairnad_engine.search.fidelity import short_length, short_name
@@ -83,6 +84,7 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
         language_models=_by_model(calls),
         tests=tests,
         finish_command=None if tests else f"fairnad-tui finish {run_id}",
+        ledger=ledger_facts(store, run_id),
     )
 
 

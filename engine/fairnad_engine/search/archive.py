@@ -1,4 +1,8 @@
-"""What a proposal may see: the run as it stood when the generation before ended (method, section 3, snapshot)."""
+"""What a proposal may see: the run as it stood when the generation before ended (method, section 3, snapshot).
+
+With ``proposals = sequential`` also the slots before the first one of its own stage; with ``lookahead`` the run as it
+stood one generation earlier still.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from dataclasses import dataclass
 
 from fairnad_engine.llm.protocol import Outcome
 from fairnad_engine.search.selection import top_by_accuracy, trained
+from fairnad_engine.store import Store
 from fairnad_engine.store.records import AttemptRow, CandidateRow
 
 MEMORY_LENGTH = 5
@@ -14,7 +19,7 @@ _SMALL_RUN = 100
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Archive and memory at the end of a generation.
+    """Archive and memory at the end of a generation, or at one of its slots.
 
     Attributes:
         candidates: Every verified candidate so far, the seed first.
@@ -46,6 +51,21 @@ class Snapshot:
         """The parents of Stage II: not more than ``floor`` points below the seed."""
         least = (self.seed.accuracy or 0.0) - floor
         return [c for c in self.trained() if (c.accuracy or 0.0) >= least]
+
+
+def snapshot_at(store: Store, run_id: str, generation: int, slot: int) -> Snapshot:
+    """The run as it stood where everything before a slot is over.
+
+    Args:
+        store: The workspace.
+        run_id: The run.
+        generation: The slot's generation.
+        slot: Its number; 1 is the end of the generation before.
+    """
+    here = (generation, slot)
+    candidates = [c for c in store.runs.candidates(run_id, generation) if (c.generation, c.slot) < here]
+    attempts = [a for a in store.runs.attempts(run_id, generation) if (a.generation, a.slot) < here]
+    return Snapshot(tuple(candidates), remember(attempts, candidates))
 
 
 def remember(attempts: list[AttemptRow], candidates: list[CandidateRow]) -> tuple[Outcome, ...]:

@@ -13,17 +13,32 @@ from fairnad_engine.search.control import StopRequestedError
 
 Unit = tuple[int, int]  # slot, step
 
+PURSE_WINDOW = 4  # units a unit is ahead of those whose costs decide whether it is still begun
+
 
 class UnitOrder:
     """Who may decide next, and who still fits the budget."""
 
-    def __init__(self, units: Sequence[Unit], remaining: int) -> None:
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        remaining: int,
+        *,
+        chains_count_once: bool = False,
+        affordable: Callable[[frozenset[Unit]], bool] | None = None,
+    ) -> None:
         """Set up.
 
         Args:
             units: Every unit in order.
             remaining: Models that the budget still allows.
+            chains_count_once: Of a chain's two models the budget counts one; its second step then needs no room of
+                its own.
+            affordable: Whether there is still time and tokens after these units; None where nothing limits them, or
+                not within these units.
         """
+        self._chains_count_once = chains_count_once
+        self._affordable = affordable
         self._units = list(units)
         self._index = {unit: place for place, unit in enumerate(units)}
         self._remaining = remaining
@@ -37,6 +52,8 @@ class UnitOrder:
         before = self._units[: self._index[unit]]
 
         def verdict() -> bool | None:
+            if self._is_counted(unit):
+                return True
             done = sum(self._trained.get(u, False) for u in before)
             if done >= self._remaining:
                 return False
@@ -44,7 +61,11 @@ class UnitOrder:
             return True if done + open_ < self._remaining else None
 
         await self._wait(lambda: verdict() is not None)
-        return bool(verdict())
+        if not verdict():
+            return False
+        # Costs are known when a unit is over. To read those of a fixed number of units back is the same decision
+        # however many of them work at a time.
+        return self._affordable is None or self._affordable(await self.earlier(unit, PURSE_WINDOW))
 
     async def my_turn(self, unit: Unit) -> None:
         """Wait until every earlier unit has settled its structure."""
@@ -70,8 +91,13 @@ class UnitOrder:
         """The unit is over; ``was_trained`` where the budget counts it."""
         async with self._changed:
             self._decided.add(unit)
-            self._trained[unit] = was_trained
+            self._trained[unit] = was_trained and not self._is_counted(unit)
             self._changed.notify_all()
+
+    def _is_counted(self, unit: Unit) -> bool:
+        """Whether the budget has counted the unit's chain already."""
+        slot, step = unit
+        return self._chains_count_once and step > 1 and self._trained.get((slot, 1), False)
 
     async def abort(self) -> None:
         """Let no unit decide any more; units that wait are ended."""

@@ -13,6 +13,7 @@ from fairnad_engine.backbone.failures import Rung, rung_of
 from fairnad_engine.backbone.realisation import judge_realised
 from fairnad_engine.backbone.verifier import Verdict, load_graph
 from fairnad_engine.llm.protocol import DesignTask, Failure, IdeaBrief, Outcome, Purpose
+from fairnad_engine.search.baselines import EDIT
 from fairnad_engine.search.order import Unit
 from fairnad_engine.search.proposals import Generation, Proposal, Proposer, candidate_name
 from fairnad_engine.search.seeds import entropy
@@ -38,7 +39,7 @@ class SlotRun:
     @property
     def ideas_tried(self) -> list[str]:
         """Alternates that were tried beyond the turn's own idea."""
-        return self._tried[1:]
+        return [one for one in self._tried[1:] if not one.startswith(EDIT)]
 
     async def run(self) -> None:
         """Run every step and record how the slot ended."""
@@ -150,7 +151,9 @@ class SlotRun:
         """What to ask for after a failure, or None to give this idea up (method, section 4)."""
         failure = Failure(last.verdict.failure or "", last.verdict.message)
         original = task.original or task.purpose
-        base = replace(task, failure=failure, previous_source=last.design.source if last.design else None)
+        # Edits that did not fit leave what they were to mend as it was.
+        previous = last.design.source if last.design else task.previous_source
+        base = replace(task, failure=failure, previous_source=previous)
         if rung is Rung.EXECUTION and times <= MAX_DEBUGS:
             return replace(base, purpose=Purpose.DEBUG, original=original)
         if rung is Rung.BUDGET and times <= MAX_DOWNSCALES:
@@ -197,7 +200,7 @@ class SlotRun:
                 "step": unit[1],
                 "kind": self._slot.kind,
                 "parent_id": parent.id,
-                "idea_id": idea.id if idea else None,
+                "idea_id": idea.id if idea and not idea.id.startswith(EDIT) else None,
                 "derived": asdict(design.derived) if design.derived else None,
                 "change": design.change,
                 "edit_type": design.edit_type.value,

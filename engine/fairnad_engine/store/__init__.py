@@ -17,6 +17,7 @@ from fairnad_engine.store.deletion import RunDeletion
 from fairnad_engine.store.filing import FilingTable
 from fairnad_engine.store.jobs import JobTable
 from fairnad_engine.store.journal import IdeaJournal
+from fairnad_engine.store.ledger import LedgerTable
 from fairnad_engine.store.library import IdeaTable, PaperTable, TemplateTable
 from fairnad_engine.store.live import LiveTable
 from fairnad_engine.store.runs import RunTable
@@ -47,6 +48,7 @@ class Store:
         self.runs = RunTable(self._db)
         self.sampling = SamplingTable(self._db)
         self.calls = CallTable(self._db)
+        self.ledger = LedgerTable(self._db)
         self.tests = TestTable(self._db)
         self.live = LiveTable(self._db)
         self.filing = FilingTable(self._db)

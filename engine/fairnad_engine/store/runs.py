@@ -119,6 +119,10 @@ class RunTable:
                 "started_at": now(),
             }
         )
+        self.add_slots(run_id, number, slots)
+
+    def add_slots(self, run_id: str, number: int, slots: list[Row]) -> None:
+        """Store further slots of a generation that is open."""
         self._db.table("slots").insert_all(
             {
                 "run_id": run_id,
