@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-HEAD = '''
+HEAD = """
 import math
 
 import torch
@@ -52,7 +52,7 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.head(self.tail(self.parts(self.stem(x))))
-'''
+"""
 
 
 def net(parts: str, channels: int = 24, define: str = "", **more: str) -> str:
@@ -105,7 +105,7 @@ NETWORKS = {
     # Norms and activations
     "layer-norm": every(
         "conv(a, b, 3, s), LN(b), nn.ReLU(), conv(b, b), LN(b)",
-        define='''
+        define="""
 class LN(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -114,7 +114,7 @@ class LN(nn.Module):
     def forward(self, x):
         m = x.mean(1, keepdim=True)
         return self.g * (x - m) * torch.rsqrt((x - m).square().mean(1, keepdim=True) + 1e-6) + self.b
-''',
+""",
     ),
     "group-norm": every("conv(a, b, 3, s), nn.GroupNorm(4, b), nn.ReLU(), conv(b, b), nn.GroupNorm(4, b)"),
     "instance-norm": every(
@@ -123,7 +123,7 @@ class LN(nn.Module):
     "fewer-norms": every("conv(a, b, 3, s), nn.ReLU(), cb(b, b)"),
     "grn": every(
         "cbr(a, b, 3, s), GRN(b), cb(b, b)",
-        define='''
+        define="""
 class GRN(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -132,23 +132,25 @@ class GRN(nn.Module):
     def forward(self, x):
         e = torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)
         return self.g * (x * (e / (e.mean(1, keepdim=True) + 1e-6))) + self.b + x
-''',
+""",
     ),
     "local-response": after("nn.LocalResponseNorm(3)"),
     "gelu": every("conv(a, b, 3, s), nn.BatchNorm2d(b), nn.GELU(), cb(b, b)", ", act=nn.GELU()"),
     "swish-by-hand": every(
         "conv(a, b, 3, s), nn.BatchNorm2d(b), Swish(), cb(b, b)",
-        define='''
+        define="""
 class Swish(nn.Module):
     def forward(self, x):
         return x * torch.sigmoid(1.5 * x)
-''',
+""",
     ),
     "hard-swish": every("conv(a, b, 3, s), nn.BatchNorm2d(b), nn.Hardswish(), cb(b, b)", ", act=nn.Hardswish()"),
     "relu6": every("conv(a, b, 3, s), nn.BatchNorm2d(b), nn.ReLU6(), cb(b, b)"),
     "fewer-acts": every("cbr(a, b, 3, s), cb(b, b)", ", act=nn.Identity()"),
     # Mixing
-    "attention": last("Attention(24, 3)", define := '''
+    "attention": last(
+        "Attention(24, 3)",
+        define := """
 class Attention(nn.Module):
     def __init__(self, c, heads, window=0):
         super().__init__()
@@ -168,19 +170,20 @@ class Attention(nn.Module):
         x = x.view(b, c, h // s, s, w // s, s).permute(0, 2, 4, 3, 5, 1).reshape(-1, s * s, c)
         x = self.mix(x).view(b, h // s, w // s, s, s, c)
         return x.permute(0, 5, 1, 3, 2, 4).reshape(b, c, h, w)
-'''),
+""",
+    ),
     "windows": last("Attention(24, 3, 2)", define),
     "pool-mixer": last(
         "block(Mixer(), nn.BatchNorm2d(24))",
-        '''
+        """
 class Mixer(nn.Module):
     def forward(self, x):
         return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False) - x
-''',
+""",
     ),
     "token-mlp": last(
         "Tokens(16, 32)",
-        '''
+        """
 class Tokens(nn.Module):
     def __init__(self, n, hidden):
         super().__init__()
@@ -188,27 +191,27 @@ class Tokens(nn.Module):
 
     def forward(self, x):
         return x + self.b(F.gelu(self.a(x.flatten(2)))).view_as(x)
-''',
+""",
     ),
     # Downsampling
     "max-pooled": net(
         "basic(8, 8), basic(8, 8), Down(8, 16), basic(16, 16), Down(16, 24), basic(24, 24)",
-        define='''
+        define="""
 def Down(a, b):
     return block(cbr(a, b), cb(b, b), nn.MaxPool2d(2), short=cb(a, b, 1, 2))
-''',
+""",
     ),
     "max-3x3-kept": after("nn.MaxPool2d(3, 1, 1)"),
     "avg-pooled": net(
         "basic(8, 8), basic(8, 8), Down(8, 16), basic(16, 16), Down(16, 24), basic(24, 24)",
-        define='''
+        define="""
 def Down(a, b):
     return block(cbr(a, b), cb(b, b), nn.AvgPool2d(2), short=cb(a, b, 1, 2))
-''',
+""",
     ),
     "blur": net(
         "basic(8, 8), basic(8, 8), Down(8, 16), basic(16, 16), Down(16, 24), basic(24, 24)",
-        define='''
+        define="""
 class Blur(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -221,7 +224,7 @@ class Blur(nn.Module):
 
 def Down(a, b):
     return block(cbr(a, b), Blur(b), cb(b, b), short=cb(a, b, 1, 2))
-''',
+""",
     ),
     "unshuffled": net(
         "basic(8, 8), basic(8, 8), nn.PixelUnshuffle(2), cbr(32, 16, 1), basic(16, 16), basic(16, 16), "
@@ -230,7 +233,7 @@ def Down(a, b):
     # Residuals
     "pre-activation": net(
         ALL,
-        define=f'''
+        define=f"""
 class Linear2(nn.Identity):
     pass
 
@@ -241,12 +244,12 @@ def nrc(a, b, s=1):
 
 def one(a, b, s=1):
     return block(nrc(a, b, s), nrc(b, b), {SHORT}, act=Linear2())
-''',
+""",
     ),
     "act-before-norm": every("conv(a, b, 3, s), nn.ReLU(), nn.BatchNorm2d(b), conv(b, b), nn.BatchNorm2d(b)"),
     "padded": net(
         ALL,
-        define='''
+        define="""
 class Pad(nn.Module):
     def __init__(self, more):
         super().__init__()
@@ -258,22 +261,22 @@ class Pad(nn.Module):
 
 def one(a, b, s=1):
     return block(cbr(a, b, 3, s), cb(b, b), short=Pad(b - a) if s == 2 else None)
-''',
+""",
     ),
     "pooled-shortcut": net(
         ALL,
-        define='''
+        define="""
 def one(a, b, s=1):
     short = nn.Sequential(nn.AvgPool2d(2), cb(a, b, 1)) if s == 2 else None
     return block(cbr(a, b, 3, s), cb(b, b), short=short)
-''',
+""",
     ),
     "projected-everywhere": net(
         ALL, define="def one(a, b, s=1):\n    return block(cbr(a, b, 3, s), cb(b, b), short=cb(a, b, 1, s))\n"
     ),
     "layer-scale": every(
         "cbr(a, b, 3, s), cb(b, b), Scale(b)",
-        define='''
+        define="""
 class Scale(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -281,7 +284,7 @@ class Scale(nn.Module):
 
     def forward(self, x):
         return self.gamma * x
-''',
+""",
     ),
     "scaled-by-0.2": every(
         "cbr(a, b, 3, s), cb(b, b), Fifth()",
@@ -294,7 +297,7 @@ class Scale(nn.Module):
     ),
     "drop-path": every(
         "cbr(a, b, 3, s), cb(b, b), Drop(0.2)",
-        define='''
+        define="""
 class Drop(nn.Module):
     def __init__(self, p):
         super().__init__()
@@ -304,13 +307,13 @@ class Drop(nn.Module):
         if not self.training:
             return x
         return x * torch.bernoulli(torch.full((x.shape[0], 1, 1, 1), 1 - self.p)) / (1 - self.p)
-''',
+""",
     ),
     "dropout-before-head": net(STAGES, tail="nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.2))"),
     # Branches
     "two-kernels": last(
         "block(Sum(cb(24, 24, 3), cb(24, 24, 5)))",
-        SUM := '''
+        SUM := """
 class Sum(nn.Module):
     def __init__(self, *ways):
         super().__init__()
@@ -318,18 +321,16 @@ class Sum(nn.Module):
 
     def forward(self, x):
         return sum(way(x) for way in self.ways)
-''',
+""",
     ),
     "two-dilations": last("block(Sum(cb(24, 24, 3), cb(24, 24, 3, d=2)))", SUM),
-    "many-paths": last(
-        "block(Sum(*[nn.Sequential(cbr(24, 4, 1), cbr(4, 4), cb(4, 24, 1)) for _ in range(4)]))", SUM
-    ),
+    "many-paths": last("block(Sum(*[nn.Sequential(cbr(24, 4, 1), cbr(4, 4), cb(4, 24, 1)) for _ in range(4)]))", SUM),
     "pooled-path": last(
         "block(Sum(nn.Sequential(cbr(24, 24), cb(24, 24)), nn.Sequential(nn.AvgPool2d(3, 1, 1), cb(24, 24, 1))))", SUM
     ),
     "split": last(
         "Half(24)",
-        '''
+        """
 class Half(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -338,7 +339,7 @@ class Half(nn.Module):
     def forward(self, x):
         a, b = x.chunk(2, 1)
         return torch.cat([a, self.body(b)], 1)
-''',
+""",
     ),
     # Channels
     "bottleneck": every("cbr(a, b // 4, 1), cbr(b // 4, b // 4, 3, s), cb(b // 4, b, 1)"),
@@ -355,7 +356,7 @@ class Half(nn.Module):
     # Gates
     "se": every(
         "cbr(a, b, 3, s), cb(b, b), SE(b)",
-        define='''
+        define="""
 class SE(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -363,11 +364,11 @@ class SE(nn.Module):
 
     def forward(self, x):
         return x * self.fc(x.mean((2, 3)))[:, :, None, None]
-''',
+""",
     ),
     "eca": every(
         "cbr(a, b, 3, s), cb(b, b), ECA()",
-        define='''
+        define="""
 class ECA(nn.Module):
     def __init__(self, k=3):
         super().__init__()
@@ -376,11 +377,11 @@ class ECA(nn.Module):
     def forward(self, x):
         y = F.adaptive_avg_pool2d(x, 1).squeeze(-1).transpose(1, 2)
         return x * self.conv(y).transpose(1, 2).unsqueeze(-1).sigmoid()
-''',
+""",
     ),
     "added-context": every(
         "cbr(a, b, 3, s), cb(b, b), Context(b)",
-        define='''
+        define="""
 class Context(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -388,11 +389,11 @@ class Context(nn.Module):
 
     def forward(self, x):
         return x + self.fc(x.mean((2, 3), keepdim=True))
-''',
+""",
     ),
     "spatial-gate": every(
         "cbr(a, b, 3, s), cb(b, b), Gate()",
-        define='''
+        define="""
 class Gate(nn.Module):
     def __init__(self):
         super().__init__()
@@ -400,11 +401,11 @@ class Gate(nn.Module):
 
     def forward(self, x):
         return x * torch.sigmoid(self.conv(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)))
-''',
+""",
     ),
     "glu": last(
         "block(cbr(24, 24), GLU(24))",
-        '''
+        """
 class GLU(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -412,12 +413,12 @@ class GLU(nn.Module):
 
     def forward(self, x):
         return self.a(x) * torch.sigmoid(self.b(x))
-''',
+""",
     ),
     # Fusion
     "concat": last(
         "Join(24)",
-        '''
+        """
 class Join(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -425,11 +426,11 @@ class Join(nn.Module):
 
     def forward(self, x):
         return self.mix(torch.cat([x, self.body(x)], 1))
-''',
+""",
     ),
     "weighted": net(
         ALL,
-        define='''
+        define="""
 class Weighted(nn.Module):
     def __init__(self, a, b, s):
         super().__init__()
@@ -444,7 +445,7 @@ class Weighted(nn.Module):
 
 def one(a, b, s=1):
     return Weighted(a, b, s)
-''',
+""",
     ),
     "selective": last(
         "block(Select(24))",
@@ -504,14 +505,14 @@ class Select(nn.Module):
     "own-downsampling": net(
         "basic(8, 8), basic(8, 8), Down(8, 16), basic(16, 16), basic(16, 16), Down(16, 24), basic(24, 24), "
         "basic(24, 24)",
-        define='''
+        define="""
 def Down(a, b):
     return nn.Sequential(nn.BatchNorm2d(a), nn.Conv2d(a, b, 2, stride=2))
-''',
+""",
     ),
     # Links
     **{
-        name: f'''{HEAD}
+        name: f"""{HEAD}
 class Backbone(nn.Module):
     def __init__(self, in_channels, classes, width=1.0):
         super().__init__()
@@ -526,7 +527,7 @@ class Backbone(nn.Module):
         a = self.one(x)
         b = self.two(a)
 {forward}
-'''
+"""
         for name, after_two, init, forward in (
             (
                 "skip",
@@ -572,7 +573,7 @@ class Backbone(nn.Module):
     "dense-layers": net(
         "basic(8, 8), basic(8, 8), basic(8, 16, 2), basic(16, 16), Grow(16, 8), Grow(24, 8), Grow(32, 8), "
         "cbr(40, 24, 1), nn.AvgPool2d(2)",
-        define='''
+        define="""
 class Grow(nn.Module):
     def __init__(self, a, more):
         super().__init__()
@@ -580,13 +581,13 @@ class Grow(nn.Module):
 
     def forward(self, x):
         return torch.cat([x, self.new(x)], 1)
-''',
+""",
     ),
     # Tails
     "power-mean": net(
         STAGES,
         tail="GeM()",
-        define='''
+        define="""
 class GeM(nn.Module):
     def __init__(self):
         super().__init__()
@@ -594,13 +595,13 @@ class GeM(nn.Module):
 
     def forward(self, x):
         return x.clamp(min=1e-4).pow(self.p).mean((2, 3)).pow(1 / self.p)
-''',
+""",
     ),
     "global-max": net(STAGES, tail="nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())"),
     "attention-pool": net(
         STAGES,
         tail="Pool(24)",
-        define='''
+        define="""
 class Pool(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -609,7 +610,7 @@ class Pool(nn.Module):
     def forward(self, x):
         t = x.flatten(2).transpose(1, 2)
         return ((t @ self.query).softmax(1) * t).sum(1)
-''',
+""",
     ),
     "expanded": net(STAGES, 96, tail="nn.Sequential(cbr(24, 96, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())"),
     "expanded-late": net(
