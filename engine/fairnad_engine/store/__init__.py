@@ -22,6 +22,7 @@ from fairnad_engine.store.library import IdeaTable, PaperTable, TemplateTable
 from fairnad_engine.store.live import LiveTable
 from fairnad_engine.store.runs import RunTable
 from fairnad_engine.store.sampling import SamplingTable
+from fairnad_engine.store.studies import StudyTable
 from fairnad_engine.store.test_scores import TestTable
 
 __all__ = ["Store"]
@@ -52,6 +53,7 @@ class Store:
         self.tests = TestTable(self._db)
         self.live = LiveTable(self._db)
         self.filing = FilingTable(self._db)
+        self.studies = StudyTable(self._db)
         self.deletion = RunDeletion(self._db, self.runs, self.jobs, self.files)
 
     @contextmanager
