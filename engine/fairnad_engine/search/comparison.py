@@ -162,16 +162,19 @@ def _resampled(count: int, resamples: int, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(count, size=(resamples, count))
 
 
-def coverage(mine: Iterable[Model], theirs: Iterable[Model]) -> float | None:
+def coverage(mine: Iterable[Model], theirs: Iterable[Model]) -> float:
     """The C-metric (Zitzler and Thiele 1998): the share of their front that some model of mine weakly dominates.
 
-    C(a, b) and C(b, a) say different things; None where they have no model.
+    C(a, b) and C(b, a) say different things.
+
+    Raises:
+        ValueError: They have no trained model.
     """
     from fairnad_engine.search.front import front_of
 
     own, other = front_of(list(mine)), front_of(list(theirs))
     if not other:
-        return None
+        raise ValueError("there is no front to cover")
     return sum(any(_covers(one, model) for one in own) for model in other) / len(other)
 
 
