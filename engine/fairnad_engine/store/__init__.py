@@ -53,7 +53,7 @@ class Store:
         self.tests = TestTable(self._db)
         self.live = LiveTable(self._db)
         self.filing = FilingTable(self._db)
-        self.studies = StudyTable(self._db)
+        self.studies = StudyTable(self._db, self.runs)
         self.deletion = RunDeletion(self._db, self.runs, self.jobs, self.files)
 
     @contextmanager

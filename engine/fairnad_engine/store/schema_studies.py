@@ -23,3 +23,15 @@ def m011_studies(db: Database) -> None:
         foreign_keys=[("study", "studies", "name"), ("run_id", "runs", "id")],
     )
     db.table("study_runs").create_index(["run_id"])
+
+
+@migrations()
+def m012_shared_scores(db: Database) -> None:
+    """Trainings whose scores other runs may take over, by everything that decides a score."""
+    db.table("shared_scores").create(
+        {"key": str, "run_id": str, "candidate_id": str, "purpose": str, "seed": int},
+        pk="key",
+        not_null={"run_id", "candidate_id", "purpose", "seed"},
+        foreign_keys=[("run_id", "runs", "id")],
+    )
+    db.table("shared_scores").create_index(["run_id"])

@@ -10,6 +10,7 @@ from sqlite_utils import Database
 from fairnad_engine.errors import InputError
 from fairnad_engine.store.connection import now, transaction
 from fairnad_engine.store.records import Row, decode
+from fairnad_engine.store.runs import RunTable
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,11 @@ class StudyRunRow:
 
 
 class StudyTable:
-    """Studies, and which run belongs to which method and seed."""
+    """Studies, which run belongs to which method and seed, and the scores that runs take over from each other."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, runs: RunTable) -> None:
         self._db = database
+        self._runs = runs
 
     def save(self, name: str, config: Row) -> StudyRow:
         """Store a study, or give a stored one its settings as they are now; its runs stay."""
@@ -75,3 +77,35 @@ class StudyTable:
         """The runs that a study has started, in the order they were."""
         query = "SELECT method, seed, run_id FROM study_runs WHERE study = ? ORDER BY rowid"
         return [StudyRunRow(**row) for row in self._db.query(query, [name])]
+
+    # -- scores that runs share ------------------------------------------------------------------------------
+
+    def offer_score(self, key: str, run_id: str, candidate_id: str, purpose: str, seed: int) -> None:
+        """Let other runs take over a stored evaluation; the first one of a key stays."""
+        row = {"key": key, "run_id": run_id, "candidate_id": candidate_id, "purpose": purpose, "seed": seed}
+        self._db.table("shared_scores").insert(row, ignore=True)
+
+    def take_score(self, key: str, run_id: str, candidate_id: str, purpose: str) -> bool:
+        """Copy a shared evaluation with its epochs to a candidate, at no seconds; False where there is none."""
+        with transaction(self._db):
+            found = next(self._db.query("SELECT * FROM shared_scores WHERE key = ?", [key]), None)
+            if found is None or (found["run_id"], found["candidate_id"]) == (run_id, candidate_id):
+                return False
+            source = self._runs.evaluation(found["run_id"], found["candidate_id"], found["purpose"], found["seed"])
+            if source is None:
+                return False
+            epochs = [
+                {name: value for name, value in epoch.items() if name != "seed"}
+                for epoch in self._runs.epochs(found["run_id"], found["candidate_id"], found["purpose"])
+                if epoch["seed"] == found["seed"]
+            ]
+            copied = {
+                name: value for name, value in vars(source).items() if name not in ("run_id", "candidate_id", "at")
+            }
+            copied |= {
+                "purpose": purpose,
+                "seconds": 0.0,
+                "message": f"shared by {found['run_id']}/{found['candidate_id']}",
+            }
+            self._runs.save_evaluation(run_id, candidate_id, copied, epochs)
+        return True
