@@ -176,14 +176,19 @@ def _run(study: StudyConfig, subject: Subject, method: str, seed: int) -> RunRec
 
 
 def main(arguments: list[str]) -> int:
-    """Run and compare; the exit status."""
+    """Run what is missing, compare, write the section of the docs; the exit status."""
+    from bench.__main__ import OUTPUT, replace_section, section
+
     try:
         if "--table" not in arguments:
             run_missing()
     except FairnadError as error:
         print(f"bench.search: {error}", file=sys.stderr)
         return error.exit_code
-    return 0
+    text, met = section("search_table")
+    print(text)
+    OUTPUT.write_text(replace_section(OUTPUT.read_text("utf-8"), text), "utf-8")
+    return 0 if met else 1
 
 
 if __name__ == "__main__":
