@@ -72,7 +72,7 @@ def _start(path: Path, db: Path | None, *, detach: bool, as_json: bool) -> None:
     from fairnad_engine.search.study_config import load_study
     from fairnad_engine.search.study_runs import study_job, unfinished
     from fairnad_engine.workspace import start_worker
-    from fairnad_tui.displays import choose_display
+    from fairnad_tui.displays import Silent, choose_display
     from fairnad_tui.follow import follow
 
     config: StudyConfig = load_study(path)
@@ -85,7 +85,8 @@ def _start(path: Path, db: Path | None, *, detach: bool, as_json: bool) -> None:
             if detach:
                 click.echo(f"{config.name} goes on in the background; see: fairnad-tui study show {config.name}")
                 return
-            follow(store, job, choose_display(), f"fairnad-tui study --config {path}")
+            display = Silent() if as_json else choose_display()
+            follow(store, job, display, f"fairnad-tui study --config {path}")
         report = study_report(store, config.name)
     if as_json:
         print_json(report.document())

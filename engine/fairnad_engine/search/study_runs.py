@@ -77,8 +77,9 @@ def study_job(store: Store, study: StudyConfig) -> JobRow:
         InputError: Settings that decide the outcome of runs changed after some were started.
     """
     known = store.studies.find(study.name)
-    if known is not None and store.studies.runs(study.name):
-        _check_same(StudyConfig.model_validate(known.config), study)
+    if known is not None:
+        started = {one.method for one in store.studies.runs(study.name)}
+        _check_same(StudyConfig.model_validate(known.config), study, started)
     store.studies.save(study.name, study.model_dump(mode="json"))
     for job in store.jobs.all():
         if job.kind == "study" and job.config["study"] == study.name:
@@ -86,9 +87,9 @@ def study_job(store: Store, study: StudyConfig) -> JobRow:
     return store.jobs.create("study", {"study": study.name}, None)
 
 
-def _check_same(before: StudyConfig, now: StudyConfig) -> None:
-    """Methods and seeds may come and go; what a method means may not change between its seeds."""
-    for method in set(before.methods) & set(now.methods):
+def _check_same(before: StudyConfig, now: StudyConfig, started: set[str]) -> None:
+    """Methods and seeds may come and go; what a method with runs means may not change between its seeds."""
+    for method in (one for one in now.methods if one in started and one in before.methods):
         old, new = (one.cell(method, one.seeds[0]).outcome_settings() for one in (before, now))
         old["search"]["seed"] = new["search"]["seed"]
         if old != new:
