@@ -81,12 +81,16 @@ def evaluate(folder: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option("--top", type=click.IntRange(1, 50), default=3, show_default=True, help="Front members to retrain.")
+@click.option("--fill", is_flag=True, help="Try each also at the budget's edge; validation decides which is tested.")
+@click.option("--nader-column", is_flag=True, help="At the end also the best epoch on the whole test set, marked so.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Trainings at a time [as the search had].")
 @device_options
 @db_option
 def finish(
     run_id: str | None,
     top: int,
+    fill: bool,
+    nader_column: bool,
     workers: int | None,
     devices: str | list[str] | None,
     streams: str | int | None,
@@ -105,7 +109,16 @@ def finish(
 
     with open_store(db) as store:
         one = _run(store, run_id)
-        job = create_finish_job(store, one, top=top, workers=workers, devices=devices, streams=streams)
+        job = create_finish_job(
+            store,
+            one,
+            top=top,
+            workers=workers,
+            devices=devices,
+            streams=streams,
+            fill=fill,
+            nader_column=nader_column,
+        )
         if job.state != "done":
             start_worker(store, job)
             follow(store, job, choose_display(), f"fairnad-tui finish {one}")

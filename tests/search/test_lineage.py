@@ -1,4 +1,4 @@
-"""Runs that come of runs: extended to a larger budget, forked with other settings, started warm from another's front."""
+"""Runs that come of runs: extended to a larger budget, forked with other settings, started warm from a front."""
 
 import json
 
@@ -90,7 +90,9 @@ def test_the_parents_pool_depends_on_what_is_there_and_not_on_the_budget(tmp_pat
                 snapshot = snapshot_at(store, RUN, number, 1)
                 found = sum(c.generation > 0 for c in snapshot.trained())
                 sizes.setdefault(number, {})[trained] = (found, len(snapshot.best()))
-    assert all(count == (5 if found <= 100 else 25) for one in sizes.values() for found, count in one.values() if found > 5)
+    assert all(
+        count == (5 if found <= 100 else 25) for one in sizes.values() for found, count in one.values() if found > 5
+    )
     assert any(found > 100 for one in sizes.values() for found, _ in one.values())
     assert any(found == 100 for one in sizes.values() for found, _ in one.values())
 
@@ -189,7 +191,9 @@ def test_a_fork_goes_on_under_its_own_settings_and_keeps_its_past(tmp_path):
         assert {s.stage for s in store.runs.slots(fork.id, 2)} == {1} and len(store.runs.slots(fork.id, 2)) == 9
         assert store.runs.candidates(RUN) == before  # nothing of the source has moved
         # A fork of the fork still knows how its first generation was drawn.
-        again, _ = fork_run(store, fork.id, last_generation(store, fork.id), run_config(store, fork.id, budget__trained=40))
+        again, _ = fork_run(
+            store, fork.id, last_generation(store, fork.id), run_config(store, fork.id, budget__trained=40)
+        )
         assert store.sampling.counts(again.id) == store.sampling.counts(fork.id)
 
 

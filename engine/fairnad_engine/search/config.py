@@ -171,6 +171,8 @@ class SearchSection(_Section):
         stage3_counts: Whether of a chain both models count toward the budget, or the last one.
         proposals: What a proposal sees: the run as the generation before left it (``snapshot``), the stages before
             its own too (``sequential``), or only what the generation before the last left (``lookahead``).
+        control: When the seed at the budget's edge is trained, which every report sets beside the front: with
+            ``finish``, at the end of the ``search``, or never (``off``). It changes nothing of the outcome.
     """
 
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -185,6 +187,7 @@ class SearchSection(_Section):
     refill: bool = False
     stage3_counts: Literal["both", "last"] = "both"
     proposals: Literal["snapshot", "sequential", "lookahead"] = "snapshot"
+    control: Literal["finish", "search", "off"] = "finish"
 
     @model_validator(mode="before")
     @classmethod
@@ -211,7 +214,7 @@ class SearchSection(_Section):
 
         A method that only sets other settings is no setting of its own.
         """
-        dumped = self.model_dump(mode="json")
+        dumped = self.model_dump(mode="json", exclude={"control"})
         later = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals", "method")
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
         if self.method not in BASELINES:

@@ -86,12 +86,21 @@ class FinishResult:
 
 @dataclass(frozen=True)
 class PlannedMember:
-    """A candidate, the training seeds it gets, what its tested trainings learn from, and whose widened form it is."""
+    """A model that is trained anew.
+
+    Attributes:
+        id: A candidate, or a widened one.
+        seeds: Training seeds it gets.
+        split: What its tested trainings learn from.
+        of: Whose widened form it is.
+        fill: Whether the plan was made with ``--fill``.
+    """
 
     id: str
     seeds: tuple[int, ...]
     split: Split = "train"
     of: str | None = None
+    fill: bool = False
 
 
 def last_generation(store: Store, run_id: str) -> int:
@@ -120,7 +129,8 @@ def read_plan(store: Store, run_id: str, generation: int) -> list[PlannedMember]
 def write_plan(store: Store, run_id: str, generation: int, members: Sequence[PlannedMember]) -> None:
     """Record what the finish of a generation sets out to do; a second plan for it is ignored."""
     payload: list[Row] = [
-        {"id": one.id, "seeds": list(one.seeds), "split": one.split, **({"of": one.of} if one.of else {})}
+        {"id": one.id, "seeds": list(one.seeds), "split": one.split}
+        | ({"of": one.of, "fill": True} if one.fill else {})
         for one in members
     ]
     store.runs.record_event(run_id, generation, _kind_at(store, run_id, generation), payload)
@@ -139,7 +149,7 @@ def _planned(events: Sequence[Row], generation: int, kind: str) -> list[PlannedM
     for event in events:
         if (event["generation"], event["kind"]) == (generation, kind):
             return [
-                PlannedMember(e["id"], tuple(e["seeds"]), e.get("split", "train"), e.get("of"))
+                PlannedMember(e["id"], tuple(e["seeds"]), e.get("split", "train"), e.get("of"), e.get("fill", False))
                 for e in event["payload"]
             ]
     return None

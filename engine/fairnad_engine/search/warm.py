@@ -64,7 +64,9 @@ async def start_warm(
     told, to_train = [], []
     for member in ancestry["members"]:
         found = store.runs.candidate(run.id, member["id"])
-        kept = found is not None and store.runs.evaluation(run.id, member["id"], "search", _train_seed(run, found)) is None
+        kept = (
+            found is not None and store.runs.evaluation(run.id, member["id"], "search", _train_seed(run, found)) is None
+        )
         if found is None:
             outcome, found = await _verify(store, run, member, verifier, control, activity)
         elif kept and found.status == "trained":

@@ -1,4 +1,4 @@
-"""Runs that go on from stored rows: a run whose budget grows, and a run that begins with a copy of another's archive."""
+"""Runs that go on from stored rows: one whose budget grows, and one that begins with a copy of another's archive."""
 
 # Statements are put together from this file's own names; every value is bound.
 # ruff: noqa: S608
@@ -80,7 +80,9 @@ class LineageTable:
         with transaction(self._db):
             for table in _OF_A_TRAINING:
                 self._copy(table, source, target, "candidate_id = ? AND purpose = 'search'", [candidate_id], new_id)
-            self._db.execute("UPDATE evaluations SET seconds = 0 WHERE run_id = ? AND candidate_id = ?", [target, new_id])
+            self._db.execute(
+                "UPDATE evaluations SET seconds = 0 WHERE run_id = ? AND candidate_id = ?", [target, new_id]
+            )
 
     def _copy_trainings(self, source: str, target: str, number: int) -> None:
         chosen = "candidate_id IN (SELECT id FROM candidates WHERE run_id = ? AND generation = ?)"
