@@ -5,8 +5,8 @@ initial weights and several seeds, their mean validation accuracy ranks them, an
 every training has ended. Where the data set gives more to train on than the search had, as CIFAR-10 does (its 25,000
 validation images), the ranked members are then trained on all of it with the same seeds, and those trainings are the
 tested ones. With ``fill`` each member has a form at the budget's edge beside it, and of the two the better by mean
-validation accuracy goes on to the test. What is to be done is recorded first, so that an interrupted finish goes on where it was,
-and a second one at the same generation gives the stored results and reads nothing.
+validation accuracy goes on to the test. What is to be done is recorded first, so that an interrupted finish goes on
+where it was, and a second one at the same generation gives the stored results and reads nothing.
 """
 
 from __future__ import annotations
