@@ -98,8 +98,7 @@ def _control(store: Store, run_id: str) -> Row:
 
 
 def _training(store: Store, candidate: CandidateRow) -> EvaluationRow | None:
-    """The training that is exported where ``finish`` made none on more images: the search's, or of a network beside
-    the archive its first."""
+    """What is exported where ``finish`` made none on more images: the search's training, or a side model's first."""
     done = [row for row in store.runs.evaluations_of(candidate.run_id, candidate.id) if row.status == "done"]
     if candidate.status != BESIDE:
         return next((row for row in done if row.purpose == "search"), None)
