@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import statistics
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fairnad_engine.backbone.verifier import Verifier
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.fresh_weights import PASSING_FAILURES
-from fairnad_engine.search.scoring import Scorer
 from fairnad_engine.search.seeds import entropy, torch_seed
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, RunRow
 from fairnad_engine.store.runs import SEED_CANDIDATE
+
+if TYPE_CHECKING:
+    from fairnad_engine.backbone.verifier import Verifier
+    from fairnad_engine.search.scoring import Scorer
 
 CONTROL = "control"  # its id, its kind, the purpose of its trainings, and the event that says why there is none
 BESIDE = "beside"  # the status of a network that is no candidate

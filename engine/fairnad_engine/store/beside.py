@@ -33,3 +33,9 @@ class BesideTable:
         """Every side model of a run."""
         query = "SELECT * FROM side_models WHERE run_id = ? ORDER BY position, id"
         return [CandidateRow(**decode(row)) for row in self._db.query(query, [run_id])]
+
+    def scores(self, run_id: str) -> int:
+        """How many trainings of side models are stored."""
+        query = """SELECT count(*) n FROM evaluations JOIN side_models s
+                   ON s.run_id = evaluations.run_id AND s.id = evaluations.candidate_id WHERE evaluations.run_id = ?"""
+        return int(next(self._db.query(query, [run_id]))["n"])
