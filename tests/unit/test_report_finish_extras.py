@@ -110,7 +110,7 @@ def test_the_control_is_trained_beside_the_archive_and_never_tested(store: Store
     assert store.runs.candidates(RUN) == before and run_digest(store, RUN) == digest
     assert store.runs.progress(RUN).trained == 2
     ledger = read_ledger(store, RUN)
-    assert not ledger.problems()
+    assert not ledger.problems
     again = Scripted()
     finish(store, again)
     assert again.jobs == []
@@ -169,7 +169,7 @@ def test_of_a_member_and_its_wide_form_validation_decides_which_is_tested(store:
     assert result.members[0].params > store.runs.candidate(RUN, first).params
     text = report_markdown(summarise(store, RUN))
     assert "set aside by validation" in text and "at the budget's edge (`--fill`)" in text
-    assert not read_ledger(store, RUN).problems()
+    assert not read_ledger(store, RUN).problems
 
 
 @pytest.mark.parametrize("after", [1, 4, 9, 13, 17])
