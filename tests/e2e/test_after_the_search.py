@@ -27,7 +27,7 @@ control = "search"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_a_search_goes_on_in_every_way(fairnad, tmp_path):
     (tmp_path / "small.toml").write_text(CONFIG)
     assert fairnad("--no-ui", "--config", "small.toml").code == 0
@@ -66,8 +66,6 @@ def test_a_search_goes_on_in_every_way(fairnad, tmp_path):
 
 def features(folder):
     """Call the exported folder as a detector would: nothing of this program is imported."""
-    import subprocess
-
     code = (
         "import json, torch; from features import load_features; net = load_features(); "
         "maps = net.features(torch.randn(1, 1, 64, 64)); "
