@@ -176,12 +176,14 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     import torch
 
     from fairnad_engine.backbone.jail.client import Jail
-    from fairnad_engine.backbone.verifier import Budget, Verifier
+    from fairnad_engine.backbone.verifier import Verifier
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.models import make_models
+    from fairnad_engine.search.control_row import train_control
     from fairnad_engine.search.loop import Search
     from fairnad_engine.search.recorded import replay_designer
     from fairnad_engine.search.scoring import Scorer, job_settings
+    from fairnad_engine.search.widening import budget_of, widener_of
     from fairnad_engine.training.executor import LocalExecutor
     from fairnad_engine.training.protocol import Protocol
 
@@ -196,13 +198,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     else:
         models = await asyncio.to_thread(make_models, config.model.llm, template, edits=config.model.edits)
         designer = models.designer
-    data = run.environment["dataset"]
-    budget = Budget(
-        input_shape=(data["shape"][0], data["shape"][1], data["shape"][2]),
-        num_classes=data["classes"],
-        max_params=config.budget.max_params,
-        max_macs=config.budget.max_macs,
-    )
+    budget = budget_of(run)
     devices = _devices(machine, machine.workers)
     executor = LocalExecutor(machine.workers, devices)
     protocol = Protocol.model_validate(run.environment["protocol"])
@@ -237,6 +233,8 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
         )
         try:
             digest = await search.run()
+            if config.search.control == "search":
+                await train_control(store, run, widener_of(jail, store, run), scorer)
         finally:
             await executor.close()
     return f"run digest {digest}"
@@ -285,6 +283,7 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
 
     from fairnad_engine.backbone.jail.client import Jail
     from fairnad_engine.search.finish import Finish
+    from fairnad_engine.search.widening import widener_of
     from fairnad_engine.training.executor import LocalExecutor
 
     torch.set_num_threads(1)
@@ -301,6 +300,9 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
             activity=activity,
             deadline=machine.training_deadline,
             top=int(job.config["top"]),
+            widener=widener_of(jail, store, run),
+            fill=bool(job.config.get("fill")),
+            nader_column=bool(job.config.get("nader_column")),
         )
         try:
             await finish.run()

@@ -23,7 +23,7 @@ from fairnad_engine.knowledge.template import Template
 from fairnad_engine.resources import data_folder, template_file
 from fairnad_engine.search.config import CurationSection, RunConfig, load_config
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import JobRow, RunRow
+from fairnad_engine.store.records import JobRow, Row, RunRow
 
 _PACKAGES = (
     "fairnad-tui",
@@ -100,13 +100,22 @@ def create_replay(store: Store, run_id: str) -> tuple[RunRow, JobRow]:
     return create_run(store, RunConfig.model_validate(run.config), replay=run)
 
 
-def create_run(store: Store, config: RunConfig, *, replay: RunRow | None = None) -> tuple[RunRow, JobRow]:
+def create_run(
+    store: Store,
+    config: RunConfig,
+    *,
+    replay: RunRow | None = None,
+    ancestry: Row | None = None,
+    template_version: int | None = None,
+) -> tuple[RunRow, JobRow]:
     """Freeze everything a search starts with, and store its job.
 
     Args:
         store: The workspace.
         config: Its settings.
         replay: The run whose recorded replies it takes; its model is then not asked for.
+        ancestry: What it came from (:mod:`fairnad_engine.lineage`).
+        template_version: Version of the attribute template; None: the newest.
 
     Raises:
         InputError: A setting names something that does not exist, or there is no approved idea.
@@ -122,6 +131,7 @@ def create_run(store: Store, config: RunConfig, *, replay: RunRow | None = None)
     check_short_epochs(config.fidelity.mode, config.fidelity.short_epochs, protocol)
     source = seed_backbone_source(config.search.seed_backbone)
     template, version = template_of(store)
+    version = version if template_version is None else template_version
     if replay is not None:
         model, model_digest = replay.model, replay.model_digest
     else:
@@ -140,6 +150,7 @@ def create_run(store: Store, config: RunConfig, *, replay: RunRow | None = None)
         "dataset": {"name": info.name, "shape": list(info.image_shape), "classes": info.num_classes},
         "split_label": info.split_label,
         **({"replay": replay.id} if replay is not None else {}),
+        **({"ancestry": ancestry} if ancestry is not None else {}),
     }
     digest = split_digest(config.data.dataset, **config.data.location())
     with store.transaction():
@@ -168,6 +179,8 @@ def create_finish_job(
     workers: int | None = None,
     devices: str | list[str] | None = None,
     streams: str | int | None = None,
+    fill: bool = False,
+    nader_column: bool = False,
 ) -> JobRow:
     """Store a job that retrains and tests a run's best; one that is not over is taken up again.
 
@@ -178,6 +191,8 @@ def create_finish_job(
         workers: Trainings at a time on the CPU; None, here and below: as the search had it.
         devices: As in ``[machine]``.
         streams: As in ``[machine]``.
+        fill: Whether members are also tried at the budget's edge.
+        nader_column: Whether NADER's column is filled at the end.
 
     Raises:
         InputError: The search is not done yet.
@@ -186,6 +201,7 @@ def create_finish_job(
     if search is None or search.state != "done":
         raise InputError(f"{run_id} is not done; end it first with: fairnad-tui run --resume {run_id}")
     asked = {"top": top, "workers": workers, "devices": devices, "streams": streams}
+    asked |= {"fill": fill or None, "nader_column": nader_column or None}
     config = {name: value for name, value in asked.items() if value is not None}
     before = store.jobs.of_run(run_id, "finish")
     if before is not None and before.state != "done":

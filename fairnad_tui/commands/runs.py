@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @click.option("--preset", metavar="NAME", help="Settings that ship with the program, such as paper-cifar10.")
 @click.option("--dry-run", is_flag=True, help="Print plan, protocol, forecast and what is missing; train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print JSON with documented keys.")
-@click.option("--resume", metavar="RUN", help="Go on with a run that stopped.")
+@click.option("--resume", metavar="RUN", help="Go on with a run that stopped; with --trained N train more models.")
+@click.option("--fork", metavar="RUN", help="A new run from a copy of another's archive, with other settings.")
+@click.option("--generation", type=click.IntRange(1), help="With --fork: the last generation to copy [the last].")
+@click.option("--warm-start", metavar="RUN", help="A new run whose archive begins with another run's front.")
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL].")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.")
@@ -38,54 +41,105 @@ def run(
     dry_run: bool,
     as_json: bool,
     resume: str | None,
+    fork: str | None,
+    generation: int | None,
+    warm_start: str | None,
     detach: bool,
     db: Path | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Search backbones from the approved ideas, or resume a search.
+    """Search backbones from the approved ideas; resume, extend, fork a search, or start one warm.
 
     The search is a process of its own; with --detach the command returns and `attach` follows it later.
     """
-    from fairnad_engine.preflight import check_before_start
-    from fairnad_engine.search.config import RunConfig
-    from fairnad_engine.workspace import create_run, start_worker
+    from fairnad_engine.workspace import start_worker
     from fairnad_tui import batch
 
+    _check_together(resume, fork, generation, warm_start)
     if as_json and not dry_run:
         raise InputError("--json of a run goes with --dry-run; leave it out, or add --dry-run")
     if dry_run:
         from fairnad_tui.commands.plan import dry_run as show_plan
 
-        if resume or detach:
-            raise InputError("--dry-run starts nothing; leave --resume and --detach out")
+        if resume or fork or warm_start or detach:
+            raise InputError("--dry-run starts nothing; leave --resume, --fork, --warm-start and --detach out")
         show_plan(batch.override(_settings(config, preset), **options), db, as_json=as_json)
         return
-    if resume and (config or preset or options["llm"] or options["seed"] is not None or options["trained"]):
-        raise InputError("--resume goes on with the settings the run was started with; leave the others out")
+    if resume and (config or preset or options["llm"] or options["seed"] is not None):
+        raise InputError(
+            "--resume goes on with the settings the run was started with, only --trained may grow; leave the others "
+            f"out, or give them to a new run: fairnad-tui run --fork {resume}"
+        )
     with open_store(db) as store:
         if resume:
-            found, job = _run_and_job(store, resume)
-            if job.state == "done":
-                raise InputError(f"{found.id} is done; see: fairnad-tui report {found.id}")
-            settings = batch.override(
-                RunConfig.model_validate(job.config),
-                workers=options["workers"],
-                devices=options["devices"],
-                streams=options["streams"],
-                accept_weak_jail=options["accept_weak_jail"],
-            )
-            check_before_start(settings)
-            job = store.jobs.set_config(job.id, settings.model_dump(mode="json"))
+            found, job, settings = _resumed(store, resume, options)
         else:
-            settings = batch.override(_settings(config, preset), **options)
-            check_before_start(settings)
-            found, job = create_run(store, settings)
+            found, job, settings = _started(store, config, preset, fork, generation, warm_start, options)
         if detach:
             start_worker(store, job)
             click.echo(f"{found.id} goes on in the background; follow it with: fairnad-tui attach {found.id}")
             return
         batch.search(store, job, settings, f"fairnad-tui run --resume {found.id}")
         click.echo(f"{found.id} done; see: fairnad-tui report {found.id}", err=True)
+
+
+def _check_together(resume: str | None, fork: str | None, generation: int | None, warm_start: str | None) -> None:
+    given = [name for name, one in (("--resume", resume), ("--fork", fork), ("--warm-start", warm_start)) if one]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} say different things of where a run begins; name one of them")
+    if generation is not None and not fork:
+        raise InputError("--generation says where a fork begins; add --fork RUN, or leave it out")
+
+
+def _resumed(store: Store, run_id: str, options: dict[str, Any]) -> tuple[RunRow, JobRow, RunConfig]:
+    """The run that goes on, with more models where they are asked for."""
+    from fairnad_engine.lineage import extend_run
+    from fairnad_engine.preflight import check_before_start
+    from fairnad_engine.search.config import RunConfig
+    from fairnad_tui import batch
+
+    found, job = _run_and_job(store, run_id)
+    machine = {name: options[name] for name in ("workers", "devices", "streams", "accept_weak_jail")}
+    more = options["trained"] is not None and options["trained"] != int(found.config["budget"]["trained"])
+    if job.state == "done" and not more:
+        raise InputError(
+            f"{found.id} is done; see: fairnad-tui report {found.id}; for more models: "
+            f"fairnad-tui run --resume {found.id} --trained N"
+        )
+    check_before_start(batch.override(RunConfig.model_validate(job.config), **machine))
+    if more:
+        found, job = extend_run(store, found.id, options["trained"])
+    settings = batch.override(RunConfig.model_validate(job.config), **machine)
+    return found, store.jobs.set_config(job.id, settings.model_dump(mode="json")), settings
+
+
+def _started(
+    store: Store,
+    config: Path | None,
+    preset: str | None,
+    fork: str | None,
+    generation: int | None,
+    warm_start: str | None,
+    options: dict[str, Any],
+) -> tuple[RunRow, JobRow, RunConfig]:
+    """A new run: by itself, from a copy of another's archive, or with another's front."""
+    from fairnad_engine.lineage import fork_run, warm_start_run
+    from fairnad_engine.preflight import check_before_start
+    from fairnad_engine.search.config import RunConfig
+    from fairnad_engine.workspace import create_run
+    from fairnad_tui import batch
+
+    if fork and not (config or preset):
+        base = RunConfig.model_validate(store.runs.get(fork).config)  # what is not said stays as it was
+    else:
+        base = _settings(config, preset)
+    settings = batch.override(base, **options)
+    check_before_start(settings)
+    if fork:
+        return *fork_run(store, fork, generation, settings), settings
+    if warm_start:
+        return *warm_start_run(store, warm_start, settings), settings
+    return *create_run(store, settings), settings
 
 
 def _settings(config: Path | None, preset: str | None) -> RunConfig:

@@ -71,11 +71,12 @@ class Verifier:
 class Scorer:
     """Scores by hash, after a random number of turns of the event loop; is killed before a given training."""
 
-    def __init__(self, store, rng, kill_at=None, seconds=30.0):
+    def __init__(self, store, rng, kill_at=None, seconds=30.0, run=RUN):
         self.store, self.rng, self.kill_at, self.seconds, self.trainings = store, rng, kill_at, seconds, 0
+        self.run = run
 
     async def train(self, candidate, earlier=None):
-        if self.store.runs.evaluation(RUN, candidate.id, "search", 0) is None:
+        if self.store.runs.evaluation(self.run, candidate.id, "search", 0) is None:
             for _ in range(self.rng.randrange(30)):
                 await asyncio.sleep(0)
             self.trainings += 1
@@ -85,8 +86,8 @@ class Scorer:
             values = {"purpose": "search", "seed": 0, "protocol": "p", "protocol_digest": "", "weights": None}
             values |= {"status": "diverged" if diverged else "done", "message": "", "seconds": self.seconds}
             values["accuracy"] = None if diverged else 80 + 10 * chance("accuracy", candidate.exact_hash)
-            self.store.runs.save_evaluation(RUN, candidate.id, values, [])
-        return self.store.runs.candidate(RUN, candidate.id)
+            self.store.runs.save_evaluation(self.run, candidate.id, values, [])
+        return self.store.runs.candidate(self.run, candidate.id)
 
 
 @contextmanager
@@ -106,17 +107,17 @@ def workspace(folder, search=None, budget=None, ideas=2, subs=None):
         yield store
 
 
-def play(store, seed=0.0, kill_at=None, designer=None, verifier=None, **scoring):
+def play(store, seed=0.0, kill_at=None, designer=None, verifier=None, run=RUN, **scoring):
     """Run or resume; returns the run digest, or None where it was killed."""
     template, _ = template_of(store)
     search = Search(
         store,
-        RUN,
+        run,
         "job-1",
         template=template,
         designer=designer or Designer(),
         verifier=verifier or Verifier(),
-        scorer=Scorer(store, random.Random(seed), kill_at, **scoring),
+        scorer=Scorer(store, random.Random(seed), kill_at, run=run, **scoring),
         control=Control(),
         budget=Budget((1, 8, 8), 10, **SMALL),
         seed_source="seed",

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fairnad_engine.report.comparison import ComparisonFacts, TestColumn
 from fairnad_engine.report.ledger import LedgerFacts
+from fairnad_engine.search.control_row import ControlFacts
 from fairnad_engine.search.finish_results import FinishResult
 from fairnad_engine.store.calls import CallTotals
 
@@ -324,6 +326,10 @@ class RunSummary:
         tests: Results of each ``finish``, oldest first; empty where it never ran.
         finish_command: The command that makes test results, where there are none.
         ledger: What was spent on what.
+        control: The seed, only scaled up to the budget's edge.
+        comparison: The published table beside this run, or why nothing of it compares.
+        test_columns: Tested models scored in another paper's manner, marked so.
+        ancestry: What the run came from (``fork``, ``warm-start``); None where it began by itself.
     """
 
     run: RunFacts
@@ -343,7 +349,11 @@ class RunSummary:
     language_models: tuple[ModelTotals, ...]
     tests: tuple[FinishResult, ...]
     finish_command: str | None
+    control: ControlFacts
+    comparison: ComparisonFacts
     ledger: LedgerFacts | None = None
+    test_columns: tuple[TestColumn, ...] = ()
+    ancestry: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able form with the attribute names as keys."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from fairnad_engine.knowledge.template import Template
+from fairnad_engine.lineage import ancestry_of
+from fairnad_engine.report.comparison import columns_of_test, comparison_facts
 from fairnad_engine.report.facts import (
     BudgetFacts,
     CategoryLine,
@@ -24,10 +27,12 @@ from fairnad_engine.report.facts import (
 )
 from fairnad_engine.report.ledger import ledger_facts
 from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.control_row import control_facts
 from fairnad_engine.search.fairness import largest_difference
 from fairnad_engine.search.fidelity import short_length, short_name
 from fairnad_engine.search.finish_results import finish_results
 from fairnad_engine.search.selection import pareto_front, trained
+from fairnad_engine.search.warm import WARM_START
 from fairnad_engine.store import Store
 from fairnad_engine.store.calls import CallTotals
 from fairnad_engine.store.records import AttemptRow, CandidateRow, CountRow, RunRow, SlotRow
@@ -85,7 +90,20 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
         tests=tests,
         finish_command=None if tests else f"fairnad-tui finish {run_id}",
         ledger=ledger_facts(store, run_id),
+        control=control_facts(store, run_id),
+        comparison=comparison_facts(store, run, tests, len(_counted(candidates))),
+        test_columns=columns_of_test(store, run_id),
+        ancestry=_ancestry(store, run),
     )
+
+
+def _ancestry(store: Store, run: RunRow) -> dict[str, Any] | None:
+    """What the run came from, and what became of the models that it began with."""
+    found = ancestry_of(run)
+    if found is None:
+        return None
+    event = store.runs.latest_event(run.id, WARM_START, 0)
+    return {**found, "members": found["members"] if event is None else event[1]}
 
 
 def run_state(store: Store, run: RunRow) -> str:
@@ -153,7 +171,7 @@ def _model(store: Store, candidate: CandidateRow, on_front: bool) -> ModelLine:
 def idea_line(store: Store, candidate: CandidateRow) -> IdeaLine | None:
     """The idea that a candidate applies, if it applies one."""
     if candidate.derived is not None:
-        return IdeaLine(**candidate.derived, origin="derived")
+        return IdeaLine(**candidate.derived, origin="derived" if candidate.kind != WARM_START else WARM_START)
     if candidate.idea_id is None:
         return None
     idea = store.ideas.get(candidate.idea_id)

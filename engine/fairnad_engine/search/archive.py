@@ -43,9 +43,14 @@ class Snapshot:
         return trained(self.candidates)
 
     def best(self) -> list[CandidateRow]:
-        """The parents of Stage I: the top 5 by accuracy, the top 25 in runs beyond 100 models."""
+        """The parents of Stage I: the top 5 by accuracy, the top 25 once there are more than 100 models.
+
+        How many there are decides, not how many there are to be: a run of 100 that is extended to 500 goes on as one
+        of 500 would have gone.
+        """
         pool = self.trained()
-        return top_by_accuracy(pool, 5 if len(pool) <= _SMALL_RUN else 25)
+        found = sum(candidate.generation > 0 for candidate in pool)  # neither the seed nor a warm start counts
+        return top_by_accuracy(pool, 5 if found <= _SMALL_RUN else 25)
 
     def above_floor(self, floor: float) -> list[CandidateRow]:
         """The parents of Stage II: not more than ``floor`` points below the seed."""

@@ -173,6 +173,8 @@ class SearchSection(_Section):
             its own too (``sequential``), or only what the generation before the last left (``lookahead``).
         seeds_by: What seeds a training beside the run's seed: its ``place`` in the run, or its ``structure``, by which
             equal networks of paired runs come to equal scores and are trained once in a workspace.
+        control: When the seed at the budget's edge is trained, which every report sets beside the front: with
+            ``finish``, at the end of the ``search``, or never (``off``). It changes nothing of the outcome.
     """
 
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -188,6 +190,7 @@ class SearchSection(_Section):
     stage3_counts: Literal["both", "last"] = "both"
     proposals: Literal["snapshot", "sequential", "lookahead"] = "snapshot"
     seeds_by: Literal["place", "structure"] = "place"
+    control: Literal["finish", "search", "off"] = "finish"
 
     @model_validator(mode="before")
     @classmethod
@@ -214,7 +217,7 @@ class SearchSection(_Section):
 
         A method that only sets other settings is no setting of its own.
         """
-        dumped = self.model_dump(mode="json")
+        dumped = self.model_dump(mode="json", exclude={"control"})
         later = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals", "method", "seeds_by")
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
         if self.method not in BASELINES:

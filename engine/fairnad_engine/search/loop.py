@@ -25,6 +25,7 @@ from fairnad_engine.search.seeds import entropy, torch_seed
 from fairnad_engine.search.selection import best_accuracy, counted, hypervolume, pareto_front, trained
 from fairnad_engine.search.slot import SlotRun
 from fairnad_engine.search.spending import Purse
+from fairnad_engine.search.warm import start_warm
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import Row, SlotRow
 from fairnad_engine.store.runs import SEED_CANDIDATE
@@ -76,6 +77,9 @@ class Search:
             ModelUnavailableError: The model's server is gone.
         """
         await self._seed()
+        await start_warm(
+            self._store, self._run, self._verifier, self._scorer, control=self._control, activity=self._activity
+        )
         done = {g.number for g in self._store.runs.generations(self._run.id) if g.state == "done"}
         number, barren = len(done) + 1, 0
         most_barren = max(_MAX_BARREN, -(-_LEAST_BARREN // sum(self._config.search.stages)))

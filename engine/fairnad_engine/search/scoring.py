@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairnad_engine.search.config import RunConfig
@@ -13,6 +13,7 @@ from fairnad_engine.search.seeds import SeedRule, training_seed
 from fairnad_engine.search.shared_scores import SharedScores
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, Row
+from fairnad_engine.training.data.description import Split
 from fairnad_engine.training.executor import Executor
 from fairnad_engine.training.jobs import JobSettings, TrainingJob
 from fairnad_engine.training.protocol import Protocol
@@ -160,6 +161,37 @@ class Scorer:
         if outcome.accuracy is None:
             raise RuntimeError(f"test of {candidate.id}: {outcome.status}: {outcome.message}")
         return outcome.accuracy
+
+    async def best_on_whole_test(
+        self, candidate: CandidateRow, seed: int, weights: str, train_split: Split
+    ) -> tuple[int, float, float]:
+        """Train once more and score every epoch on the whole test set; only ``finish`` may call this, at its very end.
+
+        Nothing of it is stored with the trainings.
+
+        Returns:
+            The best epoch, its accuracy, and that of the last epoch, in percent.
+
+        Raises:
+            RuntimeError: The training gave no score.
+        """
+        protocol = self._protocol.model_copy(update={"eval_every": 1})
+        job = self._job(candidate, "whole-test", seed, weights, protocol)
+        job = replace(job, scored="whole-test", train_split=train_split)
+        scores: dict[int, float] = {}
+
+        def progress(message: dict[str, Any]) -> None:
+            scores[int(message["epoch"])] = float(message["validation_accuracy"])
+            self._activity(candidate.id, f"finish: NADER's column, epoch {message['epoch']}/{protocol.epochs}")
+
+        try:
+            outcome = await self._executor.run(job, progress, self._deadline * _MORE_IMAGES)
+        finally:
+            self._activity(candidate.id, "")
+        if outcome.accuracy is None or not scores:
+            raise RuntimeError(f"NADER's column of {candidate.id}: {outcome.status}: {outcome.message}")
+        best = max(scores, key=lambda epoch: (scores[epoch], -epoch))
+        return best, scores[best], outcome.accuracy
 
     async def _evaluate(self, candidate: CandidateRow, purpose: str, seed: int, weights: str) -> None:
         epochs: list[Row] = []

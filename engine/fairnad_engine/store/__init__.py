@@ -10,6 +10,7 @@ from types import TracebackType
 from sqlite_utils import Database
 
 from fairnad_engine.artifacts import ArtifactFolder
+from fairnad_engine.store.beside import BesideTable
 from fairnad_engine.store.calls import CallTable
 from fairnad_engine.store.connection import open_database, snapshot, transaction
 from fairnad_engine.store.curation import CurationTable
@@ -19,6 +20,7 @@ from fairnad_engine.store.jobs import JobTable
 from fairnad_engine.store.journal import IdeaJournal
 from fairnad_engine.store.ledger import LedgerTable
 from fairnad_engine.store.library import IdeaTable, PaperTable, TemplateTable
+from fairnad_engine.store.lineage import LineageTable
 from fairnad_engine.store.live import LiveTable
 from fairnad_engine.store.runs import RunTable
 from fairnad_engine.store.sampling import SamplingTable
@@ -47,6 +49,8 @@ class Store:
         self.curation = CurationTable(self._db)
         self.jobs = JobTable(self._db)
         self.runs = RunTable(self._db)
+        self.beside = BesideTable(self._db)
+        self.lineage = LineageTable(self._db)
         self.sampling = SamplingTable(self._db)
         self.calls = CallTable(self._db)
         self.ledger = LedgerTable(self._db)

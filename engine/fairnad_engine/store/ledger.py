@@ -120,13 +120,17 @@ class LedgerTable:
         ]
 
     def candidates(self, run_id: str) -> list[CandidateCost]:
-        """Every verified backbone of a run, the seed first."""
-        query = """SELECT c.id, c.generation, c.slot, c.step, c.stage,
+        """Every verified backbone of a run, the seed first; those beside the archive last, as of generation 0."""
+        query = """WITH c AS (SELECT 0 beside, run_id, id, position, generation, slot, step, stage, idea_id,
+                                derived_json, status, failure, params FROM candidates
+                              UNION ALL SELECT 1, run_id, id, position, 0, slot, step, 0, NULL,
+                                NULL, status, failure, params FROM side_models)
+                   SELECT c.id, c.generation, c.slot, c.step, c.stage,
                    coalesce(c.idea_id, json_extract(c.derived_json, '$.id')) idea, c.status, c.failure, c.params,
                    coalesce(sum(e.seconds) FILTER (WHERE e.purpose IN ('search', 'screen')), 0.0) search_seconds,
                    coalesce(sum(e.seconds) FILTER (WHERE e.purpose NOT IN ('search', 'screen')), 0.0) finish_seconds
-                   FROM candidates c LEFT JOIN evaluations e ON e.run_id = c.run_id AND e.candidate_id = c.id
-                   WHERE c.run_id = ? GROUP BY c.id ORDER BY c.position"""
+                   FROM c LEFT JOIN evaluations e ON e.run_id = c.run_id AND e.candidate_id = c.id
+                   WHERE c.run_id = ? GROUP BY c.id ORDER BY c.beside, c.position"""
         return [CandidateCost(**dict(row)) for row in self._db.query(query, [run_id])]
 
     def calls(self, run_id: str) -> list[CallCost]:

@@ -48,6 +48,11 @@ class LiveTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
+    def budget(self, run_id: str) -> int:
+        """Models that a run may train, as it stands now."""
+        query = "SELECT json_extract(config_json, '$.budget.trained') n FROM runs WHERE id = ?"
+        return int(next(self._db.query(query, [run_id]))["n"])
+
     def runs(self) -> list[tuple[str, str]]:
         """(id, name) of every run, oldest first."""
         return [(row["id"], row["name"]) for row in self._db.query("SELECT id, name FROM runs ORDER BY rowid")]

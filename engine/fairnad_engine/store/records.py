@@ -274,6 +274,32 @@ class TestRow:
 
 
 @dataclass(frozen=True)
+class TestColumnRow:
+    """A score made as another paper makes its own, beside the run's.
+
+    Attributes:
+        kind: ``nader``: the best epoch on the whole test set, so chosen by the test.
+        generation_seen: Generation of the finish that made it.
+        epoch: The best one.
+        accuracy: Of that epoch, percent.
+        last_accuracy: Of the last one, on the same images, percent.
+        images: How many were scored.
+    """
+
+    run_id: str
+    candidate_id: str
+    seed: int
+    kind: str
+    generation_seen: int
+    epoch: int
+    accuracy: float
+    last_accuracy: float
+    images: int
+    protocol: str
+    at: str
+
+
+@dataclass(frozen=True)
 class CountRow:
     """How often fair sampling gave a category its turn.
 

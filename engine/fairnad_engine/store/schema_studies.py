@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
-from fairnad_engine.store.schema import migrations
+from fairnad_engine.store.schema import migrations as migrations
 
 
 @migrations()

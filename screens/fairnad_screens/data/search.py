@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fairnad_engine.search.control_row import ControlFacts
 from fairnad_engine.store.live import CandidateLine
 
 STAGES = {1: "I ideas", 2: "II Pareto", 3: "III chains"}
@@ -134,6 +135,7 @@ class SearchSnapshot:
         closed: The last generation that ended.
         as_of: The generation that is shown, or None where the desk follows the run.
         screening: What short trainings decided; None where every model is trained in full.
+        control: The seed, only scaled up to the budget's edge, as far as it is trained.
     """
 
     runs: tuple[tuple[str, str], ...]
@@ -153,3 +155,4 @@ class SearchSnapshot:
     front: Front = Front()
     failures: Failures = Failures(0, (), ())
     log: tuple[str, ...] = ()
+    control: ControlFacts | None = None

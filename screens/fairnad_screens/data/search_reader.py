@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from fairnad_engine import clock
+from fairnad_engine.search.control_row import ControlFacts, control_facts
 from fairnad_engine.search.front import front_of
 from fairnad_engine.store import Store
 from fairnad_engine.store.live import CandidateLine
@@ -62,6 +63,7 @@ class _RunReader:
         self._shown: tuple[object, tuple[CandidateLine, ...]] | None = None
         self._tokens = TokenCount(row.id)
         self._log: LogTail | None = None
+        self._control: tuple[object, ControlFacts] | None = None
 
     def read(self, store: Store, runs: tuple[tuple[str, str], ...], as_of: int | None) -> SearchSnapshot:
         self._read_candidates(store)
@@ -97,7 +99,14 @@ class _RunReader:
             front=self._front_of(candidates, generations, through, closed),
             failures=self._failures(store, candidates, through, closed),
             log=self._log.read() if self._log is not None else (),
+            control=self._control_row(store, (closed, head.state, store.beside.scores(self.row.id))),
         )
+
+    def _control_row(self, store: Store, stands: object) -> ControlFacts:
+        """The control row; read again only where something may have changed."""
+        if self._control is None or self._control[0] != stands:
+            self._control = (stands, control_facts(store, self.row.id))
+        return self._control[1]
 
     def _head(self, store: Store) -> RunHead:
         job = store.jobs.of_run(self.row.id)
@@ -117,7 +126,7 @@ class _RunReader:
             else Worker(holder[0].host, holder[0].pid, holder[1], max(0.0, clock.now() - holder[1])),
             held=held,
             trained=sum(c.generation > 0 for c in trained),
-            budget=int(self.row.config["budget"]["trained"]),
+            budget=store.live.budget(self.row.id),  # a run may be given more
             best=max((c.accuracy for c in trained if c.accuracy is not None), default=None),
             screened=sum(c.status == "screened" for c in self._candidates),
         )
@@ -210,6 +219,7 @@ class _RunReader:
         return self._active_then[generation]
 
     def _failures(self, store: Store, candidates: tuple[CandidateLine, ...], through: int, closed: int) -> Failures:
+        self._proposals_closed = min(self._proposals_closed, closed)  # a run that is given more reopens its last one
         # A class may empty again while its generation runs, but not after it ended.
         for key in [key for key in self._proposals if key[0] > self._proposals_closed]:
             del self._proposals[key]
