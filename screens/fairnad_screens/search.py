@@ -29,6 +29,7 @@ from fairnad_screens.widgets.search_front import FrontPane
 from fairnad_screens.widgets.search_head import HeadLine
 from fairnad_screens.widgets.search_pane import SearchPane
 from fairnad_screens.widgets.search_progress import ProgressPane
+from fairnad_screens.widgets.search_spending import SpendingPane
 from fairnad_screens.widgets.search_table import ORDERS, CandidatePane
 from fairnad_screens.widgets.search_tails import FailurePane, LogPane
 
@@ -59,7 +60,7 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         yield Static(plain(f"No search has been launched in this workspace yet.\n\n{launches}"), id="empty")
         with Container(id="desk"):
             yield from (ProgressPane(), CountsPane(), FrontPane(), CurvePane(), CandidatePane())
-            yield from (FailurePane(), LogPane())
+            yield from (FailurePane(), LogPane(), SpendingPane())
 
     # -- snapshots --------------------------------------------------------------------------------------------
 
@@ -67,7 +68,8 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         """See :class:`FairScreen`."""
         if self.head is not None and self.shell.selected_run not in (None, self.head.id):
             self._as_of = None  # another screen chose another run; a generation of this one means nothing there
-        return partial(self._reader.read, wanted=self.shell.selected_run, as_of=self._as_of)
+        gpus = len(self._machine.gpus) if self._machine is not None else 0
+        return partial(self._reader.read, wanted=self.shell.selected_run, as_of=self._as_of, gpus=gpus)
 
     def tick(self) -> None:
         """See :class:`FairScreen`; a worker that died tells nobody, so one that should live is looked after."""
@@ -112,6 +114,8 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
                 pane.show(found.failures)
             case LogPane():
                 pane.show(found.log)
+            case SpendingPane():
+                pane.show(found.candidates, found.spending, now=found.as_of is None)
 
     def _show_head(self) -> None:
         if self._snapshot is not None:

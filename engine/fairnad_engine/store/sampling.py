@@ -85,7 +85,7 @@ class SamplingTable:
             for node in (row["main"], row["sub"]):
                 count = tally.setdefault(node, Counter())
                 count.update({"turns": 1, "tried": int(bool(tried))}, **{k: int(v) for k, v in ends.items()})
-            for idea in dict.fromkeys((row["drawn"], *tried)):
+            for idea in dict.fromkeys(filter(None, (row["drawn"], *tried))):  # a turn may have found no idea
                 count = tally.setdefault(idea, Counter())
                 count.update({"turns": 1, "tried": int(idea in tried)})
                 if idea == row["made"]:
