@@ -73,7 +73,8 @@ def _figures(ahead: Forecast, config: RunConfig) -> Iterable[Content]:
     limits += [f"{compact(config.budget.tokens)} tokens"] if config.budget.tokens else []
     if limits:
         yield _row("Ends at", f"{' or '.join(limits)}, if that comes first")
-    yield plain(f"{ahead.advice[:1].upper()}{ahead.advice[1:]}.", "$warning" if ahead.bottleneck == "model" else "")
+    if ahead.bottleneck is not None:
+        yield plain(f"{ahead.advice[:1].upper()}{ahead.advice[1:]}.", "$warning" if ahead.bottleneck == "model" else "")
 
 
 def _row(name: str, text: str) -> Content:

@@ -14,7 +14,7 @@ from fairnad_screens.text import GLYPHS, plain_line
 from fairnad_screens.widgets.search_pane import LinePane
 
 EDIT_TYPES = ("structural", "capacity", "hyper-parameter")
-_LABEL = 16
+_LABEL, _LONGEST_BAR = 16, 24
 
 
 class SpendingPane(LinePane):
@@ -48,7 +48,7 @@ class SpendingPane(LinePane):
     def _edit_lines(self, width: int) -> Iterable[Content]:
         yield Content.styled(f"{'edits':<{_LABEL}}{'made':>6}{'trained':>9}", "dim")
         most = max((made for made, _ in self._edits.values()), default=0)
-        room = max(0, width - _LABEL - 17)
+        room = max(0, min(_LONGEST_BAR, width - _LABEL - 17))
         for kind, (made, trained) in self._edits.items():
             bar = GLYPHS.bar * -(-room * made // most) if most else ""
             label = plain_line(kind, _LABEL - 1).truncate(_LABEL, pad=True)
