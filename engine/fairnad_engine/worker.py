@@ -28,6 +28,7 @@ from fairnad_engine.workspace import job_folder, stream_folder, template_of
 if TYPE_CHECKING:
     from fairnad_engine.llm.protocol import Designer
     from fairnad_engine.search.scoring import Screening
+    from fairnad_engine.search.shared_scores import SharedScores
     from fairnad_engine.training.devices import Device
     from fairnad_engine.training.protocol import Protocol
 
@@ -79,6 +80,8 @@ def main() -> None:
 
 def _call_on_finish(store: Store, job: JobRow) -> None:
     """Run the user's command, after the lease is given back: it may take its time, and resume the job."""
+    if job.kind == "study":
+        return  # each of its runs calls its own
     config = store.runs.get(job.run_id).config if job.kind == "finish" and job.run_id else job.config
     run_on_finish(
         RunConfig.model_validate(config).machine.on_finish,
@@ -200,7 +203,8 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
         max_params=config.budget.max_params,
         max_macs=config.budget.max_macs,
     )
-    executor = LocalExecutor(machine.workers, _devices(machine, machine.workers))
+    devices = _devices(machine, machine.workers)
+    executor = LocalExecutor(machine.workers, devices)
     protocol = Protocol.model_validate(run.environment["protocol"])
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
         scorer = Scorer(
@@ -215,6 +219,8 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             activity=activity,
             screening=_screening(config, protocol),
             settings=job_settings(config),
+            seeds_by=config.search.seeds_by,
+            shared=_shared_scores(store, run.id, config, devices),
         )
         search = Search(
             store,
@@ -250,6 +256,15 @@ def _devices(machine: MachineSection, workers: int) -> tuple[Device, ...]:
     from fairnad_engine.training.devices import choose_devices
 
     return choose_devices(machine.devices, workers=workers, streams=machine.streams, reserve_gib=machine.reserve_gib)
+
+
+def _shared_scores(store: Store, run_id: str, config: RunConfig, devices: tuple[Device, ...]) -> SharedScores | None:
+    """Scores of other runs that are this run's too, where seeds allow it and nothing is trained on a GPU."""
+    from fairnad_engine.search.shared_scores import SharedScores
+
+    if config.search.seeds_by == "place" or any(device.name != "cpu" for device in devices):
+        return None
+    return SharedScores.of_run(store, run_id, config.machine.latency_rounds)
 
 
 def _screening(config: RunConfig, protocol: Protocol) -> Screening | None:
@@ -294,7 +309,15 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
     return f"{len(store.tests.of_run(run.id))} test scores"
 
 
-_WORK = {"structure": _structure, "search": _search, "finish": _finish}
+async def _study(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
+    from fairnad_engine.search.study_config import StudyConfig
+    from fairnad_engine.search.study_runs import carry_out
+
+    study = StudyConfig.model_validate(store.studies.get(job.config["study"]).config)
+    return await carry_out(store, study, control, activity)
+
+
+_WORK = {"structure": _structure, "search": _search, "finish": _finish, "study": _study}
 
 if __name__ == "__main__":
     main()

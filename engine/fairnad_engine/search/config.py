@@ -171,6 +171,8 @@ class SearchSection(_Section):
         stage3_counts: Whether of a chain both models count toward the budget, or the last one.
         proposals: What a proposal sees: the run as the generation before left it (``snapshot``), the stages before
             its own too (``sequential``), or only what the generation before the last left (``lookahead``).
+        seeds_by: What seeds a training beside the run's seed: its ``place`` in the run, or its ``structure``, by which
+            equal networks of paired runs come to equal scores and are trained once in a workspace.
     """
 
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -185,6 +187,7 @@ class SearchSection(_Section):
     refill: bool = False
     stage3_counts: Literal["both", "last"] = "both"
     proposals: Literal["snapshot", "sequential", "lookahead"] = "snapshot"
+    seeds_by: Literal["place", "structure"] = "place"
 
     @model_validator(mode="before")
     @classmethod
@@ -212,7 +215,7 @@ class SearchSection(_Section):
         A method that only sets other settings is no setting of its own.
         """
         dumped = self.model_dump(mode="json")
-        later = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals", "method")
+        later = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals", "method", "seeds_by")
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
         if self.method not in BASELINES:
             unset.add("method")

@@ -191,6 +191,7 @@ class Search:
             structures=known.exact_hashes(),
             activity=self._activity,
             idea_briefs=self._brief,
+            seeds_by=self._config.search.seeds_by,
         )
         self._briefs.clear()
         runs = [SlotRun(shared, slot) for slot in slots]

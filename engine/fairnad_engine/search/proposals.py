@@ -24,7 +24,7 @@ from fairnad_engine.search.archive import Snapshot
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.order import Unit, UnitOrder
 from fairnad_engine.search.scoring import Scorer
-from fairnad_engine.search.seeds import entropy, torch_seed
+from fairnad_engine.search.seeds import SeedRule, initial_weights_seed
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import AttemptRow, CandidateRow, SlotRow
 
@@ -50,6 +50,7 @@ class Generation:
     structures: dict[str, str]  # exact hash -> candidate, the snapshot's and this generation's so far
     activity: Callable[[str, str], None]
     idea_briefs: Callable[[str], IdeaBrief]
+    seeds_by: SeedRule = "place"
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Proposer:
         g = self._g
         g.activity(candidate_name(key[1], self._slot, key[3]), "verifying")
         started = time.monotonic()
-        seed = torch_seed(entropy(g.run_seed, *key[1:], "init"))
+        seed = initial_weights_seed(g.seeds_by, g.run_seed, *key[1:])
         width = parent.width * design.width_factor
         try:
             verdict = await asyncio.to_thread(g.verifier.verify, design.source, width, seed)

@@ -9,7 +9,8 @@ from typing import Any
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.fidelity import FULL, PromotionRule, Seen, short_name, short_protocol
-from fairnad_engine.search.seeds import entropy, torch_seed
+from fairnad_engine.search.seeds import SeedRule, training_seed
+from fairnad_engine.search.shared_scores import SharedScores
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, Row
 from fairnad_engine.training.executor import Executor
@@ -47,6 +48,8 @@ class Scorer:
         activity: Callable[[str, str], None],
         screening: Screening | None = None,
         settings: JobSettings | None = None,
+        seeds_by: SeedRule = "place",
+        shared: SharedScores | None = None,
     ) -> None:
         self._store = store
         self._run_id = run_id
@@ -59,6 +62,8 @@ class Scorer:
         self._activity = activity
         self._screening = screening
         self._settings = settings or JobSettings()
+        self._seeds_by = seeds_by
+        self._shared = shared
 
     async def train(self, candidate: CandidateRow, earlier: Earlier | None = None) -> CandidateRow:
         """Train a candidate for the search and return it with its score, failure, or stopped as ``screened``.
@@ -67,7 +72,7 @@ class Scorer:
             candidate: What to train.
             earlier: Gives the places of its own generation that a decision about it may read, once they are over.
         """
-        seed = torch_seed(entropy(self._run_seed, candidate.position, "train"))
+        seed = self._seed(candidate)
         if self._store.runs.evaluation(self._run_id, candidate.id, "search", seed) is not None:
             return self._stored(candidate)
         if self._screening is not None:
@@ -111,12 +116,15 @@ class Scorer:
         """Train a candidate in full that was stopped before, once."""
         candidate = self._store.runs.candidate(self._run_id, candidate_id)
         assert candidate is not None  # noqa: S101 - it was chosen among stored ones
-        seed = torch_seed(entropy(self._run_seed, candidate.position, "train"))
+        seed = self._seed(candidate)
         if self._store.runs.evaluation(self._run_id, candidate_id, "search", seed) is None:
             self._store.runs.decide_screening(self._run_id, candidate_id, seed, promoted=True, reason=reason)
             await self._control.gate()
             await self._evaluate(candidate, "search", seed, candidate.weights)
         self._store.runs.settle_slot(self._run_id, candidate_id)
+
+    def _seed(self, candidate: CandidateRow) -> int:
+        return training_seed(self._seeds_by, self._run_seed, candidate.position, candidate.exact_hash)
 
     def _seen(self, candidate: CandidateRow, places: frozenset[Place]) -> list[Seen]:
         """What a decision reads: every earlier generation, and the given places of this one, in their order."""
@@ -156,6 +164,10 @@ class Scorer:
     async def _evaluate(self, candidate: CandidateRow, purpose: str, seed: int, weights: str) -> None:
         epochs: list[Row] = []
         protocol, fidelity = self._schedule(purpose)
+        if self._shared and purpose in ("search", "screen"):
+            key = self._shared.key(candidate, protocol, seed)
+            if self._shared.take(key, self._run_id, candidate.id, purpose):
+                return
 
         def progress(message: dict[str, Any]) -> None:
             if purpose == "final":  # it learns from the validation images: what it scores there says nothing
@@ -201,6 +213,8 @@ class Scorer:
             },
             epochs,
         )
+        if self._shared and purpose in ("search", "screen") and outcome.accuracy is not None:
+            self._shared.offer(key, self._run_id, candidate.id, purpose, seed)
 
     def _schedule(self, purpose: str) -> tuple[Protocol, str]:
         """The protocol of a purpose, and the fidelity of its score."""

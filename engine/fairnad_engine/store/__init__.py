@@ -23,6 +23,7 @@ from fairnad_engine.store.live import LiveTable
 from fairnad_engine.store.outcomes import OutcomeTable
 from fairnad_engine.store.runs import RunTable
 from fairnad_engine.store.sampling import SamplingTable
+from fairnad_engine.store.studies import StudyTable
 from fairnad_engine.store.test_scores import TestTable
 
 __all__ = ["Store"]
@@ -54,6 +55,7 @@ class Store:
         self.live = LiveTable(self._db)
         self.outcomes = OutcomeTable(self._db)
         self.filing = FilingTable(self._db)
+        self.studies = StudyTable(self._db, self.runs)
         self.deletion = RunDeletion(self._db, self.runs, self.jobs, self.files)
 
     @contextmanager

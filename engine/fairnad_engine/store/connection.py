@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from fairnad_engine import clock
 from fairnad_engine.errors import StoreError
+from fairnad_engine.store import schema_studies  # noqa: F401 - its migrations join the others
 from fairnad_engine.store.schema import migrations
 
 _BUSY_MILLISECONDS = 10_000

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Children before their parents, as the foreign keys ask.
 _TABLES = (
-    "run_events", "slots", "attempts", "epochs", "evaluations", "candidates", "sampling_counts", "idea_uses",
-    "test_results", "model_calls", "generations",
+    "study_runs", "shared_scores", "run_events", "slots", "attempts", "epochs", "evaluations", "candidates",
+    "sampling_counts", "idea_uses", "test_results", "model_calls", "generations",
 )  # fmt: skip
 
 
