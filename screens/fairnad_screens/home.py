@@ -283,6 +283,12 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         screen = self.shell.goto("papers")
         screen.call_after_refresh(screen.action_do, "papers.add")
 
+    def do_studies(self) -> None:
+        """Show the studies."""
+        from fairnad_screens.study import StudyScreen
+
+        self.app.push_screen(StudyScreen())
+
     def do_open(self) -> None:
         """Open the selected run."""
         assert self._snapshot is not None  # noqa: S101 - why_not has looked
