@@ -22,8 +22,8 @@ _LABEL = 11
 def forecast_line(ahead: Forecast) -> Content:
     """One line for the list of what is missing."""
     key = key_of("launch.forecast")
-    hours = f"about {_hours(ahead.hours.middle)}" if ahead.hours else "hours unknown"
-    return plain(f"{GLYPHS.dot} forecast: {ahead.models:,} models, {hours}; {key} tells more")
+    hours = f"about {_hours(ahead.hours.middle)}" if ahead.hours else "time unknown"
+    return plain(f"{GLYPHS.dot} {ahead.models:,} models, {hours}: {key} forecasts")
 
 
 def forecast_text(ahead: Forecast | None, config: RunConfig, *, timed: bool, timing: bool, problem: str) -> Content:
