@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+from fairnad_engine.search.config import Method
 from fairnad_engine.store import Store
 from tests.tui.search_run import WrittenRun
 
+_METHODS = get_args(Method)
 METHODS = ("fairnad", "random")
 SEEDS = (3, 4, 5)
 
@@ -18,7 +22,9 @@ def write_study(store: Store, name: str = "first", methods: tuple[str, ...] = ME
         for method in methods:
             if (method, seed) == (methods[-1], SEEDS[-1]):
                 continue
-            written = WrittenRun(store, f"{name} {method}", 40)
+            written = WrittenRun(
+                store, f"{name} {method}", 40, more={"search": {"method": method}} if method in _METHODS else None
+            )
             written.rng.seed(f"{method} {seed}")
             store.studies.add_run(name, method, seed, written.id)
             runs.append(written)

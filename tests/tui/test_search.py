@@ -14,6 +14,7 @@ from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
 from fairnad_engine.workspace import template_of
 from fairnad_screens.actions import actions_of
+from fairnad_screens.data.search_baseline import read_baseline
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog
 from fairnad_screens.figures import span
 from fairnad_screens.widgets.front_plot import FrontPlot
@@ -23,6 +24,7 @@ from fairnad_screens.widgets.search_pane import LineView
 from fairnad_screens.widgets.search_table import CandidatePane
 from tests.tui.harness import messages, opened, shown, wait_for
 from tests.tui.search_run import WrittenRun
+from tests.tui.studied import write_study
 
 WIDE, SMALL = (120, 40), (80, 24)
 
@@ -690,3 +692,24 @@ async def test_of_a_chain_as_many_models_count_as_the_run_says(store, chains, co
         run.train(f"g01-s17.{step}", 91.0 + step)
     async with desk(store) as (app, _, _pilot):
         await wait_for(lambda: f"{counted}/100" in shown(app), chains)
+
+
+async def test_the_curve_has_the_band_of_a_baseline_where_a_study_has_one(run, store):
+    async with desk(store) as (app, screen, _):
+        await wait_for(lambda: screen._baseline_of == run.id)
+        assert "of study" not in shown(app)
+    write_study(store)
+    found = read_baseline(store, run.id)
+    assert (found.method, found.study) == ("random", "first")
+    app_band = found.band
+    async with desk(store) as (app, screen, pilot):
+        app.selected_run = run.id
+        screen.reload()
+        await wait_for(lambda: screen._baseline == found, "the baseline")
+        trained = sum(one.trained for one in screen._snapshot.generations)
+        await pilot.press("4", "4", "z")
+        low, high = app_band.low[trained], app_band.high[trained]
+        await wait_for(lambda: f"│ random of study first: {low:.4f} to {high:.4f}" in shown(app), "the band")
+        assert any(line.count("│") > 0 and "█" in line for line in shown(app).splitlines())
+    other = WrittenRun(store, more={"budget": {"trained": 100, "max_params": 5_000}})
+    assert read_baseline(store, other.id) is None  # hypervolumes of other budgets do not compare
