@@ -26,12 +26,13 @@ def dry_run(settings: RunConfig, db: Path | None, *, as_json: bool) -> None:
     """Print what a run with these settings would be."""
     from fairnad_engine.machine import accelerators
     from fairnad_engine.preflight import checks
+    from fairnad_engine.search.outlook import look_ahead, protocol_of
 
     gpus = len(accelerators())
     remark("timing the seed backbone for moments on images of noise; nothing is trained")
     timing, why_not = _timed(settings)
-    protocol = _protocol(settings)
-    expected = _forecast(settings, timing, why_not, protocol, gpus)
+    protocol = protocol_of(settings)
+    expected = look_ahead(settings, timing, why_not, gpus=gpus)
     needs = (*checks(settings), _gpu(settings, expected, gpus), _ideas(settings, db))
     if as_json:
         print_json(_document(settings, protocol, expected, needs))
@@ -46,30 +47,6 @@ def _timed(settings: RunConfig) -> tuple[SeedTiming | None, str]:
         return time_seed(settings), ""
     except FairnadError as error:
         return None, str(error)
-
-
-def _protocol(settings: RunConfig) -> Protocol | None:
-    from fairnad_engine.training.protocol import load_protocol
-
-    try:
-        return load_protocol(settings.data.protocol)
-    except FairnadError:
-        return None  # what it needs says so
-
-
-def _forecast(
-    settings: RunConfig, timing: SeedTiming | None, why_not: str, protocol: Protocol | None, gpus: int
-) -> Forecast:
-    from fairnad_engine.search.costs import before_start
-    from fairnad_engine.search.forecast import forecast
-    from fairnad_engine.workspace import seed_backbone_source
-
-    try:
-        source = seed_backbone_source(settings.search.seed_backbone)
-    except FairnadError:
-        source = ""
-    costs = before_start(settings, timing, source, why_not)
-    return forecast(settings, costs, gpus=gpus, epochs=protocol.epochs if protocol else 1)
 
 
 def _gpu(settings: RunConfig, expected: Forecast, gpus: int) -> Check:

@@ -218,7 +218,7 @@ def status(db: Path | None, as_json: bool) -> None:
                     r["run"],
                     r["name"],
                     r["state"],
-                    f"{r['trained']}{'+' + str(r['screened']) if r['screened'] else ''}/{r['budget']}",
+                    f"{r['counted']}/{r['budget']}{_beside(r)}",
                     r["generation"],
                     "-" if r["best_validation_accuracy"] is None else f"{r['best_validation_accuracy']:.2f}",
                     r["model"],
@@ -241,6 +241,13 @@ def workspace_status(store: Store) -> dict[str, Any]:
     }
 
 
+def _beside(run: dict[str, Any]) -> str:
+    """What of a run's models the budget counts otherwise than one by one."""
+    screened = f", {run['screened']} screened" if run["screened"] else ""
+    extra = run["trained"] + run["screened"] - run["counted"]
+    return screened + (f", {extra} first of a chain" if extra else "")
+
+
 def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
     job = store.jobs.of_run(run.id)
     candidates = store.runs.candidates(run.id)
@@ -254,6 +261,7 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
         "message": job.message if job else "",
         "trained": sum(c.status == "trained" and c.generation > 0 for c in candidates),
         "screened": sum(c.status == "screened" for c in candidates),
+        "counted": store.runs.progress(run.id).counted,
         "budget": run.config["budget"]["trained"],
         "generation": generations[-1].number if generations else 0,
         "best_validation_accuracy": max(scores, default=None),

@@ -141,6 +141,7 @@ class BudgetFacts:
     max_params: int
     max_macs: int
     screened_so_far: int = 0
+    counted_so_far: int = 0
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,10 @@ class CountFacts:
 
 @dataclass(frozen=True)
 class CategoryLine:
-    """Turns of a category; ``effective`` is turns plus join offset, ``ideas`` the approved ones in the run."""
+    """Turns of a category; ``effective`` is what fairness compares, ``ideas`` the approved ones in the run.
+
+    ``trained`` are turns that came to a trained model, where these are kept equal; None where turns are.
+    """
 
     id: str
     name: str
@@ -228,6 +232,7 @@ class CategoryLine:
     effective: int
     active: bool
     ideas: int
+    trained: int | None = None
 
 
 @dataclass(frozen=True)
@@ -243,6 +248,7 @@ class SamplingFacts:
         subs_with_turns: Of them, had a turn.
         ideas_approved: Ideas the run draws from.
         ideas_used: Of them, drawn or tried.
+        unit: What is kept equal: ``turn``, or ``trained`` models.
     """
 
     fairness: str
@@ -253,6 +259,7 @@ class SamplingFacts:
     subs_with_turns: int
     ideas_approved: int
     ideas_used: int
+    unit: str = "turn"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from fairnad_engine.search.control_row import control_facts
 from fairnad_engine.search.fairness import largest_difference
 from fairnad_engine.search.fidelity import short_length, short_name
 from fairnad_engine.search.finish_results import finish_results
-from fairnad_engine.search.selection import pareto_front, trained
+from fairnad_engine.search.selection import counted, pareto_front, trained
 from fairnad_engine.search.warm import WARM_START
 from fairnad_engine.store import Store
 from fairnad_engine.store.calls import CallTotals
@@ -73,6 +73,7 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
             max_params=config.budget.max_params,
             max_macs=config.budget.max_macs,
             screened_so_far=sum(c.status == "screened" for c in candidates),
+            counted_so_far=len(counted(candidates, config.search.stage3_counts)),
         ),
         fidelity=_fidelity(store, run, config, candidates),
         generations=tuple(
@@ -227,7 +228,7 @@ def _most_first(classes: Iterable[str]) -> dict[str, int]:
 
 
 def _sampling(store: Store, run_id: str, config: RunConfig, template: Template) -> SamplingFacts:
-    counts = store.sampling.counts(run_id)
+    counts = store.sampling.compared(run_id, config.search.fair_unit)
     events = [event["payload"] for event in store.runs.events(run_id) if event["kind"] == "ideas"]
     approved = events[-1] if events else []
     ideas = Counter(node for _, main, sub in approved for node in (main, sub))
@@ -244,6 +245,7 @@ def _sampling(store: Store, run_id: str, config: RunConfig, template: Template) 
             effective=count.effective,
             active=count.active,
             ideas=ideas[node],
+            trained=count.trained,
         )
 
     subs = tuple(line(s.id, s.name, template.level_of(s.id), s.main) for s in template.subs)
@@ -256,6 +258,7 @@ def _sampling(store: Store, run_id: str, config: RunConfig, template: Template) 
         subs_with_turns=sum(sub.turns > 0 for sub in subs),
         ideas_approved=len(approved),
         ideas_used=sum(n > 0 for n in store.sampling.uses(run_id).values()),
+        unit=config.search.fair_unit,
     )
 
 

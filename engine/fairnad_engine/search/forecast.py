@@ -249,7 +249,7 @@ def time_left(store: Store, run_id: str, *, gpus: int = 0) -> Forecast:
         timing = SeedTiming(seed.params, macs, int(Costs.graph_bytes / 2), seed.search_seconds, 4.0, "this machine")
     before = before_start(config, timing, source, "the seed is not trained yet")
     costs = measured(ledger, [one.params for one in made if one.generation > 0], before)
-    left = max(0, config.budget.trained - ledger.trained - ledger.screened)
+    left = max(0, config.budget.trained - store.runs.progress(run_id).counted)
     protocol = run.environment.get("protocol", {})
     return forecast(config, costs, models=0 if run.ended_at else left, gpus=gpus, epochs=int(protocol.get("epochs", 1)))
 

@@ -25,6 +25,8 @@ class CandidateLine:
     status: str
     failure: str | None
     accuracy: float | None
+    step: int = 1
+    edit_type: str = ""
 
     @property
     def open(self) -> bool:
@@ -62,7 +64,7 @@ class LiveTable:
         known = list(also)
         marks = ",".join("?" * len(known))
         query = f"""SELECT rowid AS row, id, position, generation, stage, slot, idea_id, change, params, macs, status,
-                    failure, accuracy FROM candidates
+                    failure, accuracy, step, edit_type FROM candidates
                     WHERE run_id = ? AND (rowid > ? OR rowid IN ({marks})) ORDER BY rowid"""  # noqa: S608
         return [CandidateLine(**dict(row)) for row in self._db.query(query, [run_id, after, *known])]
 

@@ -122,6 +122,7 @@ class RunProgress:
         generation: The last one.
         best_accuracy: Best validation accuracy, percent.
         screened: Models stopped after the short schedule.
+        counted: Models as the budget counts them: where it counts a chain's last model alone, one of both.
     """
 
     trained: int
@@ -129,6 +130,7 @@ class RunProgress:
     generation: int
     best_accuracy: float | None
     screened: int = 0
+    counted: int = 0
 
 
 @dataclass(frozen=True)

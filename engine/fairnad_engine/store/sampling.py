@@ -52,13 +52,18 @@ class SamplingTable:
             for node, count in self.counts(run_id).items()
         }
 
-    def turn_outcomes(self, run_id: str) -> dict[str, TurnCounts]:
+    def turn_outcomes(self, run_id: str, through: int | None = None) -> dict[str, TurnCounts]:
         """What became of every turn, by main category, by sub-category, and by idea (method, section 3, Stage I).
 
         Of a category each number is among the one before. An idea's are the turns in which it was drawn or tried.
+
+        Args:
+            run_id: The run.
+            through: The last generation that counts, whose front is meant then. None: all there are.
         """
         query = """WITH last AS (SELECT front_json FROM generations
-                                 WHERE run_id = ?1 AND state = 'done' ORDER BY number DESC LIMIT 1),
+                                 WHERE run_id = ?1 AND state = 'done' AND (?2 IS NULL OR number <= ?2)
+                                 ORDER BY number DESC LIMIT 1),
                    front AS (SELECT j.value id FROM last, json_each(last.front_json) j)
                    SELECT s.main, s.sub, json_extract(s.ideas_json, '$[0]') drawn, c.idea_id made,
                    (SELECT json_group_array(DISTINCT a.idea_id) FROM attempts a WHERE a.run_id = ?1
@@ -66,9 +71,10 @@ class SamplingTable:
                    c.realised, c.status, c.id IN (SELECT id FROM front) on_front
                    FROM slots s LEFT JOIN candidates c
                    ON c.run_id = s.run_id AND c.generation = s.generation AND c.slot = s.slot
-                   WHERE s.run_id = ?1 AND s.stage = 1 AND s.sub IS NOT NULL ORDER BY s.generation, s.slot"""
+                   WHERE s.run_id = ?1 AND s.stage = 1 AND s.sub IS NOT NULL AND (?2 IS NULL OR s.generation <= ?2)
+                   ORDER BY s.generation, s.slot"""
         tally: dict[str, Counter[str]] = {}
-        for row in self._db.query(query, [run_id]):
+        for row in self._db.query(query, [run_id, through]):
             tried = json.loads(row["tried"])
             ends = {
                 "valid": row["status"] is not None,
@@ -79,12 +85,16 @@ class SamplingTable:
             for node in (row["main"], row["sub"]):
                 count = tally.setdefault(node, Counter())
                 count.update({"turns": 1, "tried": int(bool(tried))}, **{k: int(v) for k, v in ends.items()})
-            for idea in dict.fromkeys((row["drawn"], *tried)):
+            for idea in dict.fromkeys(filter(None, (row["drawn"], *tried))):  # a turn may have found no idea
                 count = tally.setdefault(idea, Counter())
                 count.update({"turns": 1, "tried": int(idea in tried)})
                 if idea == row["made"]:
                     count.update({name: int(value) for name, value in ends.items()})
         return {node: TurnCounts(**count) for node, count in sorted(tally.items())}
+
+    def compared(self, run_id: str, unit: str) -> dict[str, CountRow]:
+        """Counts by category id, of what a run keeps equal: of ``turn``, or of ``trained`` models."""
+        return self.counts_of_trained(run_id) if unit == "trained" else self.counts(run_id)
 
     def save_counts(self, run_id: str, counts: Iterable[CountRow]) -> None:
         """Write counts; part of the transaction that opens a generation."""

@@ -8,7 +8,7 @@ from fairnad_engine.store.schema_studies import migrations as migrations
 
 
 @migrations()
-def m013_lineage(db: Database) -> None:
+def m011_lineage(db: Database) -> None:
     """Networks that belong to a run and not to its archive, and scores in NADER's manner.
 
     ``side_models`` are no candidates: no selection, count, front or digest reads them. ``test_columns`` lies, like

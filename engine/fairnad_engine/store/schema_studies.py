@@ -8,7 +8,7 @@ from fairnad_engine.store.schema import migrations as migrations
 
 
 @migrations()
-def m011_studies(db: Database) -> None:
+def m009_studies(db: Database) -> None:
     """Studies as they were first started, and which run belongs to which method and seed of one.
 
     A run that is deleted takes its row along, so that the study starts that cell anew.
@@ -26,7 +26,7 @@ def m011_studies(db: Database) -> None:
 
 
 @migrations()
-def m012_shared_scores(db: Database) -> None:
+def m010_shared_scores(db: Database) -> None:
     """Trainings whose scores other runs may take over, by everything that decides a score."""
     db.table("shared_scores").create(
         {"key": str, "run_id": str, "candidate_id": str, "purpose": str, "seed": int},

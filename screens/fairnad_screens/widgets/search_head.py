@@ -11,7 +11,7 @@ from fairnad_screens.data.search import SearchSnapshot
 from fairnad_screens.text import GLYPHS, plain_line
 from fairnad_screens.widgets.search_pane import LineView
 
-_NAMES = {1: "progress", 2: "sampling", 3: "front", 4: "volume", 5: "candidates", 6: "failures", 7: "log"}
+_NAMES = {1: "progress", 2: "sampling", 3: "front", 4: "volume", 5: "candidates", 6: "failures", 7: "log", 8: "ledger"}
 
 
 class HeadLine(LineView):
