@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from fairnad_engine.store.records import JobRow, RunRow
 
 
+_MACHINE = ("workers", "devices", "streams", "accept_weak_jail")  # settings that change no outcome
+
+
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path), help="Settings, a TOML file.")
 @click.option("--preset", metavar="NAME", help="Settings that ship with the program, such as paper-cifar10.")
 @click.option("--dry-run", is_flag=True, help="Print plan, protocol, forecast and what is missing; train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print JSON with documented keys.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that stopped.")
+@click.option("--replay", metavar="RUN", help="Do a run again with the replies its model gave; asks no model.")
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL].")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.")
@@ -38,44 +42,40 @@ def run(
     dry_run: bool,
     as_json: bool,
     resume: str | None,
+    replay: str | None,
     detach: bool,
     db: Path | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Search backbones from the approved ideas, or resume a search.
+    """Search backbones from the approved ideas, resume a search, or do one again from its recorded replies.
 
     The search is a process of its own; with --detach the command returns and `attach` follows it later.
     """
     from fairnad_engine.preflight import check_before_start
-    from fairnad_engine.search.config import RunConfig
     from fairnad_engine.workspace import create_run, start_worker
     from fairnad_tui import batch
 
     if as_json and not dry_run:
         raise InputError("--json of a run goes with --dry-run; leave it out, or add --dry-run")
+    given = {"--config": config, "--preset": preset, "--llm": options["llm"], "--seed": options["seed"]}
+    given |= {"--trained": options["trained"], "--resume": resume}
+    named = [name for name, value in given.items() if value is not None]
     if dry_run:
         from fairnad_tui.commands.plan import dry_run as show_plan
 
-        if resume or detach:
-            raise InputError("--dry-run starts nothing; leave --resume and --detach out")
+        if resume or detach or replay:
+            raise InputError("--dry-run starts nothing; leave --resume, --replay and --detach out")
         show_plan(batch.override(_settings(config, preset), **options), db, as_json=as_json)
         return
-    if resume and (config or preset or options["llm"] or options["seed"] is not None or options["trained"]):
-        raise InputError("--resume goes on with the settings the run was started with; leave the others out")
+    if replay and named:
+        raise InputError(f"--replay takes every setting from {replay}; leave {named[0]} out")
+    if resume and named != ["--resume"]:
+        raise InputError(f"--resume goes on with the settings the run was started with; leave {named[0]} out")
     with open_store(db) as store:
         if resume:
-            found, job = _run_and_job(store, resume)
-            if job.state == "done":
-                raise InputError(f"{found.id} is done; see: fairnad-tui report {found.id}")
-            settings = batch.override(
-                RunConfig.model_validate(job.config),
-                workers=options["workers"],
-                devices=options["devices"],
-                streams=options["streams"],
-                accept_weak_jail=options["accept_weak_jail"],
-            )
-            check_before_start(settings)
-            job = store.jobs.set_config(job.id, settings.model_dump(mode="json"))
+            found, job, settings = _take_up(store, resume, options)
+        elif replay:
+            found, job, settings = _do_again(store, replay, options)
         else:
             settings = batch.override(_settings(config, preset), **options)
             check_before_start(settings)
@@ -86,6 +86,53 @@ def run(
             return
         batch.search(store, job, settings, f"fairnad-tui run --resume {found.id}")
         click.echo(f"{found.id} done; see: fairnad-tui report {found.id}", err=True)
+        if replay:
+            _compare(store.runs.get(found.id), store.runs.get(replay))
+
+
+def _take_up(store: Store, run_id: str, options: dict[str, Any]) -> tuple[RunRow, JobRow, RunConfig]:
+    """A run that stopped, on this machine as the options say."""
+    from fairnad_engine.preflight import check_before_start
+    from fairnad_engine.search.config import RunConfig
+
+    found, job = _run_and_job(store, run_id)
+    if job.state == "done":
+        raise InputError(f"{found.id} is done; see: fairnad-tui report {found.id}")
+    settings = _on_this_machine(RunConfig.model_validate(job.config), options)
+    check_before_start(settings, asks_model="replay" not in found.environment)
+    return found, store.jobs.set_config(job.id, settings.model_dump(mode="json")), settings
+
+
+def _do_again(store: Store, run_id: str, options: dict[str, Any]) -> tuple[RunRow, JobRow, RunConfig]:
+    """A new run with a recorded one's settings and replies."""
+    from fairnad_engine.preflight import check_before_start
+    from fairnad_engine.search.config import RunConfig
+    from fairnad_engine.workspace import create_replay
+
+    settings = _on_this_machine(RunConfig.model_validate(store.runs.get(run_id).config), options)
+    check_before_start(settings, asks_model=False)
+    found, job = create_replay(store, run_id)
+    return found, store.jobs.set_config(job.id, settings.model_dump(mode="json")), settings
+
+
+def _on_this_machine(settings: RunConfig, options: dict[str, Any]) -> RunConfig:
+    """Settings with what options say of the machine, which changes no outcome."""
+    from fairnad_tui import batch
+
+    return batch.override(settings, **{name: options[name] for name in _MACHINE})
+
+
+def _compare(copy: RunRow, source: RunRow) -> None:
+    """Say whether a replay came to what it replayed."""
+    if source.digest is None:
+        click.echo(f"{source.id} has no digest to compare with: it is not done", err=True)
+    elif copy.digest == source.digest:
+        click.echo(f"{copy.id} has the digest of {source.id}: {copy.digest}", err=True)
+    else:
+        raise InputError(
+            f"{copy.id} has digest {copy.digest}, {source.id} has {source.digest}: ideas, data set or program have "
+            f"changed since; compare their reports: fairnad-tui report {copy.id}"
+        )
 
 
 def _settings(config: Path | None, preset: str | None) -> RunConfig:
