@@ -87,7 +87,7 @@ def run(
         batch.search(store, job, settings, f"fairnad-tui run --resume {found.id}")
         click.echo(f"{found.id} done; see: fairnad-tui report {found.id}", err=True)
         if replay:
-            _compare(store.runs.get(found.id), store.runs.get(replay))
+            compare_with_source(store.runs.get(found.id), store.runs.get(replay))
 
 
 def _take_up(store: Store, run_id: str, options: dict[str, Any]) -> tuple[RunRow, JobRow, RunConfig]:
@@ -122,8 +122,12 @@ def _on_this_machine(settings: RunConfig, options: dict[str, Any]) -> RunConfig:
     return batch.override(settings, **{name: options[name] for name in _MACHINE})
 
 
-def _compare(copy: RunRow, source: RunRow) -> None:
-    """Say whether a replay came to what it replayed."""
+def compare_with_source(copy: RunRow, source: RunRow) -> None:
+    """Say whether a replay came to what it replayed.
+
+    Raises:
+        InputError: It did not.
+    """
     if source.digest is None:
         click.echo(f"{source.id} has no digest to compare with: it is not done", err=True)
     elif copy.digest == source.digest:
