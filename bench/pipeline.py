@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import heapq
 import selectors
 import sys
 import tempfile
@@ -106,7 +107,8 @@ class World:
     name: str = "simulated"
 
     def __post_init__(self) -> None:
-        self._streams = asyncio.Semaphore(self.scene.streams)
+        self._free, self._asked = self.scene.streams, 0
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
 
     def design(self, task: DesignTask) -> Design:
         """A design that differs from every other."""
@@ -124,11 +126,25 @@ class World:
     async def run(self, job: TrainingJob, progress: Any, deadline: float) -> TrainingOutcome:  # noqa: ANN401
         """Hold a stream for as long as a training takes."""
         seconds = self.scene.training * self._jitter("train" + job.id)
-        async with self._streams:
-            started = self.loop.time()
-            await asyncio.sleep(seconds)
-            self.trainings.append((job.id.split("/")[1], started, self.loop.time()))
+        await self._stream(job.rank)
+        started = self.loop.time()
+        await asyncio.sleep(seconds)
+        self.trainings.append((job.id.split("/")[1], started, self.loop.time()))
+        if self._waiting:
+            heapq.heappop(self._waiting)[2].set_result(None)
+        else:
+            self._free += 1
         return TrainingOutcome("done", accuracy=60 + 20 * _chance(job.id), weights="weights", seconds=seconds)
+
+    async def _stream(self, rank: int) -> None:
+        """Wait for a stream as the executor has it: the lowest rank first, equals in turn."""
+        if self._free:
+            self._free -= 1
+            return
+        turn = self.loop.create_future()
+        self._asked += 1
+        heapq.heappush(self._waiting, (rank, self._asked, turn))
+        await turn
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -16,6 +16,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.knowledge.paper_streams import stream_path
@@ -36,6 +37,8 @@ _PACKAGES = (
     "sqlite-utils",
 )
 _START_SECONDS = 60.0
+_FROZEN = ("config", "template_version", "model", "model_digest", "dataset_digest", "protocol_digest", "seed")
+_DRAWN_FROM = ("ideas", "briefs", "briefs-again")  # events: the approved ideas, and the drawn ones as they read
 
 
 def template_of(store: Store) -> tuple[Template, int]:
@@ -88,32 +91,45 @@ def prepare_demo(store: Store) -> JobRow:
 
 
 def create_replay(store: Store, run_id: str) -> tuple[RunRow, JobRow]:
-    """Store a run with the settings of a recorded one, whose model's replies it takes instead of asking.
+    """Store a run that begins where a recorded one began, and takes its model's replies instead of asking.
+
+    Settings, template, seed backbone, protocol and the ideas of each generation are the recorded ones, whatever became
+    of them since.
 
     Raises:
-        InputError: There is no such run, it recorded no replies, or what it was started with is gone.
+        InputError: There is no such run, it recorded no replies, or its data set is another one now.
     """
     from fairnad_engine.search.recorded import replay_designer
+    from fairnad_engine.training.datasets import split_digest
 
     run = store.runs.get(run_id)
-    replay_designer(store, run_id, template_of(store)[0])  # says before anything is written what is missing
-    return create_run(store, RunConfig.model_validate(run.config), replay=run)
+    config = RunConfig.model_validate(run.config)
+    source = store.templates.source(run.template_version)
+    template = Template.parse(source, f"template version {run.template_version}")
+    replay_designer(store, run_id, template)  # says before anything is written what is missing
+    if split_digest(config.data.dataset, **config.data.location()) != run.dataset_digest:
+        raise InputError(
+            f"{run_id} cannot be replayed: data set {config.data.dataset} or its splits are not those it was trained "
+            "on; put them back, or start a run of its own, without --replay"
+        )
+    frozen = {name: getattr(run, name) for name in _FROZEN}
+    frozen["environment"] = {**run.environment, **_this_machine(), "replay": run_id}
+    with store.transaction():
+        copy = store.runs.create(run.name, frozen)
+        for event in store.runs.events(run_id):
+            if event["kind"] in _DRAWN_FROM:
+                store.runs.record_event(copy.id, event["generation"], event["kind"], event["payload"])
+        return copy, store.jobs.create("search", run.config, copy.id)
 
 
 def create_run(
-    store: Store,
-    config: RunConfig,
-    *,
-    replay: RunRow | None = None,
-    ancestry: Row | None = None,
-    template_version: int | None = None,
+    store: Store, config: RunConfig, *, ancestry: Row | None = None, template_version: int | None = None
 ) -> tuple[RunRow, JobRow]:
     """Freeze everything a search starts with, and store its job.
 
     Args:
         store: The workspace.
         config: Its settings.
-        replay: The run whose recorded replies it takes; its model is then not asked for.
         ancestry: What it came from (:mod:`fairnad_engine.lineage`).
         template_version: Version of the attribute template; None: the newest.
 
@@ -132,24 +148,17 @@ def create_run(
     source = seed_backbone_source(config.search.seed_backbone)
     template, version = template_of(store)
     version = version if template_version is None else template_version
-    if replay is not None:
-        model, model_digest = replay.model, replay.model_digest
-    else:
-        models = make_models(config.model.llm, template)
-        model, model_digest = models.name, models.digest
+    models = make_models(config.model.llm, template)
     if config.search.draws_ideas and not store.ideas.approved():
         raise InputError(
             "no approved ideas to search with; approve some with: fairnad-tui ideas approve --policy grounded"
         )
     environment = {
-        "packages": {name: _version(name) for name in _PACKAGES},
-        "python": platform.python_version(),
-        "machine": platform.machine(),
+        **_this_machine(),
         "protocol": protocol.model_dump(mode="json"),
         "seed_source": source,
         "dataset": {"name": info.name, "shape": list(info.image_shape), "classes": info.num_classes},
         "split_label": info.split_label,
-        **({"replay": replay.id} if replay is not None else {}),
         **({"ancestry": ancestry} if ancestry is not None else {}),
     }
     digest = split_digest(config.data.dataset, **config.data.location())
@@ -160,8 +169,8 @@ def create_run(
                 "config": config.model_dump(mode="json"),
                 "environment": environment,
                 "template_version": version,
-                "model": model,
-                "model_digest": model_digest,
+                "model": models.name,
+                "model_digest": models.digest,
                 "dataset_digest": digest,
                 "protocol_digest": protocol.digest,
                 "seed": config.search.seed,
@@ -268,6 +277,14 @@ def end_worker(store: Store, job: JobRow) -> None:
     holder = store.jobs.holder(job.id)
     if holder is not None and holder[0].is_alive():
         os.killpg(os.getpgid(holder[0].pid), signal.SIGKILL)
+
+
+def _this_machine() -> dict[str, Any]:
+    return {
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
 
 
 def _version(package: str) -> str:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fairnad_engine.store.records import JobRow, RunRow
 
 
+_MACHINE = ("workers", "devices", "streams", "accept_weak_jail")  # settings that change no outcome
+
+
 @click.command()
 @click.option("--config", type=click.Path(path_type=Path), help="Settings, a TOML file.")
 @click.option("--preset", metavar="NAME", help="Settings that ship with the program, such as paper-cifar10.")
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--fork", metavar="RUN", help="A new run from a copy of another's archive, with other settings.")
 @click.option("--generation", type=click.IntRange(1), help="With --fork: the last generation to copy [the last].")
 @click.option("--warm-start", metavar="RUN", help="A new run whose archive begins with another run's front.")
+@click.option("--replay", metavar="RUN", help="Do a run again with the replies its model gave; asks no model.")
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL].")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.")
@@ -44,35 +48,44 @@ def run(
     fork: str | None,
     generation: int | None,
     warm_start: str | None,
+    replay: str | None,
     detach: bool,
     db: Path | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Search backbones from the approved ideas; resume, extend, fork a search, or start one warm.
+    """Search backbones from the approved ideas; resume, extend, fork or replay a search, or start one warm.
 
     The search is a process of its own; with --detach the command returns and `attach` follows it later.
     """
     from fairnad_engine.workspace import start_worker
     from fairnad_tui import batch
 
-    _check_together(resume, fork, generation, warm_start)
+    _check_together(resume, fork, generation, warm_start, replay)
     if as_json and not dry_run:
         raise InputError("--json of a run goes with --dry-run; leave it out, or add --dry-run")
+    given = {"--config": config, "--preset": preset, "--llm": options["llm"], "--seed": options["seed"]}
+    named = [name for name, value in given.items() if value is not None]
     if dry_run:
         from fairnad_tui.commands.plan import dry_run as show_plan
 
-        if resume or fork or warm_start or detach:
-            raise InputError("--dry-run starts nothing; leave --resume, --fork, --warm-start and --detach out")
+        if resume or fork or warm_start or replay or detach:
+            raise InputError(
+                "--dry-run starts nothing; leave --resume, --fork, --warm-start, --replay and --detach out"
+            )
         show_plan(batch.override(_settings(config, preset), **options), db, as_json=as_json)
         return
-    if resume and (config or preset or options["llm"] or options["seed"] is not None):
+    if replay and (named or options["trained"] is not None):
+        raise InputError(f"--replay takes every setting from {replay}; leave {[*named, '--trained'][0]} out")
+    if resume and named:
         raise InputError(
-            "--resume goes on with the settings the run was started with, only --trained may grow; leave the others "
-            f"out, or give them to a new run: fairnad-tui run --fork {resume}"
+            f"--resume goes on with the settings the run was started with, only --trained may grow; leave {named[0]} "
+            f"out, or give it to a new run: fairnad-tui run --fork {resume}"
         )
     with open_store(db) as store:
         if resume:
             found, job, settings = _resumed(store, resume, options)
+        elif replay:
+            found, job, settings = _do_again(store, replay, options)
         else:
             found, job, settings = _started(store, config, preset, fork, generation, warm_start, options)
         if detach:
@@ -81,10 +94,51 @@ def run(
             return
         batch.search(store, job, settings, f"fairnad-tui run --resume {found.id}")
         click.echo(f"{found.id} done; see: fairnad-tui report {found.id}", err=True)
+        if replay:
+            compare_with_source(store.runs.get(found.id), store.runs.get(replay))
 
 
-def _check_together(resume: str | None, fork: str | None, generation: int | None, warm_start: str | None) -> None:
-    given = [name for name, one in (("--resume", resume), ("--fork", fork), ("--warm-start", warm_start)) if one]
+def _do_again(store: Store, run_id: str, options: dict[str, Any]) -> tuple[RunRow, JobRow, RunConfig]:
+    """A new run with a recorded one's settings and replies."""
+    from fairnad_engine.preflight import check_before_start
+    from fairnad_engine.search.config import RunConfig
+    from fairnad_engine.workspace import create_replay
+
+    settings = _on_this_machine(RunConfig.model_validate(store.runs.get(run_id).config), options)
+    check_before_start(settings, asks_model=False)
+    found, job = create_replay(store, run_id)
+    return found, store.jobs.set_config(job.id, settings.model_dump(mode="json")), settings
+
+
+def _on_this_machine(settings: RunConfig, options: dict[str, Any]) -> RunConfig:
+    """Settings with what options say of the machine, which changes no outcome."""
+    from fairnad_tui import batch
+
+    return batch.override(settings, **{name: options[name] for name in _MACHINE})
+
+
+def compare_with_source(copy: RunRow, source: RunRow) -> None:
+    """Say whether a replay came to what it replayed.
+
+    Raises:
+        InputError: It did not.
+    """
+    if source.digest is None:
+        click.echo(f"{source.id} has no digest to compare with: it is not done", err=True)
+    elif copy.digest == source.digest:
+        click.echo(f"{copy.id} has the digest of {source.id}: {copy.digest}", err=True)
+    else:
+        raise InputError(
+            f"{copy.id} has digest {copy.digest}, {source.id} has {source.digest}: ideas, data set or program have "
+            f"changed since; compare their reports: fairnad-tui report {copy.id}"
+        )
+
+
+def _check_together(
+    resume: str | None, fork: str | None, generation: int | None, warm_start: str | None, replay: str | None
+) -> None:
+    begins = {"--resume": resume, "--fork": fork, "--warm-start": warm_start, "--replay": replay}
+    given = [name for name, one in begins.items() if one]
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} say different things of where a run begins; name one of them")
     if generation is not None and not fork:
@@ -96,20 +150,19 @@ def _resumed(store: Store, run_id: str, options: dict[str, Any]) -> tuple[RunRow
     from fairnad_engine.lineage import extend_run
     from fairnad_engine.preflight import check_before_start
     from fairnad_engine.search.config import RunConfig
-    from fairnad_tui import batch
 
     found, job = _run_and_job(store, run_id)
-    machine = {name: options[name] for name in ("workers", "devices", "streams", "accept_weak_jail")}
     more = options["trained"] is not None and options["trained"] != int(found.config["budget"]["trained"])
     if job.state == "done" and not more:
         raise InputError(
             f"{found.id} is done; see: fairnad-tui report {found.id}; for more models: "
             f"fairnad-tui run --resume {found.id} --trained N"
         )
-    check_before_start(batch.override(RunConfig.model_validate(job.config), **machine))
+    settings = _on_this_machine(RunConfig.model_validate(job.config), options)
+    check_before_start(settings, asks_model="replay" not in found.environment)
     if more:
         found, job = extend_run(store, found.id, options["trained"])
-    settings = batch.override(RunConfig.model_validate(job.config), **machine)
+        settings = _on_this_machine(RunConfig.model_validate(job.config), options)
     return found, store.jobs.set_config(job.id, settings.model_dump(mode="json")), settings
 
 

@@ -35,6 +35,23 @@ class KilledError(Exception):
     """The process is gone."""
 
 
+class Life:
+    """Ends after so many designs, verifications and trainings; from then on nothing is done any more."""
+
+    def __init__(self, steps=None):
+        self.steps, self.over = steps, False
+
+    def step(self):
+        if self.steps is not None:
+            self.steps -= 1
+            self.over = self.over or self.steps < 0
+        self.check()
+
+    def check(self):
+        if self.over:
+            raise KilledError
+
+
 class Designer:
     name = "played"
 
@@ -71,14 +88,19 @@ class Verifier:
 class Scorer:
     """Scores by hash, after a random number of turns of the event loop; is killed before a given training."""
 
-    def __init__(self, store, rng, kill_at=None, seconds=30.0, run=RUN):
+    def __init__(self, store, rng, kill_at=None, seconds=30.0, workers=64, life=None, run=RUN):
         self.store, self.rng, self.kill_at, self.seconds, self.trainings = store, rng, kill_at, seconds, 0
-        self.run = run
+        self.workers, self.life, self.order, self.run = asyncio.Semaphore(workers), life or Life(), [], run
 
     async def train(self, candidate, earlier=None):
         if self.store.runs.evaluation(self.run, candidate.id, "search", 0) is None:
-            for _ in range(self.rng.randrange(30)):
-                await asyncio.sleep(0)
+            self.life.step()
+            self.store.runs.start_training(self.run, candidate.id)
+            async with self.workers:
+                self.order.append(candidate.id)
+                for _ in range(self.rng.randrange(30)):
+                    await asyncio.sleep(0)
+            self.life.check()
             self.trainings += 1
             if self.trainings == self.kill_at:
                 raise KilledError
@@ -107,9 +129,13 @@ def workspace(folder, search=None, budget=None, ideas=2, subs=None):
         yield store
 
 
-def play(store, seed=0.0, kill_at=None, designer=None, verifier=None, run=RUN, **scoring):
-    """Run or resume; returns the run digest, or None where it was killed."""
+def play(store, seed=0.0, kill_at=None, designer=None, verifier=None, lanes=None, steps=None, run=RUN, **scoring):
+    """Run or resume; returns the run digest, or None where it was killed.
+
+    It is killed before training number ``kill_at``, or after so many ``steps`` of any kind.
+    """
     template, _ = template_of(store)
+    life = Life(steps)
     search = Search(
         store,
         run,
@@ -117,17 +143,20 @@ def play(store, seed=0.0, kill_at=None, designer=None, verifier=None, run=RUN, *
         template=template,
         designer=designer or Designer(),
         verifier=verifier or Verifier(),
-        scorer=Scorer(store, random.Random(seed), kill_at, run=run, **scoring),
+        scorer=Scorer(store, random.Random(seed), kill_at, life=life, run=run, **scoring),
         control=Control(),
         budget=Budget((1, 8, 8), 10, **SMALL),
         seed_source="seed",
         activity=lambda _name, _text: None,
     )
+    if lanes is not None:
+        search._lanes = asyncio.Semaphore(lanes)
     wander = random.Random(seed)
 
     async def at_once(work, *arguments):
         for _ in range(wander.randrange(9)):
             await asyncio.sleep(0)
+        life.step()
         return work(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:

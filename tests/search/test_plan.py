@@ -3,9 +3,11 @@
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from fairnad_engine.knowledge.template import Template
+from fairnad_engine.search.ledger import read_ledger
 from fairnad_engine.search.order import PURSE_WINDOW
 from fairnad_engine.search.posterior import record
 from fairnad_engine.search.selection import counted
@@ -18,6 +20,8 @@ VARIANTS = {
     "last": {"stage3_counts": "last"},
     "sequential": {"proposals": "sequential", "refill": True},
     "lookahead": {"proposals": "lookahead", "fair_unit": "trained"},
+    "ahead-last": {"proposals": "lookahead", "stage3_counts": "last", "thompson": 0.3},
+    "ahead-again": {"proposals": "lookahead", "refill": True},
     "trained": {"fair_unit": "trained", "thompson": 0.5},
     "evolution": {"method": "evolution"},
     "nsga2": {"method": "nsga2", "stages": (6, 0, 0)},
@@ -54,11 +58,74 @@ def test_kills_and_timing_change_nothing(name, tmp_path):
     assert len(set(digests)) == 1
 
 
+@pytest.mark.parametrize("name", ["default", "sequential", "lookahead", "ahead-last"])
+def test_lanes_workers_and_kills_at_any_point_change_nothing(name, tmp_path):
+    search = {**SMALL_MIX, **VARIANTS[name]}
+    digests = set()
+    for attempt, (lanes, workers) in enumerate([(1, 1), (4, 2), (4, 1), (1, 2), (64, 64)]):
+        rng = random.Random(attempt)
+        with workspace(tmp_path / str(attempt), search, {"trained": 33}) as store:
+            digest, kills = None, 0
+            while digest is None:
+                # Undisturbed the first time; then killed after ever more designs, verdicts and trainings.
+                steps = None if attempt == 0 else rng.randrange(1, 40) + 10 * kills
+                digest = play(store, seed=rng.random(), lanes=lanes, workers=workers, steps=steps)
+                ledger = read_ledger(store, RUN)
+                assert ledger.closes, ledger.problems
+                kills += digest is None
+            digests.add(digest)
+            assert (kills > 1) == (attempt > 0)
+            assert ledger.pending == 0
+            assert ledger.cost.tokens == 110 * ledger.proposed
+            assert [g.state for g in store.runs.generations(RUN)].count("done") == len(store.runs.generations(RUN)) > 2
+    assert len(digests) == 1
+
+
+def test_with_lookahead_a_generation_begins_while_the_one_before_goes_on(tmp_path):
+    """And what it sees is the run as the generation before the last left it: no parent is younger."""
+    under_way = {}
+    for mode in ("snapshot", "lookahead"):
+        with workspace(tmp_path / mode, {**SMALL_MIX, "proposals": mode}, {"trained": 40}) as store:
+            seen, at_once = [], store.runs.open_generation
+
+            def opened(run_id, number, slots, store=store, seen=seen, at_once=at_once):
+                seen.append([g.number for g in store.runs.generations(run_id) if g.state != "done"])
+                at_once(run_id, number, slots)
+
+            store.runs.open_generation = opened
+            assert play(store, lanes=4, workers=2) is not None
+            under_way[mode] = seen
+            born = {c.id: c.generation for c in store.runs.candidates(RUN)}
+            behind = [s.generation - born[s.parent_id] for s in store.runs.slots(RUN) if born[s.parent_id]]
+            assert min(behind) == (1 if mode == "snapshot" else 2)
+    assert all(one == [] for one in under_way["snapshot"])
+    assert under_way["lookahead"] == [[], *([n] for n in range(1, len(under_way["lookahead"])))]
+
+
+def test_chains_lead_where_generations_overlap_and_every_first_proposal_starts_at_once(tmp_path):
+    for mode, first in (("snapshot", [1, 2, 3]), ("lookahead", [9, 10, 1])):
+        with workspace(tmp_path / mode, {**SMALL_MIX, "proposals": mode}, {"trained": 12}) as store:
+            begun = []
+
+            class Watching(Designer):
+                def design(self, task, begun=begun):
+                    begun.append(task.entropy)
+                    return super().design(task)
+
+            play(store, designer=Watching(0.0), verifier=Verifier(0.0), lanes=1)
+            # With one lane proposals start in their order; all ten before any second step.
+            places = [(words[1], words[3], words[4]) for words in begun if words[1] == 1]
+            assert [slot for _, slot, _ in places[:3]] == first
+            assert sorted(slot for _, slot, step in places[:10] if step == 1) == list(range(1, 11))
+
+
 # Seconds of a played training are large, so that those of played models and verifiers, which are real, decide nothing.
 LONG = 3000.0
 
 
-@pytest.mark.parametrize("variant", [{}, {"proposals": "sequential", "refill": True}], ids=str)
+@pytest.mark.parametrize(
+    "variant", [{}, {"proposals": "sequential", "refill": True}, {"proposals": "lookahead"}], ids=str
+)
 @pytest.mark.parametrize("budget", [{"hours": 24.5 * LONG / 3600}, {"tokens": 5050}], ids=str)
 def test_time_and_tokens_end_a_run_where_the_stored_costs_reach_them(budget, variant, tmp_path):
     digests = []
@@ -121,14 +188,20 @@ class Model:
             settled = max(self.done.get(node, 0), self.failed.get(node, 0) - FORGIVEN)
         return settled + opened.get(node, 0) * self.trained + self.offset.get(node, 0)
 
-    def enter(self, groups):
+    def end(self, turns):
+        for slot in turns:
+            ends = self.done if slot.state == "trained" else self.failed
+            for node in (slot.main, slot.sub):
+                ends[node] = ends.get(node, 0) + 1
+
+    def enter(self, groups, opened):
         """``groups``: the active mains, and the active subs of each."""
         now = {}
         for group in groups:
-            stay = [self.effective(node, {}) for node in group if node in self.active]
+            stay = [self.effective(node, opened) for node in group if node in self.active]
             come = [node for node in group if node not in self.active]
-            level = min(stay) if stay else max(self.effective(node, {}) for node in come)
-            now |= {node: level - (self.effective(node, {}) - self.offset.get(node, 0)) for node in come}
+            level = min(stay) if stay else max(self.effective(node, opened) for node in come)
+            now |= {node: level - (self.effective(node, opened) - self.offset.get(node, 0)) for node in come}
         self.offset |= now
         self.active = {node for group in groups for node in group}
 
@@ -136,6 +209,8 @@ class Model:
 def check_turns(store, trained=False):
     """Follow a run's stored turns one by one; returns how many were checked and what joined."""
     model, approved, checked, joined = Model(trained), [], 0, 0
+    # With lookahead the ends of the generation before are not known yet.
+    waiting, lag = [], store.runs.get(RUN).config["search"]["proposals"] == "lookahead"
     events = {e["generation"]: e["payload"] for e in store.runs.events(RUN) if e["kind"] == "ideas"}
     for generation in store.runs.generations(RUN):
         approved = events.get(generation.number, approved)
@@ -143,8 +218,12 @@ def check_turns(store, trained=False):
         mains = sorted({main for main, _ in subs})
         groups = [mains, *([s for m, s in subs if m == main] for main in mains)]
         joined += len({n for g in groups for n in g} - set(model.active)) if checked else 0
-        model.enter(groups)
+        while len(waiting) > lag:
+            model.end(waiting.pop(0))
         opened = {}
+        for node in (n for before in waiting for slot in before for n in (slot.main, slot.sub)):
+            opened[node] = opened.get(node, 0) + 1
+        model.enter(groups, opened)
         turns = [slot for slot in store.runs.slots(RUN, generation.number) if slot.main]
         for slot in turns:
             counts = {node: model.effective(node, opened) for group in groups for node in group}
@@ -158,25 +237,28 @@ def check_turns(store, trained=False):
                 model.turns[node] = model.turns.get(node, 0) + 1
                 opened[node] = opened.get(node, 0) + 1
             checked += 1
-        for slot in turns:
-            ends = model.done if slot.state == "trained" else model.failed
-            for node in (slot.main, slot.sub):
-                ends[node] = ends.get(node, 0) + 1
+        waiting.append(turns)
     return checked, joined
 
 
 @pytest.mark.parametrize("unit", ["turn", "trained"])
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
+@example(seed=852)  # one slot of Stage I beside one of Stage II: twelve turns are all there are
 def test_turns_are_fair_in_every_run_with_curation_failures_and_kills(unit, seed, tmp_path_factory):
     rng = random.Random(seed)
     search = {"stages": (rng.randrange(1, 10), rng.randrange(2), 0), "fair_unit": unit, "seed": seed}
     search["refill"] = rng.random() < 0.5
-    with workspace(tmp_path_factory.mktemp("fair") / "w", search, {"trained": 20}) as store:
+    search["proposals"] = rng.choice(("snapshot", "sequential", "lookahead"))
+    tree = rng.sample([sub.id for sub in Template.load().subs], rng.randrange(2, 30))
+    with workspace(tmp_path_factory.mktemp("fair") / "w", search, {"trained": 20}, subs=tree) as store:
         digest = resume_until_done(store, rng, Curator(store, rng))
         assert digest is not None
         checked, _ = check_turns(store, unit == "trained")
-        assert checked >= 15
+        # Every slot of Stage I had a turn, and every model of Stage I came of one.
+        assert checked == sum(slot.stage == 1 for slot in store.runs.slots(RUN))
+        of_turns = sum(c.stage == 1 and c.status == "trained" for c in store.runs.candidates(RUN))
+        assert checked >= of_turns > 0
 
 
 def test_the_check_of_turns_can_fail(tmp_path):

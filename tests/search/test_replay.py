@@ -12,6 +12,7 @@ import pytest
 from fairnad_engine.backbone.verifier import Budget, Verdict
 from fairnad_engine.errors import InputError
 from fairnad_engine.knowledge.papers import PaperText
+from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt
 from fairnad_engine.llm.chat_designer import ChatDesigner
 from fairnad_engine.llm.protocol import IdeaDraft
@@ -23,6 +24,7 @@ from fairnad_engine.search.loop import Search
 from fairnad_engine.search.recorded import replay_designer
 from fairnad_engine.search.scoring import Scorer
 from fairnad_engine.store import Store
+from fairnad_engine.training.datasets import split_digest
 from fairnad_engine.training.jobs import TrainingOutcome
 from fairnad_engine.training.protocol import load_protocol
 from fairnad_engine.workspace import create_replay, template_of
@@ -100,22 +102,22 @@ def store(tmp_path):
         yield store
 
 
-def create(store, lanes=2, model=MODEL):
+def create(store, model=MODEL, proposals="snapshot"):
     settings = {
-        "model": {"llm": MODEL, "lanes": lanes},
+        "model": {"llm": MODEL},
         "budget": {"trained": 6},
-        "search": {"stages": [2, 1, 1]},
+        "search": {"stages": [2, 1, 1], "proposals": proposals},
         "data": {"protocol": "smoke"},
     }
     config = RunConfig.model_validate(settings).model_dump(mode="json")
     frozen = {
         "config": config, "environment": {"seed_source": SEED}, "template_version": template_of(store)[1],
-        "model": model, "model_digest": "m", "dataset_digest": "d", "protocol_digest": "p", "seed": 0,
+        "model": model, "model_digest": "m", "dataset_digest": split_digest("digits"), "protocol_digest": "p", "seed": 0,
     }  # fmt: skip
     return store.runs.create("whim", frozen)
 
 
-async def search(store, run, designer):
+async def search(store, run, designer, lanes=2):
     machine, control = Machine(), Control()
     scorer = Scorer(
         store,
@@ -129,7 +131,7 @@ async def search(store, run, designer):
         activity=lambda subject, doing: None,
     )
     config = RunConfig.model_validate(run.config)
-    return await Search(
+    one = Search(
         store,
         run.id,
         store.jobs.create("search", run.config, run.id).id,
@@ -141,23 +143,27 @@ async def search(store, run, designer):
         budget=Budget((1, 8, 8), 10, config.budget.max_params, config.budget.max_macs),
         seed_source=SEED,
         activity=lambda subject, doing: None,
-    ).run()
+    )
+    one._lanes = asyncio.Semaphore(lanes)
+    return await one.run()
 
 
-async def recorded(store, whim=None):
-    run = create(store)
+async def recorded(store, whim=None, **settings):
+    run = create(store, **settings)
     return run, await search(store, run, ChatDesigner(whim or Whim(), template_of(store)[0]))
 
 
 async def replayed(store, source, lanes=2):
-    return await search(store, create(store, lanes), replay_designer(store, source.id, template_of(store)[0]))
+    copy, _ = create_replay(store, source.id)
+    return await search(store, copy, replay_designer(store, source.id, template_of(store)[0]), lanes)
 
 
-async def test_the_same_digest(store):
+@pytest.mark.parametrize("proposals", ["snapshot", "sequential", "lookahead"])
+async def test_the_same_digest(store, proposals):
     whim = Whim()
-    run, digest = await recorded(store, whim)
+    run, digest = await recorded(store, whim, proposals=proposals)
     asked = whim.replies
-    again, other = await recorded(store)
+    again, other = await recorded(store, proposals=proposals)
     assert digest != other
     for lanes in (1, 4):
         assert await replayed(store, run, lanes) == digest
@@ -183,14 +189,35 @@ async def test_every_kind_of_reply_is_replayed(store):
     assert wanted <= seen
 
 
+async def test_what_became_of_ideas_and_template_since_changes_nothing(store):
+    run, digest = await recorded(store)
+    drawn = next(slot.ideas[0] for slot in store.runs.slots(run.id, 1) if slot.stage == 1)
+    store.ideas.edit(drawn, {"instruction": "Do something else."}, "a test")
+    store.ideas.decide([idea.id for idea in store.ideas.all()][::2], "rejected", "person")
+    known = template_of(store)[0].subs[0].definition
+    source = store.templates.source(run.template_version).replace(known, "Defined anew.", 1)
+    store.templates.save(Template.parse(source, "a test"), source, "a test")
+    assert await replayed(store, run) == digest
+    copy = store.runs.newest()
+    assert copy.template_version == run.template_version != template_of(store)[1]
+    assert await replayed(store, copy) == digest
+
+
 async def test_a_prompt_that_was_not_recorded_ends_the_replay(store):
     run, _ = await recorded(store)
-    idea = next(slot.ideas[0] for slot in store.runs.slots(run.id, 1) if slot.stage == 1)
-    store.ideas.edit(idea, {"instruction": "Do something else."}, "a test")
-    with pytest.raises(InputError, match=rf"{run.id} cannot be replayed: at generation 1, slot \d") as caught:
+    store._db.execute("DELETE FROM model_calls WHERE key LIKE ?", [f"{run.id}/1/2/%"])
+    with pytest.raises(InputError, match=rf"{run.id} cannot be replayed: at generation 1, slot 2") as caught:
         await replayed(store, run)
     assert "\n" not in str(caught.value)
     assert "without --replay" in str(caught.value)
+
+
+async def test_another_data_set_is_refused_before_anything_is_written(store):
+    run, _ = await recorded(store)
+    store._db.execute("UPDATE runs SET dataset_digest = 'another'")
+    with pytest.raises(InputError, match="digits or its splits"):
+        create_replay(store, run.id)
+    assert store.runs.newest().id == run.id
 
 
 async def test_a_run_that_was_stopped_is_replayed_as_far_as_it_went(store):

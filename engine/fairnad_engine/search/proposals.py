@@ -31,7 +31,12 @@ from fairnad_engine.store.records import AttemptRow, CandidateRow, SlotRow
 
 @dataclass
 class Generation:
-    """What the slots of one generation share."""
+    """What the slots of one generation share that start together.
+
+    Attributes:
+        structures: Candidate by exact hash, of everything before these slots and of what they settled so far.
+        since: The first generation with units in the order; all before it is over.
+    """
 
     store: Store
     run_id: str
@@ -47,9 +52,10 @@ class Generation:
     control: Control
     order: UnitOrder
     lanes: asyncio.Semaphore
-    structures: dict[str, str]  # exact hash -> candidate, the snapshot's and this generation's so far
+    structures: dict[str, str]
     activity: Callable[[str, str], None]
     idea_briefs: Callable[[str], IdeaBrief]
+    since: int
     seeds_by: SeedRule = "place"
 
 
@@ -79,7 +85,7 @@ class Proposer:
     async def make(self, unit: Unit, task: DesignTask, parent: CandidateRow, attempt: int) -> Proposal:
         """Make one proposal and verify it, or take both from the store where they were made before."""
         g = self._g
-        key = (g.run_id, g.number, unit[0], unit[1], attempt)
+        key = (g.run_id, g.number, unit.slot, unit.step, attempt)
         task_hash = hashlib.sha256(repr(task).encode()).hexdigest()[:32]
         row = g.store.runs.attempt(*key)
         if row is None or row.task_hash != task_hash:

@@ -20,8 +20,8 @@ from fairnad_engine.training.protocol import Protocol
 
 _STORED = ("epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "seconds")
 _MORE_IMAGES = 2  # of CIFAR-10, in the final training
-Place = tuple[int, int, int]  # generation, slot, step
-Earlier = Callable[[int], Awaitable[frozenset[Place]]]
+Readable = Callable[[CandidateRow], bool]
+Earlier = Callable[[int], Awaitable[Readable]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,8 @@ class Scorer:
 
         Args:
             candidate: What to train.
-            earlier: Gives the places of its own generation that a decision about it may read, once they are over.
+            earlier: Says which candidates a decision about it may read, once those so many places earlier are over;
+                without it those of the generations before.
         """
         seed = self._seed(candidate)
         if self._store.runs.evaluation(self._run_id, candidate.id, "search", seed) is not None:
@@ -96,8 +97,9 @@ class Scorer:
         ended = self._store.runs.evaluation(self._run_id, candidate.id, "screen", seed)
         if ended is None or ended.accuracy is None:
             return self._stored(candidate)
-        places = await earlier(screening.window) if earlier is not None else frozenset()
-        seen = self._seen(candidate, places)
+        before = candidate.generation
+        may_read = await earlier(screening.window) if earlier is not None else lambda one: one.generation < before
+        seen = self._as_seen([one for one in self._store.runs.candidates(self._run_id, before) if may_read(one)])
         decision = screening.rule.decide(candidate.params, candidate.macs, ended.accuracy, seen)
         self._store.runs.decide_screening(
             self._run_id, candidate.id, seed, promoted=decision.promoted, reason=decision.reason
@@ -126,16 +128,6 @@ class Scorer:
 
     def _seed(self, candidate: CandidateRow) -> int:
         return training_seed(self._seeds_by, self._run_seed, candidate.position, candidate.exact_hash)
-
-    def _seen(self, candidate: CandidateRow, places: frozenset[Place]) -> list[Seen]:
-        """What a decision reads: every earlier generation, and the given places of this one, in their order."""
-        return self._as_seen(
-            [
-                one
-                for one in self._store.runs.candidates(self._run_id, candidate.generation)
-                if one.generation < candidate.generation or (one.generation, one.slot, one.step) in places
-            ]
-        )
 
     def _as_seen(self, candidates: list[CandidateRow]) -> list[Seen]:
         short = {e.candidate_id: e.accuracy for e in self._store.runs.evaluations(self._run_id, "screen")}
@@ -271,7 +263,13 @@ class Scorer:
             train_split="full" if purpose == "final" else "train",
             checkpoint_seconds=self._settings.checkpoint_seconds,
             latency_rounds=self._settings.latency_rounds if purpose == "search" else 0,
+            rank=_rank(candidate) if purpose in ("search", "screen") else 0,
         )
+
+
+def _rank(candidate: CandidateRow) -> int:
+    """Generation by generation, and in each the first steps of chains first: a chain is what takes longest to end."""
+    return 2 * candidate.generation + (candidate.stage != 3 or candidate.step > 1)
 
 
 def job_settings(config: RunConfig) -> JobSettings:

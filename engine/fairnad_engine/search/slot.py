@@ -6,7 +6,8 @@ therefore replayed from its beginning after an interruption and continues where 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 
 from fairnad_engine.backbone.failures import Rung, rung_of
@@ -14,8 +15,10 @@ from fairnad_engine.backbone.realisation import judge_realised
 from fairnad_engine.backbone.verifier import Verdict, load_graph
 from fairnad_engine.llm.protocol import DesignTask, Failure, IdeaBrief, Outcome, Purpose
 from fairnad_engine.search.baselines import EDIT
+from fairnad_engine.search.control import StopRequestedError
 from fairnad_engine.search.order import Unit
 from fairnad_engine.search.proposals import Generation, Proposal, Proposer, candidate_name
+from fairnad_engine.search.scoring import Readable
 from fairnad_engine.search.seeds import entropy
 from fairnad_engine.search.selection import counted
 from fairnad_engine.store.records import CandidateRow, SlotRow
@@ -23,6 +26,21 @@ from fairnad_engine.store.records import CandidateRow, SlotRow
 MAX_DEBUGS = 2
 MAX_DOWNSCALES = 4
 MAX_REROLLS = 2
+
+
+async def run_slots(shared: Generation, slots: Sequence[SlotRow]) -> list[SlotRun]:
+    """Run slots beside each other to their ends; they start in the order given.
+
+    Raises:
+        Exception: What ended one of them; the others are ended then.
+    """
+    runs = [SlotRun(shared, slot) for slot in slots]
+    results = await asyncio.gather(*(one.run() for one in runs), return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    # A stop is the consequence of an error where there is one; the error is what the user needs to see.
+    for error in sorted(errors, key=lambda e: isinstance(e, StopRequestedError)):
+        raise error
+    return runs
 
 
 class SlotRun:
@@ -51,14 +69,14 @@ class SlotRun:
             parent = first if first is not None and trained else self._candidate(self._slot.parent_id)
             second = await self._step(2, parent, self._own_memory(first))
         elif self._steps == 2:
-            await self._g.order.finish((self._slot.slot, 2), False)
+            await self._g.order.finish(self._unit(2), False)
         ends = [one.status for one in (first, second) if one is not None]
         state = next((one for one in ("trained", "screened") if one in ends), "cut" if cut else "failed")
         failure = self._failure if state in ("cut", "failed") else None
         self._g.store.runs.set_slot(self._g.run_id, self._g.number, self._slot.slot, state, failure)
 
     async def _step(self, step: int, parent: CandidateRow, extra: tuple[Outcome, ...]) -> CandidateRow | None:
-        unit: Unit = (self._slot.slot, step)
+        unit = self._unit(step)
         candidate: CandidateRow | None = None
         try:
             if await self._g.order.admitted(unit):
@@ -76,9 +94,13 @@ class SlotRun:
         await self._g.order.finish(unit, candidate is not None and bool(counted([candidate])))
         return candidate
 
-    async def _earlier(self, unit: Unit, window: int) -> frozenset[tuple[int, int, int]]:
-        """The places (generation, slot, step) of this generation that a decision about ``unit`` may read."""
-        return frozenset((self._g.number, *one) for one in await self._g.order.earlier(unit, window))
+    def _unit(self, step: int) -> Unit:
+        return Unit(self._g.number, self._slot.slot, step)
+
+    async def _earlier(self, unit: Unit, window: int) -> Readable:
+        """What a decision about ``unit`` may read."""
+        over = await self._g.order.earlier(unit, window)
+        return lambda one: one.generation < self._g.since or (one.generation, one.slot, one.step) in over
 
     async def _propose(self, unit: Unit, parent: CandidateRow, extra: tuple[Outcome, ...]) -> CandidateRow | None:
         """Return a verified, new candidate, stored; or None when the slot has nothing more to try."""
@@ -87,7 +109,7 @@ class SlotRun:
             if idea is not None and self._slot.stage == 1:
                 self._tried.append(idea.id)
             tries = dict.fromkeys(Rung, 0)
-            task = self._task(unit[1], parent, idea, extra)
+            task = self._task(unit.step, parent, idea, extra)
             while True:
                 task = replace(task, attempt=attempt, entropy=self._entropy(unit, attempt))
                 proposal = await self._proposer.make(unit, task, parent, attempt)
@@ -175,13 +197,13 @@ class SlotRun:
         return None, ""
 
     def _record_failure(self, unit: Unit, attempt: int, failure: str, message: str) -> None:
-        key = (self._g.run_id, self._g.number, unit[0], unit[1], attempt)
+        key = (self._g.run_id, self._g.number, unit.slot, unit.step, attempt)
         self._g.store.runs.save_attempt(key, {"failure": failure, "message": message})
 
     def _accept(self, unit: Unit, proposal: Proposal, parent: CandidateRow) -> CandidateRow:
         g, design, verdict = self._g, proposal.design, proposal.verdict
         assert design is not None  # noqa: S101 - accepted proposals have one
-        candidate_id = candidate_name(g.number, self._slot, unit[1])
+        candidate_id = candidate_name(g.number, self._slot, unit.step)
         idea = proposal.idea if self._slot.stage == 1 else None
         told = idea or design.derived
         realised = "unknown"
@@ -193,11 +215,11 @@ class SlotRun:
             g.run_id,
             candidate_id,
             {
-                "position": g.number * 1000 + unit[1] * 400 + unit[0],
+                "position": g.number * 1000 + unit.step * 400 + unit.slot,
                 "generation": g.number,
                 "stage": self._slot.stage,
-                "slot": unit[0],
-                "step": unit[1],
+                "slot": unit.slot,
+                "step": unit.step,
                 "kind": self._slot.kind,
                 "parent_id": parent.id,
                 "idea_id": idea.id if idea and not idea.id.startswith(EDIT) else None,
@@ -228,4 +250,4 @@ class SlotRun:
         return found
 
     def _entropy(self, unit: Unit, attempt: int) -> tuple[int, ...]:
-        return entropy(self._g.run_seed, self._g.number, self._slot.stage, unit[0], unit[1], attempt, "design")
+        return entropy(self._g.run_seed, self._g.number, self._slot.stage, unit.slot, unit.step, attempt, "design")

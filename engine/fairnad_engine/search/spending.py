@@ -47,24 +47,35 @@ class Purse:
         """Whether what was before this slot of a generation spent it all."""
         return self.limited and self._is_out(self._before(self._by_place(), generation, slot))
 
-    def check(self, generation: int, slot: int, units: int) -> Callable[[frozenset[Unit]], bool] | None:
-        """How a generation's units, from a slot on, ask whether there is still something left after others of them.
+    def is_near(self, generation: int, slot: int, units: int, known: int) -> bool:
+        """Whether so many units of a generation, from a slot on, may reach the end.
 
-        None where nothing limits the run, or where its end is so far off that this generation cannot reach it: asking
-        would hold up units for nothing. The generation before tells how dear one is; before the first, the seed.
+        Where they cannot, asking before each of them would hold them up for nothing. The generations before tell how
+        dear one is; before the first, the seed.
+
+        Args:
+            generation: The generation.
+            slot: The first of its slots that are meant.
+            units: How many units they have.
+            known: The last generation that is over.
         """
         if not self.limited:
-            return None
-        before = self._by_place()
-        spent = self._before(before, generation, slot)
-        dear = self._dearest(before, generation, units)
-        if not self._is_out(spent + dear):
-            return None
+            return False
+        costs = self._by_place()
+        place = (generation, slot) if known == generation - 1 else (known + 1, 1)
+        dear = self._dearest(costs, known, units)
+        spent = self._before(costs, *place)
+        for _ in range(known, generation):
+            spent += dear
+        return self._is_out(spent)
+
+    def left_after(self, generation: int, slot: int = 1) -> Callable[[frozenset[Unit]], bool]:
+        """How units from a slot on ask whether there is still something left after others of them."""
+        before = self._before(self._by_place(), generation, slot)
 
         def affordable(over: frozenset[Unit]) -> bool:
-            places = {(generation, *unit) for unit in over}
-            mine = (cost for place, cost in self._by_place().items() if place in places)
-            return not self._is_out(sum(mine, spent))
+            mine = (cost for place, cost in self._by_place().items() if place in over)
+            return not self._is_out(sum(mine, before))
 
         return affordable
 
@@ -73,10 +84,10 @@ class Purse:
             self._tokens and spent.tokens >= self._tokens
         )
 
-    def _dearest(self, costs: dict[Place, Spent], generation: int, units: int) -> Spent:
+    def _dearest(self, costs: dict[Place, Spent], known: int, units: int) -> Spent:
         found = [
             sum((cost for place, cost in costs.items() if place[0] == number), Spent())
-            for number in range(1, generation)
+            for number in range(1, known + 1)
         ]
         seed = costs.get((0, 0, 1), Spent())
         # The seed asks no model: how many tokens a first generation takes is not known, so all of them are in reach.

@@ -33,6 +33,7 @@ class TrainingJob:
         checkpoint_seconds: Least time between two checkpoints of an unfinished training; None writes none.
         latency_rounds: Timed passes at batch 1 and at batch 256 after training; 0 measures no latency.
         record: Whether a GPU may replay the step as a CUDA graph.
+        rank: Of jobs that wait for a place those of the lowest rank get the next one; changes no outcome.
     """
 
     id: str
@@ -51,6 +52,7 @@ class TrainingJob:
     checkpoint_seconds: float | None = None
     latency_rounds: int = 0
     record: bool = True
+    rank: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able form."""
