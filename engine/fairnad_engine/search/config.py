@@ -171,6 +171,9 @@ class SearchSection(_Section):
         stage3_counts: Whether of a chain both models count toward the budget, or the last one.
         proposals: What a proposal sees: the run as the generation before left it (``snapshot``), the stages before
             its own too (``sequential``), or only what the generation before the last left (``lookahead``).
+        structural_quota: Share of a generation's Stage I and III models that must be structural edits.
+        near_duplicates: ``strict`` refuses programs that differ from one of the run by next to nothing, before any
+            training (:mod:`fairnad_engine.search.sketch`).
     """
 
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -185,6 +188,8 @@ class SearchSection(_Section):
     refill: bool = False
     stage3_counts: Literal["both", "last"] = "both"
     proposals: Literal["snapshot", "sequential", "lookahead"] = "snapshot"
+    structural_quota: float = Field(default=0.0, ge=0, le=1)
+    near_duplicates: Literal["off", "strict"] = "off"
 
     @model_validator(mode="before")
     @classmethod
@@ -213,6 +218,7 @@ class SearchSection(_Section):
         """
         dumped = self.model_dump(mode="json")
         later = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals", "method")
+        later += ("structural_quota", "near_duplicates")
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
         if self.method not in BASELINES:
             unset.add("method")

@@ -16,6 +16,7 @@ from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.search.digest import run_digest
 from fairnad_engine.search.fairness import FairSampler
 from fairnad_engine.search.last_look import LastLook
+from fairnad_engine.search.novelty import Novelty
 from fairnad_engine.search.order import UnitOrder
 from fairnad_engine.search.plan import Place, approved_ideas, places_again, plan_slots, waves_of
 from fairnad_engine.search.posterior import read_posterior
@@ -188,7 +189,7 @@ class Search:
             control=self._control,
             order=order,
             lanes=self._lanes,
-            structures=known.exact_hashes(),
+            novelty=Novelty(known, number, self._config.search),
             activity=self._activity,
             idea_briefs=self._brief,
         )

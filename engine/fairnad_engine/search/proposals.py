@@ -22,6 +22,7 @@ from fairnad_engine.llm.protocol import (
 )
 from fairnad_engine.search.archive import Snapshot
 from fairnad_engine.search.control import Control
+from fairnad_engine.search.novelty import Novelty
 from fairnad_engine.search.order import Unit, UnitOrder
 from fairnad_engine.search.scoring import Scorer
 from fairnad_engine.search.seeds import entropy, torch_seed
@@ -47,7 +48,7 @@ class Generation:
     control: Control
     order: UnitOrder
     lanes: asyncio.Semaphore
-    structures: dict[str, str]  # exact hash -> candidate, the snapshot's and this generation's so far
+    novelty: Novelty  # what the snapshot and this wave hold so far
     activity: Callable[[str, str], None]
     idea_briefs: Callable[[str], IdeaBrief]
 
