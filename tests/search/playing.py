@@ -113,10 +113,10 @@ class Scorer:
 
 
 @contextmanager
-def workspace(folder, search=None, budget=None, ideas=2, subs=None):
+def workspace(folder, search=None, budget=None, ideas=2, subs=None, lanes=2):
     """A store with approved ideas and a run that has not begun."""
     config = {"search": {"seed_backbone": "digits-small", **(search or {})}, "budget": {**SMALL, **(budget or {})}}
-    config |= {"model": {"llm": "rules"}, "data": {"protocol": "smoke"}}
+    config |= {"model": {"llm": "rules", "lanes": lanes}, "data": {"protocol": "smoke"}}
     folder.mkdir(parents=True, exist_ok=True)
     with Store(folder / "w.db") as store:
         store._db.execute("PRAGMA synchronous = OFF")  # nothing here outlives the power

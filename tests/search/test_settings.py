@@ -29,6 +29,8 @@ LATER = {
     "search.refill": True,
     "search.stage3_counts": "last",
     "search.proposals": "sequential",
+    "search.structural_quota": 0.5,
+    "search.near_duplicates": "strict",
     "budget.hours": 2.0,
     "budget.tokens": 10,
 }

@@ -134,7 +134,15 @@ class GRN(nn.Module):
         return self.g * (x * (e / (e.mean(1, keepdim=True) + 1e-6))) + self.b + x
 """,
     ),
-    "local-response": after("nn.LocalResponseNorm(3)"),
+    "local-response": after(
+        "Respond()",
+        """
+class Respond(nn.Module):
+    def forward(self, x):
+        s = F.pad(x.square(), (0, 0, 0, 0, 1, 1))
+        return x / (1 + 0.1 * (s[:, :-2] + s[:, 1:-1] + s[:, 2:])).pow(0.75)
+""",
+    ),
     "gelu": every("conv(a, b, 3, s), nn.BatchNorm2d(b), nn.GELU(), cb(b, b)", ", act=nn.GELU()"),
     "swish-by-hand": every(
         "conv(a, b, 3, s), nn.BatchNorm2d(b), Swish(), cb(b, b)",

@@ -13,7 +13,7 @@ from typing import NamedTuple
 _LINES: tuple[tuple[str, str, str, str], ...] = (
     # Convolutions
     ("base", "separable", "conv.depthwise", "conv.grouped conv.large-kernel residual.shortcut-projection"),
-    ("base", "grouped", "conv.grouped branch.cardinality", "conv.depthwise branch.multi-kernel"),
+    ("base", "grouped", "conv.grouped", "conv.depthwise branch.multi-kernel"),
     ("grouped", "separable", "conv.depthwise", "conv.grouped"),
     ("separable", "grouped", "conv.grouped", "conv.depthwise"),
     ("one-by-one", "depth-multiplier", "conv.depthwise", "conv.grouped"),
@@ -69,7 +69,7 @@ _LINES: tuple[tuple[str, str, str, str], ...] = (
     ("base", "dropout-before-head", "", "residual.stochastic-depth"),
     # Branches
     ("base", "two-kernels", "branch.multi-kernel conv.large-kernel", "branch.cardinality branch.pooled-branch"),
-    ("base", "two-dilations", "branch.multi-kernel conv.dilated", "branch.cardinality conv.large-kernel"),
+    ("base", "two-dilations", "conv.dilated", "branch.cardinality conv.large-kernel"),
     ("base", "many-paths", "branch.cardinality", "branch.multi-kernel branch.pooled-branch"),
     ("base", "pooled-path", "branch.pooled-branch", "mixing.pooling-mixer branch.multi-kernel branch.cardinality"),
     ("base", "split", "branch.channel-split", "gate.multiplicative channel.channel-shuffle conv.grouped"),
@@ -95,7 +95,7 @@ _LINES: tuple[tuple[str, str, str, str], ...] = (
     ("se", "spatial-gate", "gate.spatial", "gate.squeeze-excitation gate.efficient-channel"),
     ("base", "glu", "gate.multiplicative", "gate.squeeze-excitation gate.spatial branch.channel-split"),
     # Fusion
-    ("base", "concat", "fusion.concat", "fusion.weighted links.dense links.skip"),
+    ("base", "concat", "fusion.concat", "fusion.weighted links.dense links.skip links.multi-scale"),
     ("base", "weighted", "fusion.weighted", "fusion.concat gate.squeeze-excitation"),
     ("base", "selective", "fusion.weighted branch.multi-kernel", "fusion.concat mixing.self-attention"),
     ("base", "se", "", "fusion.weighted residual.residual-scaling"),
@@ -125,11 +125,11 @@ _LINES: tuple[tuple[str, str, str, str], ...] = (
     ("base", "max-pooled", "", "schedule.early schedule.separate-layer"),
     # Links
     ("base", "skip", "links.skip", "links.dense links.multi-scale fusion.concat"),
-    ("base", "skip-concat", "links.skip fusion.concat", "links.dense links.multi-scale"),
-    ("base", "dense-stages", "links.dense", "links.multi-scale fusion.weighted"),
-    ("skip", "dense-stages", "links.dense", "links.multi-scale"),
-    ("base", "pyramid-head", "links.multi-scale", "links.skip links.dense tail.final-expansion fusion.concat"),
-    ("base", "top-down", "links.multi-scale", "links.dense links.skip"),
+    ("base", "skip-concat", "links.skip fusion.concat", "links.dense"),
+    ("base", "dense-stages", "links.dense", "fusion.weighted"),
+    ("skip", "dense-stages", "links.dense", "fusion.weighted"),
+    ("base", "pyramid-head", "links.multi-scale", "links.dense tail.final-expansion"),
+    ("base", "top-down", "links.multi-scale", "links.dense"),
     ("base", "dense-layers", "links.dense fusion.concat", "links.multi-scale links.skip"),
     # Tails
     ("base", "power-mean", "tail.generalised-pooling", "tail.attention-pooling tail.final-expansion"),

@@ -84,6 +84,9 @@ DROP_PATHS = {
         "if self.training else x"
     ),
     "bernoulli_": "x = x * x.new_empty((x.shape[0], 1)).bernoulli_(0.5).div_(0.5) if self.training else x",
+    "bernoulli of a tensor": (
+        "x = x * torch.bernoulli(torch.full((x.shape[0], 1), 0.5, device=x.device)) / 0.5 if self.training else x"
+    ),
     "dropout of ones": "x = x * F.dropout(torch.ones((x.shape[0], 1), dtype=x.dtype), 0.5, self.training)",
 }
 

@@ -175,6 +175,9 @@ class SearchSection(_Section):
             equal networks of paired runs come to equal scores and are trained once in a workspace.
         control: When the seed at the budget's edge is trained, which every report sets beside the front: with
             ``finish``, at the end of the ``search``, or never (``off``). It changes nothing of the outcome.
+        structural_quota: Share of a generation's Stage I and III models that must be structural edits.
+        near_duplicates: ``strict`` refuses programs that differ from one of the run by next to nothing, before any
+            training (:mod:`fairnad_engine.search.sketch`).
     """
 
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -191,6 +194,8 @@ class SearchSection(_Section):
     proposals: Literal["snapshot", "sequential", "lookahead"] = "snapshot"
     seeds_by: Literal["place", "structure"] = "place"
     control: Literal["finish", "search", "off"] = "finish"
+    structural_quota: float = Field(default=0.0, ge=0, le=1)
+    near_duplicates: Literal["off", "strict"] = "off"
 
     @model_validator(mode="before")
     @classmethod
@@ -218,7 +223,8 @@ class SearchSection(_Section):
         A method that only sets other settings is no setting of its own.
         """
         dumped = self.model_dump(mode="json", exclude={"control"})
-        later = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals", "method", "seeds_by")
+        sampling = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals")
+        later = (*sampling, "method", "seeds_by", "structural_quota", "near_duplicates")
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
         if self.method not in BASELINES:
             unset.add("method")

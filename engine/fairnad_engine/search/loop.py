@@ -14,6 +14,7 @@ from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.digest import run_digest
 from fairnad_engine.search.last_look import LastLook
+from fairnad_engine.search.novelty import Novelty
 from fairnad_engine.search.opening import Opener
 from fairnad_engine.search.order import Unit, UnitOrder, units_of
 from fairnad_engine.search.overlap import overlap
@@ -173,8 +174,8 @@ class Search:
         near = self._purse.is_near(number, first, len(units), number - 1)
         order = self._order(remaining)
         order.extend(units, self._purse.left_after(number, first) if near else None)
-        structures = snapshot_at(self._store, self._run.id, number, first).exact_hashes()
-        return await run_slots(self._shared(number, seen, order, structures, begins=first == 1), slots)
+        novelty = self._novelty(number, first)
+        return await run_slots(self._shared(number, seen, order, novelty, begins=first == 1), slots)
 
     async def _overlapping(self, number: int) -> int:
         """Generations of which two are under way at a time; the number behind the last one."""
@@ -184,7 +185,7 @@ class Search:
         counts = {Unit(c.generation, c.slot, c.step) for c in counted(self._store.runs.candidates(self._run.id))}
         for unit in order.units:
             order.note(unit, unit in counts)
-        structures = snapshot_at(self._store, self._run.id, number, 1).exact_hashes()
+        novelty = self._novelty(number, 1)
         places = places_of(self._config)
 
         def is_near(number: int) -> bool:
@@ -204,7 +205,7 @@ class Search:
             slots = self._opener.open(number, places, seen)
             affordable = self._purse.left_after(1) if is_near(number) else None
             order.extend(units_of(number, slots, chains_lead=True), affordable)
-            shared = self._shared(number, seen, order, structures, since=1)
+            shared = self._shared(number, seen, order, novelty, since=1)
             return run_slots(shared, sorted(slots, key=lambda one: one.stage != 3))
 
         return await overlap(number, order, is_wanted=is_wanted, begin=begin, close=self._close)
@@ -212,12 +213,15 @@ class Search:
     def _order(self, remaining: int) -> UnitOrder:
         return UnitOrder(remaining, chains_count_once=self._config.search.stage3_counts == "last")
 
+    def _novelty(self, number: int, slot: int) -> Novelty:
+        return Novelty(snapshot_at(self._store, self._run.id, number, slot), self._config.search)
+
     def _shared(
         self,
         number: int,
         seen: Snapshot,
         order: UnitOrder,
-        structures: dict[str, str],
+        novelty: Novelty,
         *,
         begins: bool = True,
         since: int | None = None,
@@ -238,7 +242,7 @@ class Search:
             control=self._control,
             order=order,
             lanes=self._lanes,
-            structures=structures,
+            novelty=novelty,
             activity=self._activity,
             idea_briefs=self._opener.briefs(number, begins=begins),
             since=number if since is None else since,

@@ -10,14 +10,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from fairnad_engine.llm.protocol import EditType, Outcome
 from fairnad_engine.search.archive import remember
 from fairnad_engine.search.sketch import Sketch, similarity, sketch
 from fairnad_engine.store.records import AttemptRow, CandidateRow
 
-NearDuplicates = Literal["off", "strict"]
 QUOTA = "quota"
 NEAR_DUPLICATE = "near-duplicate"
 SIMILAR_ENOUGH = 0.995

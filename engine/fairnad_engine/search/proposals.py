@@ -22,6 +22,7 @@ from fairnad_engine.llm.protocol import (
 )
 from fairnad_engine.search.archive import Snapshot
 from fairnad_engine.search.control import Control
+from fairnad_engine.search.novelty import Novelty
 from fairnad_engine.search.order import Unit, UnitOrder
 from fairnad_engine.search.scoring import Scorer
 from fairnad_engine.search.seeds import SeedRule, initial_weights_seed
@@ -34,7 +35,7 @@ class Generation:
     """What the slots of one generation share that start together.
 
     Attributes:
-        structures: Candidate by exact hash, of everything before these slots and of what they settled so far.
+        novelty: What everything before these slots holds, and what they settled so far.
         since: The first generation with units in the order; all before it is over.
     """
 
@@ -52,7 +53,7 @@ class Generation:
     control: Control
     order: UnitOrder
     lanes: asyncio.Semaphore
-    structures: dict[str, str]
+    novelty: Novelty
     activity: Callable[[str, str], None]
     idea_briefs: Callable[[str], IdeaBrief]
     since: int

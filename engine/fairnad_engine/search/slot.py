@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from fairnad_engine.backbone.failures import Rung, rung_of
 from fairnad_engine.backbone.realisation import judge_realised
 from fairnad_engine.backbone.verifier import Verdict, load_graph
-from fairnad_engine.llm.protocol import DesignTask, Failure, IdeaBrief, Outcome, Purpose
+from fairnad_engine.llm.protocol import Design, DesignTask, Failure, IdeaBrief, Outcome, Purpose
 from fairnad_engine.search.baselines import EDIT
 from fairnad_engine.search.control import StopRequestedError
 from fairnad_engine.search.order import Unit
@@ -116,9 +116,11 @@ class SlotRun:
                 failure = proposal.verdict.failure
                 if failure is None:
                     await self._g.order.my_turn(unit)
-                    failure, message = self._known_structure(proposal, parent)
+                    design = proposal.design
+                    assert design is not None  # noqa: S101 - what was verified is a design
+                    failure, message = self._g.novelty.refusal(self._slot, design, proposal.verdict, parent)
                     if failure is None:
-                        return self._accept(unit, proposal, parent)
+                        return self._accept(unit, design, proposal, parent)
                     proposal = replace(proposal, verdict=Verdict(failure, message))
                     self._record_failure(unit, attempt, failure, message)
                 self._failure = failure
@@ -184,25 +186,12 @@ class SlotRun:
             return replace(base, purpose=original, original=None)
         return None
 
-    def _known_structure(self, proposal: Proposal, parent: CandidateRow) -> tuple[str | None, str]:
-        """Structure by rule: refuse what equals the parent, was seen before, or only changes widths."""
-        verdict = proposal.verdict
-        if verdict.exact_hash == parent.exact_hash:
-            return "unchanged", "the graph equals the parent's"
-        seen = self._g.structures.get(verdict.exact_hash)
-        if seen is not None:
-            return "duplicate", f"the graph equals that of {seen}"
-        if self._slot.stage != 2 and verdict.width_hash == parent.width_hash:
-            return "width-only", "only channel counts differ from the parent"
-        return None, ""
-
     def _record_failure(self, unit: Unit, attempt: int, failure: str, message: str) -> None:
         key = (self._g.run_id, self._g.number, unit.slot, unit.step, attempt)
         self._g.store.runs.save_attempt(key, {"failure": failure, "message": message})
 
-    def _accept(self, unit: Unit, proposal: Proposal, parent: CandidateRow) -> CandidateRow:
-        g, design, verdict = self._g, proposal.design, proposal.verdict
-        assert design is not None  # noqa: S101 - accepted proposals have one
+    def _accept(self, unit: Unit, design: Design, proposal: Proposal, parent: CandidateRow) -> CandidateRow:
+        g, verdict = self._g, proposal.verdict
         candidate_id = candidate_name(g.number, self._slot, unit.step)
         idea = proposal.idea if self._slot.stage == 1 else None
         told = idea or design.derived
@@ -210,7 +199,7 @@ class SlotRun:
         if told is not None:
             parent_graph, child_graph = (load_graph(g.store.files, one) for one in (parent.graph, verdict.graph))
             realised = judge_realised(parent_graph, child_graph, g.template.sub(told.sub))
-        g.structures[verdict.exact_hash] = candidate_id
+        g.novelty.accept(candidate_id, self._slot, design, verdict)
         g.store.runs.save_candidate(
             g.run_id,
             candidate_id,
