@@ -213,6 +213,11 @@ class SearchSection(_Section):
         return self
 
     @property
+    def overlaps(self) -> bool:
+        """Whether a generation may begin while the one before goes on: its slots are all known when it begins."""
+        return self.proposals == "lookahead" and not self.refill
+
+    @property
     def draws_ideas(self) -> bool:
         """Whether the search needs approved ideas."""
         return self.stages[0] > 0 and self.method not in BASELINES

@@ -84,18 +84,13 @@ class Search:
         number = len(done) + 1
         last_look = LastLook(self._store, self._run.id, self._config.budget.trained, self._scorer)
         if not last_look.begun:
-            number = await (self._overlapping(number) if self._overlaps else self._one_by_one(number))
+            number = await (self._overlapping(number) if self._config.search.overlaps else self._one_by_one(number))
         if self._config.fidelity.mode != "off":
             await last_look.run(number - 1)
             self._score(number - 1)
         digest = run_digest(self._store, self._run.id)
         self._store.runs.end(self._run.id, digest)
         return digest
-
-    @property
-    def _overlaps(self) -> bool:
-        """Whether a generation may begin while the one before goes on: its slots are all known when it begins."""
-        return self._config.search.proposals == "lookahead" and not self._config.search.refill
 
     def _remaining(self, number: int, slot: int = 1) -> int:
         """Models that the budget allowed where everything before this slot of a generation was over."""

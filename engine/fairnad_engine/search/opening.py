@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.protocol import IdeaBrief
+from fairnad_engine.search.ancestry import uses_through
 from fairnad_engine.search.archive import Snapshot, snapshot_at
 from fairnad_engine.search.baselines import EDIT, edit_brief, plan_baseline
 from fairnad_engine.search.config import BASELINES, RunConfig
@@ -82,17 +83,21 @@ class Opener:
         by_trained = search.fair_unit == "trained"
         levels = {sub.id: self._template.level_of(sub.id) for sub in self._template.subs}
         live = begins and "replay" not in self._run.environment  # a replay has its ideas recorded
+        uses = sampling.uses(run_id)
+        # The generation before may be over by chance, after an interruption or in a fork: it is read as if it were not.
+        seen_uses = uses_through(self._store, run_id, number - 1, closed=number - 2) if search.overlaps else uses
         sampler = FairSampler(
             approved_ideas(self._store, run_id, number, levels, begins=live),
             sampling.counts_of_trained(run_id, through) if by_trained else sampling.counts(run_id),
-            sampling.uses(run_id),
+            seen_uses,
             search.fairness,
             unit=search.fair_unit,
             posterior=read_posterior(self._store, run_id, through, search.thompson),
         )
         slots = plan_slots(places, number, self._config, seen, sampler, self._run.seed)
         sampling.save_counts(run_id, sampler.counts.values())
-        sampling.save_uses(run_id, sampler.uses)
+        drawn = {one: uses.get(one, 0) + n - seen_uses.get(one, 0) for one, n in sampler.uses.items()}
+        sampling.save_uses(run_id, drawn)
         return slots
 
     def _freeze_briefs(self, number: int, slots: list[Row], *, first: bool) -> None:
