@@ -19,6 +19,7 @@ _TITLES = {
     "input_pipeline": "Input pipeline",
     "jail": "The jail",
     "fidelity": "Fidelity",
+    "pipeline": "How busy trainers are kept",
     "gpu": "On a GPU",
 }
 _PART = """

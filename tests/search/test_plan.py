@@ -123,7 +123,9 @@ def test_chains_lead_where_generations_overlap_and_every_first_proposal_starts_a
 LONG = 3000.0
 
 
-@pytest.mark.parametrize("variant", [{}, {"proposals": "sequential", "refill": True}, {"proposals": "lookahead"}], ids=str)
+@pytest.mark.parametrize(
+    "variant", [{}, {"proposals": "sequential", "refill": True}, {"proposals": "lookahead"}], ids=str
+)
 @pytest.mark.parametrize("budget", [{"hours": 24.5 * LONG / 3600}, {"tokens": 5050}], ids=str)
 def test_time_and_tokens_end_a_run_where_the_stored_costs_reach_them(budget, variant, tmp_path):
     digests = []
