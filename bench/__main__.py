@@ -20,6 +20,7 @@ _TITLES = {
     "jail": "The jail",
     "fidelity": "Fidelity",
     "search_table": "Search",  # of runs that are kept; `make bench-search` makes them
+    "pipeline": "How busy trainers are kept",
     "gpu": "On a GPU",
 }
 _PART = """

@@ -4,7 +4,7 @@
 trainers only say how long they take. The event loop's clock jumps to the next moment at which something happens, so
 hours pass in seconds and a figure is the same on every machine.
 
-``python -m bench.pipeline`` prints the figures; exit 1 where a target is missed.
+``python -m bench pipeline`` prints the table; exit 1 where a target is missed.
 """
 
 from __future__ import annotations
@@ -262,7 +262,7 @@ def main() -> list[Row]:
                 share = busy(simulate(seen, Path(folder)))
             aim = target if mode == "lookahead" else 0.0  # the paper's form waits for each generation's last training
             told = f">= {100 * aim:.0f} %" if aim else ""
-            rows.append((f"trainers busy, {mode}, {name}", f"{100 * share:.0f} %", told, share >= aim))
+            rows.append((f'trainers busy, proposals = "{mode}": {name}', f"{100 * share:.0f} %", told, share >= aim))
     even = Scene(60, 60, lanes=8, streams=8, passing=0.56)
     pipeline = pipeline_of(even)
     ends = (

@@ -74,6 +74,12 @@ def _try(name: str, look: Callable[[RunConfig], str], settings: RunConfig) -> Ch
 def _model(settings: RunConfig) -> str:
     from fairnad_engine.llm.models import check_llm
 
+    rules_alone = settings.model.llm == "rules" or settings.model.edit_format == "catalogue"
+    if settings.search.method == "llm-no-idea" and rules_alone:
+        raise InputError(
+            "search.method: llm-no-idea asks a language model for a change of its own; name one with --llm "
+            "ollama:MODEL, and edit_format whole or diff"
+        )
     return check_llm(settings.model.llm).name
 
 

@@ -3,10 +3,11 @@
 import pytest
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.preflight import check_before_start
 from fairnad_engine.search.baselines import EDIT, POPULATION, edit_brief, plan_baseline
-from fairnad_engine.search.config import BASELINES, METHODS, RunConfig, parse_config
+from fairnad_engine.search.config import BASELINES, METHOD_ALIASES, METHODS, RunConfig, parse_config
 from fairnad_engine.search.plan import places_of, waves_of
-from fairnad_engine.search.selection import rank_and_crowding
+from fairnad_engine.search.selection import rank_and_crowding, top_by_accuracy
 from tests.search.playing import RUN, Designer, Verifier, play, template_of, workspace
 
 MIX = {"stages": (6, 4, 2)}
@@ -22,6 +23,7 @@ ROWS = {
     "random": {"search.stages"},
     "evolution": {"search.stages"},
     "nsga2": {"search.stages"},
+    "llm-no-idea": {"search.stages"},
 }
 LATER = {
     "search.fair_unit": "trained",
@@ -58,6 +60,22 @@ def differences(config):
 def test_each_row_of_the_ablation_is_one_setting_and_changes_what_it_names(method):
     config = nested("search.method", method)
     assert differences(config) - {"search.method"} == ROWS[method]
+
+
+@pytest.mark.parametrize("name", ["uniform", "fair", "fair+pareto", "fairnad", "iterative", "random", "nsga2",
+                                  "regularized-evolution", "stage1-only", "stage3-only", "llm-no-idea"])  # fmt: skip
+def test_every_row_of_the_paper_and_every_baseline_goes_by_its_name(name):
+    config = nested("search.method", name)
+    assert config.search.method == METHOD_ALIASES.get(name, name)
+    assert config == nested("search.method", METHOD_ALIASES.get(name, name))
+    stages = {"stage1-only": (True, False, False), "stage3-only": (False, False, True)}
+    if name in stages:
+        assert tuple(slots > 0 for slots in config.search.stages) == stages[name]
+
+
+def test_a_model_without_ideas_needs_a_model():
+    with pytest.raises(InputError, match=r"llm-no-idea.*--llm ollama:MODEL"):
+        check_before_start(parse_config({"search": {"method": "llm-no-idea"}, "model": {"llm": "rules"}}, "test"))
 
 
 def test_the_rows_add_one_part_after_the_other():
@@ -247,6 +265,9 @@ class Models:
     def trained(self):
         return [c for c in self._candidates if c.status == "trained"]
 
+    def best(self):
+        return top_by_accuracy(self.trained(), 5)
+
 
 @pytest.fixture(scope="module")
 def archive(whole):
@@ -286,6 +307,16 @@ def test_nsga2_draws_from_the_best_by_rank_and_crowding(archive, template):
     assert all((ranks[c.id][0], -ranks[c.id][1]) <= (worst[0], -worst[1]) for c in parents("nsga2", archive, template))
 
 
+def test_a_model_without_ideas_is_told_to_choose_and_begins_where_stage_one_does(archive, template):
+    able = {c.id for c in sorted(archive.trained(), key=lambda c: (-c.accuracy, c.macs, c.position))[:5]}
+    slots = plan_baseline("llm-no-idea", range(1, 200), 3, archive, template, 0)
+    assert {slot["parent_id"] for slot in slots} == able
+    assert {idea for slot in slots for idea in slot["ideas"]} == {EDIT + "any"}
+    brief = edit_brief(EDIT + "any", template)
+    assert (brief.main, brief.sub) == ("", "")
+    assert "yourself" in brief.instruction
+
+
 def test_edits_are_uniform_over_the_sub_categories(archive, template):
     slots = plan_baseline("random", range(1, 2001), 1, archive, template, 1)
     counts = [sum(slot["ideas"][0] == EDIT + sub.id for slot in slots) for sub in template.subs]
@@ -306,4 +337,5 @@ def test_a_baseline_has_no_idea_no_turn_and_keeps_the_accounts(method, tmp_path)
         assert all(c.idea_id is None and c.derived is None for c in candidates)
         assert store.sampling.turn_outcomes(RUN) == {}
         assert store.sampling.counts(RUN) == store.sampling.uses(RUN) == {}
-        assert {c.realised for c in candidates[1:]} == {"yes", "no"}
+        judged = {"unknown"} if method == "llm-no-idea" else {"yes", "no"}
+        assert {c.realised for c in candidates[1:]} == judged

@@ -1,4 +1,5 @@
-"""Searches without ideas, behind the same evaluator, verifier and accounts: random, regularized evolution, NSGA-II.
+"""Searches without ideas, behind the same evaluator, verifier and accounts: random, regularized evolution, NSGA-II,
+and a language model that is left to itself.
 
 A child is its parent with one random edit: sub-categories of the template are drawn uniformly, and the designer
 applies some change of the first one's kind; where it has none on this parent, of the second or third. No idea, no
@@ -19,6 +20,7 @@ from fairnad_engine.search.selection import rank_and_crowding, tournament
 from fairnad_engine.store.records import CandidateRow, Row
 
 EDIT = "edit:"  # how the id of an edit begins, where an idea's would stand
+OWN_CHOICE = "any"  # the edit that is left to the model
 POPULATION = 20  # of evolution and of NSGA-II
 TOURNAMENT = 5  # of evolution
 _EDITS = 3  # as a turn has an idea and two alternates
@@ -33,6 +35,7 @@ def plan_baseline(
         method: ``random``: a parent drawn from all models. ``evolution``: regularized evolution (Real et al. 2019,
             arXiv:1802.01548): the best of 5 drawn from the 20 youngest models, validation accuracy deciding.
             ``nsga2``: a binary tournament by rank and crowding among the 20 best by these (Deb et al. 2002).
+            ``llm-no-idea``: parents as in Stage I; the language model is given no idea and chooses its change.
         places: Numbers of the slots.
         number: The generation.
         snapshot: What may be seen.
@@ -41,8 +44,10 @@ def plan_baseline(
     """
     slots: list[Row] = []
     for slot in places:
-        parent = _parent(method, snapshot.trained(), generator(entropy(run_seed, number, 1, slot, "parent")))
+        pool = snapshot.best() if method == "llm-no-idea" else snapshot.trained()
+        parent = _parent(method, pool, generator(entropy(run_seed, number, 1, slot, "parent")))
         drawn = generator(entropy(run_seed, number, 1, slot, "edit")).permutation(len(template.subs))[:_EDITS]
+        edits = [EDIT + (OWN_CHOICE if method == "llm-no-idea" else template.subs[int(n)].id) for n in drawn]
         slots.append(
             {
                 "slot": slot,
@@ -50,7 +55,7 @@ def plan_baseline(
                 "kind": Purpose.IDEA.value,
                 "main": None,
                 "sub": None,
-                "ideas": [EDIT + template.subs[int(n)].id for n in drawn],
+                "ideas": edits,
                 "parent_id": parent.id,
             }
         )
@@ -59,6 +64,9 @@ def plan_baseline(
 
 def edit_brief(edit: str, template: Template) -> IdeaBrief:
     """An edit as a designer sees it: its kind alone, so that place and parameters are the designer's draw."""
+    if edit == EDIT + OWN_CHOICE:
+        told = "Choose one change of the parent's structure yourself, the one that you expect to help most."
+        return IdeaBrief(edit, "", "", "a change of your own", told)
     sub = template.sub(edit.removeprefix(EDIT))
     return IdeaBrief(edit, sub.main, sub.id, sub.name, f"Make one change of this kind: {sub.name}.")
 

@@ -18,7 +18,9 @@ from fairnad_engine.on_finish import split_command
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
 
 Fairness = Literal["main+sub", "level+main+sub", "main", "sub", "none"]
-Method = Literal["fairnad", "uniform", "fair", "fair+pareto", "iterative", "random", "evolution", "nsga2"]
+Method = Literal[
+    "fairnad", "uniform", "fair", "fair+pareto", "iterative", "random", "evolution", "nsga2", "llm-no-idea"
+]
 
 # What a method means where nothing else is said. The first five are the rows of the paper's ablation (method,
 # section 6) at one size of a generation: twenty models, of a chain two. The baselines draw no ideas; evolution is
@@ -32,8 +34,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "random": {"stages": (20, 0, 0)},
     "evolution": {"stages": (4, 0, 0)},
     "nsga2": {"stages": (20, 0, 0)},
+    "llm-no-idea": {"stages": (20, 0, 0)},
 }
-BASELINES = ("random", "evolution", "nsga2")
+BASELINES = ("random", "evolution", "nsga2", "llm-no-idea")
+# Other names of the same: the baseline by its full one, the ablations by what is left of the stages.
+METHOD_ALIASES = {"regularized-evolution": "evolution", "stage1-only": "fair", "stage3-only": "iterative"}
 _MOST_SLOTS = 400  # of a generation
 
 
@@ -203,7 +208,10 @@ class SearchSection(_Section):
         if not isinstance(given, dict):
             return given
         method = given.get("method")
-        return {**METHODS.get(method, {}), **given} if isinstance(method, str) else given
+        if not isinstance(method, str):
+            return given
+        method = METHOD_ALIASES.get(method, method)
+        return {**METHODS.get(method, {}), **given, "method": method}
 
     @model_validator(mode="after")
     def _some_slots(self) -> SearchSection:

@@ -196,7 +196,7 @@ class SlotRun:
         idea = proposal.idea if self._slot.stage == 1 else None
         told = idea or design.derived
         realised = "unknown"
-        if told is not None:
+        if told is not None and told.sub:
             parent_graph, child_graph = (load_graph(g.store.files, one) for one in (parent.graph, verdict.graph))
             realised = judge_realised(parent_graph, child_graph, g.template.sub(told.sub))
         g.novelty.accept(candidate_id, self._slot, design, verdict)
