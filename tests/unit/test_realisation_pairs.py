@@ -26,8 +26,8 @@ def features_of(name: str) -> dict[str, float]:
     return graph_features(parse_graph(json.loads(json.dumps(document))))
 
 
-def agrees(pair: Pair) -> bool:
-    return judge_features(features_of(pair.parent), features_of(pair.child), TEMPLATE.sub(pair.sub)) == pair.label
+def verdict(pair: Pair) -> str:
+    return judge_features(features_of(pair.parent), features_of(pair.child), TEMPLATE.sub(pair.sub))
 
 
 def test_pairs_cover_every_sub_category_both_ways() -> None:
@@ -39,12 +39,15 @@ def test_pairs_cover_every_sub_category_both_ways() -> None:
 
 
 @pytest.mark.slow
-def test_verdicts_agree_with_judgements_by_hand() -> None:
-    wrong = [pair for pair in PAIRS if not agrees(pair)]
-    asked, missed = Counter(pair.sub for pair in PAIRS), Counter((pair.sub, pair.label) for pair in wrong)
-    for (sub, label), times in sorted(missed.items()):
-        print(f"{sub}: {times} of {asked[sub]} judged {label} by hand and not by its signature")
+@pytest.mark.parametrize("held_out", [False, True])
+def test_verdicts_agree_with_judgements_by_hand(held_out: bool) -> None:
+    judged = [(pair, verdict(pair)) for pair in PAIRS if pair.held_out is held_out]
+    wrong = [(*pair, found) for pair, found in judged if found != pair.label]
+    confusion = Counter((pair.label, found) for pair, found in judged)
+    print(f"{len(judged)} pairs, {len(wrong)} judged otherwise: {dict(confusion)}")
+    for main, asked in sorted(Counter(pair.sub.split(".")[0] for pair, _ in judged).items()):
+        agreed = sum(found == pair.label for pair, found in judged if pair.sub.split(".")[0] == main)
+        print(f"{main}: {agreed} of {asked}")
+    assert len(judged) >= 100
     for label in ("yes", "no"):
-        these = [pair for pair in PAIRS if pair.label == label]
-        assert sum(pair in wrong for pair in these) <= 0.1 * len(these), wrong
-    assert len(wrong) <= 0.1 * len(PAIRS), wrong
+        assert confusion[label, label] >= 0.9 * sum(pair.label == label for pair, _ in judged), wrong
