@@ -705,6 +705,7 @@ async def test_the_curve_has_the_band_of_a_baseline_where_a_study_has_one(run, s
     async with desk(store) as (app, screen, pilot):
         app.selected_run = run.id
         screen.reload()
+        await wait_for(lambda: screen.head.id == run.id, "the run")
         await wait_for(lambda: screen._baseline == found, "the baseline")
         trained = sum(one.trained for one in screen._snapshot.generations)
         await pilot.press("4", "4", "z")
