@@ -492,7 +492,7 @@ async def test_a_run_chosen_elsewhere_is_followed_live(run, store):
 async def test_keys_go_to_the_candidates_at_first_and_hidden_panes_are_named(run, store):
     async with desk(store, SMALL) as (app, screen, pilot):
         assert isinstance(screen.focused_pane, CandidatePane)
-        assert "hidden: 2 sampling  4 volume  6 failures  7 log  8 ledger" in shown(app)
+        assert "hidden: 2 ideas 4 volume 6 failures 7 log 8 ledger" in shown(app)
         await pilot.press("5")
         await wait_for(lambda: re.search(r"hidden: .*\b5\b", shown(app)), "the hidden pane")
         await pilot.press("z")
@@ -705,6 +705,7 @@ async def test_the_curve_has_the_band_of_a_baseline_where_a_study_has_one(run, s
     async with desk(store) as (app, screen, pilot):
         app.selected_run = run.id
         screen.reload()
+        await wait_for(lambda: screen.head.id == run.id, "the run")
         await wait_for(lambda: screen._baseline == found, "the baseline")
         trained = sum(one.trained for one in screen._snapshot.generations)
         await pilot.press("4", "4", "z")

@@ -10,7 +10,7 @@ from fairnad_screens.text import GLYPHS, plain_line
 from fairnad_screens.widgets.search_pane import LinePane
 
 # Names of the columns of what turns became, in full and where there is little room.
-_WIDE = (("tried", 6), ("valid", 6), ("realised", 9), ("trained", 8), ("front", 6))
+_WIDE = (("tried", 6), ("valid", 6), ("real", 5), ("trained", 8), ("front", 6))
 _NARROW = (("tri", 4), ("val", 4), ("rea", 4), ("tra", 4), ("fro", 4))
 _ROOMY = 72
 _INDENT = 2
