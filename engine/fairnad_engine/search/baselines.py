@@ -1,5 +1,6 @@
-"""Searches without ideas, behind the same evaluator, verifier and accounts: random, regularized evolution, NSGA-II,
-and a language model that is left to itself.
+"""Searches without ideas, behind the same evaluator, verifier and accounts.
+
+Random, regularized evolution, NSGA-II, and a language model that is left to itself.
 
 A child is its parent with one random edit: sub-categories of the template are drawn uniformly, and the designer
 applies some change of the first one's kind; where it has none on this parent, of the second or third. No idea, no
