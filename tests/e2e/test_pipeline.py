@@ -103,6 +103,7 @@ def test_another_seed_gives_another_digest(undisturbed, fairnad, small_config, t
     assert digest(tmp_path / "fairnad.db") != digest(undisturbed[0] / "fairnad.db")
 
 
+@pytest.mark.timeout(600)
 def test_killed_three_times_and_resumed_it_equals_the_undisturbed_run(undisturbed, fairnad, small_config, tmp_path):
     db = tmp_path / "fairnad.db"
     assert fairnad("papers", "add", "samples").code == 0

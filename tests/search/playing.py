@@ -72,8 +72,8 @@ class Designer:
 
 
 class Verifier:
-    def __init__(self, fails=0.2):
-        self.fails = fails
+    def __init__(self, fails=0.2, twins=0.08, kinds=3):
+        self.fails, self.twins, self.kinds = fails, twins, kinds
 
     def verify(self, source, width, seed):
         if chance("verdict", source) < self.fails:
@@ -81,7 +81,8 @@ class Verifier:
         size = 1000 + int(50_000 * chance("size", source))
         name = hashlib.sha256(source.encode()).hexdigest()[:12]
         # A few structures come twice, which the order of slots has to settle.
-        name = f"twin{int(3 * chance('twin', source))}" if chance("twins", source) < 0.08 else name
+        twin = f"twin{int(self.kinds * chance('twin', source))}"
+        name = twin if chance("twins", source) < self.twins else name
         return Verdict(None, "", width, size, 10 * size, name, name, f"{name}.graph", f"{name}.weights")
 
 

@@ -1,8 +1,14 @@
 """Searches without ideas, behind the same evaluator, verifier and accounts.
+<<<<<<< HEAD
+=======
 
-They are random, regularized evolution, NSGA-II, and a language model that is left to itself. A child is its parent with one random edit: sub-categories of the template are drawn uniformly, and the designer
-applies some change of the first one's kind; where it has none on this parent, of the second or third. No idea, no
-turn, no memory of what helped.
+Random, regularized evolution, NSGA-II, and a language model that is left to itself.
+>>>>>>> w-pipeline
+
+They are random, regularized evolution, NSGA-II, and a language model that is left to itself. A child is its parent
+with one random edit: sub-categories of the template are drawn uniformly, and the designer applies some change of the
+first one's kind; where it has none on this parent, of the second or third. No idea, no turn, no memory of what
+helped.
 """
 
 from __future__ import annotations
