@@ -112,13 +112,8 @@ def create(store, model=MODEL, proposals="snapshot"):
     config = RunConfig.model_validate(settings).model_dump(mode="json")
     frozen = {
         "config": config, "environment": {"seed_source": SEED}, "template_version": template_of(store)[1],
-<<<<<<< HEAD
         "model": model, "model_digest": "m", "dataset_digest": split_digest("digits"), "protocol_digest": "p",
         "seed": 0,
-=======
-        "model": model, "model_digest": "m", "dataset_digest": split_digest("digits"),
-        "protocol_digest": "p", "seed": 0,
->>>>>>> w-pipeline
     }  # fmt: skip
     return store.runs.create("whim", frozen)
 

@@ -1,9 +1,4 @@
 """Searches without ideas, behind the same evaluator, verifier and accounts.
-<<<<<<< HEAD
-=======
-
-Random, regularized evolution, NSGA-II, and a language model that is left to itself.
->>>>>>> w-pipeline
 
 They are random, regularized evolution, NSGA-II, and a language model that is left to itself. A child is its parent
 with one random edit: sub-categories of the template are drawn uniformly, and the designer applies some change of the
