@@ -207,6 +207,11 @@ def test_a_cell_is_the_run_with_its_method_and_seed(tmp_path):
     assert greedy.name == "s greedy"
 
 
+def test_a_method_may_have_its_longer_name(tmp_path):
+    named = study(tmp_path, methods=["stage1-only", "regularized-evolution"])
+    assert [named.cell(method, 1).search.method for method in named.methods] == ["fair", "evolution"]
+
+
 def test_a_base_may_be_a_preset_or_a_file_beside_the_study(tmp_path):
     (tmp_path / "run.toml").write_text('[search]\nmethod = "uniform"\nseed_backbone = "digits-small"\n')
     (tmp_path / "study.toml").write_text('name = "s"\nmethods = ["fairnad"]\nseeds = [1]\nconfig = "run.toml"\n')

@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.resources import template_file
-from fairnad_engine.search.config import Method, RunConfig, load_config, parse_config
+from fairnad_engine.search.config import METHOD_ALIASES, Method, RunConfig, load_config, parse_config
 from fairnad_engine.search.presets import presets
 
-_METHODS: tuple[str, ...] = get_args(Method)
+_METHODS: tuple[str, ...] = (*get_args(Method), *METHOD_ALIASES)
 _BASES = ("run", "config", "preset")
 
 
