@@ -158,7 +158,7 @@ def _left(head: RunHead, spending: Spending, width: int) -> list[Content]:
         low, middle, high = (span(one * 3600) for one in (spending.left.low, spending.left.middle, spending.left.high))
         lines.append(plain_line(f"Left about {middle}, {low} to {high}", width))
         if spending.bottleneck == "model" and spending.lanes_enough is not None:
-            told = f"waits for the model: {spending.lanes_enough} lanes would do, not {spending.lanes}"
+            told = f"waits for the model; {spending.lanes_enough} lanes end it"
             lines.append(plain_line(f"  {told}", width, "$warning"))
     if spending.hours:
         lines.append(plain_line(f"Work {span(spending.total.seconds)} of {spending.hours:g} h", width))
