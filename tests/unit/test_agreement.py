@@ -87,9 +87,7 @@ DROP_PATHS = {
     "dropout of ones": "x = x * F.dropout(torch.ones((x.shape[0], 1), dtype=x.dtype), 0.5, self.training)",
 }
 # Eager code promotes to float32 under autocast as well: the tensor that it draws from says no precision.
-OF_A_TENSOR = (
-    "x = x * torch.bernoulli(torch.full((x.shape[0], 1), 0.5, device=x.device)) / 0.5 if self.training else x"
-)
+OF_A_TENSOR = "x = x * torch.bernoulli(torch.full((x.shape[0], 1), 0.5, device=x.device)) / 0.5 if self.training else x"
 
 
 def network(before="", more="", after=""):

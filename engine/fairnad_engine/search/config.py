@@ -217,8 +217,8 @@ class SearchSection(_Section):
         A method that only sets other settings is no setting of its own.
         """
         dumped = self.model_dump(mode="json")
-        later = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals", "method")
-        later += ("structural_quota", "near_duplicates")
+        later = {"fair_unit", "thompson", "refill", "stage3_counts", "proposals", "method"}
+        later |= {"structural_quota", "near_duplicates"}
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
         if self.method not in BASELINES:
             unset.add("method")
