@@ -49,22 +49,21 @@ EXPECTED = {
         "attention.global": 2, "pool.mixer": 0,
     },
     "DOWNSAMPLING": {
-        "pool.lowering": 1, "space_to_depth": 2, "blur": 1, "pool.max": 1, "conv.depthwise": 0, "downsample.separate":
-        2,
-        "resolutions": 5, "conv.strided": 0, "concat": 0, "shuffle": 0,
+        "pool.lowering": 1, "space_to_depth": 2, "blur": 1, "pool.max": 1, "conv.depthwise": 0,
+        "downsample.separate": 2, "resolutions": 5, "conv.strided": 0, "concat": 0, "shuffle": 0,
     },
     "SHUFFLE": {
         "split": 2, "concat": 2, "shuffle": 3, "conv.grouped": 2, "conv.depthwise": 2, "act.hard": 2,
         "conv.pointwise": 2, "parallel": 0,
     },
     "INCEPTION": {
-        "parallel.kernels": 2, "parallel.same": 0, "parallel": 3, "concat": 1, "conv.asymmetric": 2, "conv.large": 2,
-        "conv.dilated": 1, "pool.avg": 1,
+        "parallel.kernels": 2, "parallel.same": 0,
+        "parallel": 3, "concat": 1, "conv.asymmetric": 2, "conv.large": 2, "conv.dilated": 1, "pool.avg": 1,
         "norm.group": 1, "act.hard": 1, "add": 2, "blur": 0, "space_to_depth": 0,
     },
     "PREACT": {
-        "preact.first": 3, "order": 3, "preact": 3, "drop_path": 3.1, "dropout": 3.3, "stem.convs": 3, "stem.stride":
-        4, "stem.kernel": 3, "add": 3,
+        "preact.first": 3, "order": 3,
+        "preact": 3, "drop_path": 3.1, "dropout": 3.3, "stem.convs": 3, "stem.stride": 4, "stem.kernel": 3, "add": 3,
         "parallel": 0, "act.relu": 8, "pool.max": 1, "links.cross": 0,
     },
     "LINKS": {
