@@ -39,7 +39,7 @@ def searched(folder, timing=0.0, kills=(), lanes=2, **search):
 
 
 def alike(candidates):
-    judged = [sketch(one.source) for one in candidates if one.stage in (1, 3)]
+    judged = [sketch(one.source) for one in candidates]  # none is only built wider
     return sum(similarity(a, b) >= SIMILAR_ENOUGH for a, b in combinations(judged, 2))
 
 

@@ -90,11 +90,11 @@ def _waist(row: list[Layer]) -> str:
 
 
 def _feeds_forward(flow: Flow, one: Branching) -> bool:
-    """Whether a residual branch is layers at single positions alone, the first one widening."""
+    """Whether a residual branch is layers at single positions alone, the first one not narrowing."""
     if not one.shortcuts or len(one.branches) != 1 or one.branches[0].spatial:
         return False
     row = layers(flow, one.branches[0].steps)
-    return len(row) >= 2 and row[0].outputs > row[0].inputs
+    return len(row) >= 2 and row[0].outputs >= row[0].inputs
 
 
 def _kinds(network: Network) -> int:
@@ -185,8 +185,9 @@ def _parallel(network: Network) -> dict[str, float]:
         if one in network.links or len(one.branches) < 2:
             continue
         rows = [tuple(layers(network.flow, way.steps)) for way in one.branches]
+        # A 5x5 convolution and two 3x3 ones see as far and are of different kernels all the same.
         reaches = {
-            1 + sum(layer.reach - 1 for layer in row)
+            (max(layer.reach for layer in row), sum(layer.reach - 1 for layer in row))
             for row in rows
             if row and all(layer.kind in ("point", "depth", "group", "dense") for layer in row)
         }
