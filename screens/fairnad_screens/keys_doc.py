@@ -16,7 +16,6 @@ _TITLES = {
     "search": "Search",
     "candidate": "Candidate",
     "runs": "Runs",
-    "study": "Study",
 }
 _INTRO = """# Keys
 

@@ -151,8 +151,7 @@ class DesignRefusedError(Exception):
     """The designer has no design for the task: a recorded failure, never a no-op.
 
     Attributes:
-        kind: Failure class: ``inexpressible``, ``malformed-reply``, ``truncated-reply``, ``unchanged-reply``,
-            ``edit-mismatch``.
+        kind: Failure class: ``inexpressible``, ``malformed-reply``, ``truncated-reply``.
         calls: The requests it took.
     """
 

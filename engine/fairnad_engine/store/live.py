@@ -25,8 +25,6 @@ class CandidateLine:
     status: str
     failure: str | None
     accuracy: float | None
-    step: int = 1
-    edit_type: str = ""
 
     @property
     def open(self) -> bool:
@@ -50,11 +48,6 @@ class LiveTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def budget(self, run_id: str) -> int:
-        """Models that a run may train, as it stands now."""
-        query = "SELECT json_extract(config_json, '$.budget.trained') n FROM runs WHERE id = ?"
-        return int(next(self._db.query(query, [run_id]))["n"])
-
     def runs(self) -> list[tuple[str, str]]:
         """(id, name) of every run, oldest first."""
         return [(row["id"], row["name"]) for row in self._db.query("SELECT id, name FROM runs ORDER BY rowid")]
@@ -64,7 +57,7 @@ class LiveTable:
         known = list(also)
         marks = ",".join("?" * len(known))
         query = f"""SELECT rowid AS row, id, position, generation, stage, slot, idea_id, change, params, macs, status,
-                    failure, accuracy, step, edit_type FROM candidates
+                    failure, accuracy FROM candidates
                     WHERE run_id = ? AND (rowid > ? OR rowid IN ({marks})) ORDER BY rowid"""  # noqa: S608
         return [CandidateLine(**dict(row)) for row in self._db.query(query, [run_id, after, *known])]
 
