@@ -6,9 +6,10 @@ file that is not whole, and a file that no row names is only wasted space.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from fairnad_engine.errors import StoreError
@@ -51,15 +52,37 @@ class ArtifactFolder:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file or none: temporary name, flush to disk, rename."""
+    """Write a whole file or none: out of sight, flush to disk, rename.
+
+    Where the system can, the file has no name until it is whole, so that a process that is killed leaves nothing.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    temporary = path.parent / f".writing-{secrets.token_hex(8)}"
     try:
+        handle = _open_nameless(path.parent)
+        nameless = handle is not None
+        if handle is None:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+            if nameless:
+                # With a descriptor, whichever, this is linkat(), which follows the link to the open file.
+                os.link(f"/proc/self/fd/{file.fileno()}", temporary, src_dir_fd=file.fileno())
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _open_nameless(folder: Path) -> int | None:
+    """Open a file that has no name yet; None where the file system or the system has no such thing."""
+    if not hasattr(os, "O_TMPFILE") or not Path("/proc/self/fd").is_dir():
+        return None
+    try:
+        return os.open(folder, os.O_WRONLY | os.O_TMPFILE, 0o600)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL):
+            return None
         raise
