@@ -6,7 +6,7 @@ DEMO_DIR ?= demo
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: demo test check lint bench bench-engine bench-ui install dev clean
+.PHONY: demo test check lint bench bench-engine bench-ui bench-search install dev clean
 
 demo: install  ## papers -> ideas -> search -> Pareto front, on 2 CPU cores in a few minutes
 	mkdir -p $(DEMO_DIR)
@@ -31,6 +31,9 @@ bench-engine: dev  ## trainer, input pipeline, jail, fidelity; a GPU where there
 
 bench-ui: dev  ## the screens: first paint, keys among 50,000 ideas, bytes and processor time
 	$(BIN)/python -m bench.ui
+
+bench-search: dev  ## methods at 60 trained models each, paired seeds; hours, goes on where it stopped
+	OMP_NUM_THREADS=1 $(BIN)/python -m bench.search
 
 install: $(VENV)/.installed
 dev: $(VENV)/.installed-dev

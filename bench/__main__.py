@@ -19,6 +19,8 @@ _TITLES = {
     "input_pipeline": "Input pipeline",
     "jail": "The jail",
     "fidelity": "Fidelity",
+    "search_table": "Search",  # of runs that are kept; `make bench-search` makes them
+    "pipeline": "How busy trainers are kept",
     "gpu": "On a GPU",
 }
 _PART = """
@@ -66,6 +68,16 @@ def section(name: str) -> tuple[str, bool]:
     if isinstance(found, int):  # it printed a table of its own
         return f"## {_TITLES[name]}\n\n{ended.stderr.strip()}\n", found == 0
     return f"## {_TITLES[name]}\n\n{table([tuple(row) for row in found])}\n", all(row[3] for row in found)
+
+
+def replace_section(document: str, text: str) -> str:
+    """A document with one of its sections anew, or with it at the end where it had none."""
+    heading = text.partition("\n")[0]
+    before, found, rest = document.partition(f"{heading}\n")
+    if not found:
+        return f"{document.rstrip()}\n\n{text}"
+    _, next_heading, after = rest.partition("\n## ")
+    return before + text + (f"{next_heading}{after}" if next_heading else "")
 
 
 def table(rows: list[Row]) -> str:

@@ -115,6 +115,8 @@ def _run_and_job(store: Store, settings: RunConfig) -> tuple[RunRow, JobRow]:
     """The newest run with the same outcome settings, or a new one."""
     for run in reversed(store.runs.all()):
         job = store.jobs.of_run(run.id)
+        if "replay" in run.environment:
+            continue
         if job and RunConfig.model_validate(run.config).outcome_settings() == settings.outcome_settings():
             if job.state != "done" and not store.jobs.is_held(job.id):
                 remark(f"resuming {run.id}")

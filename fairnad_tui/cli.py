@@ -28,6 +28,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("results", "Write a run's report."),
     "run": ("runs", "Search backbones from the approved ideas, or resume a search."),
     "status": ("runs", "Say where the workspace and its runs stand."),
+    "study": ("study", "Run methods by seeds over one configuration, and compare them."),
     "structure": ("structure", "Screen papers and extract their design ideas."),
     "template": ("template", "Show or check the attribute template."),
     "train": ("train", "Verify a backbone file, train it alone, and score it."),

@@ -50,6 +50,24 @@ class JsonLines:
         """Say nothing: a log wants results only."""
 
 
+class Silent:
+    """Shows nothing, where standard output holds one document."""
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def show(self, event: Event) -> None:
+        """Say nothing."""
+
+    def activity(self, now: dict[str, str]) -> None:
+        """Say nothing."""
+
+
 class RichPanel:
     """Results scroll by; below them a bar and what each worker does."""
 

@@ -95,9 +95,8 @@ class _News:
 
     def _of_run(self, run_id: str) -> Iterator[Event]:
         runs = self._store.runs
-        total = int(runs.get(run_id).config["budget"]["trained"])
-        candidates = runs.candidates(run_id)
-        done = sum(c.status in ("trained", "screened") and c.generation > 0 for c in candidates)
+        progress = runs.progress(run_id)
+        candidates, done, total = runs.candidates(run_id), progress.counted, progress.budget
         for candidate in candidates:
             if candidate.status in ("trained", "screened", "failed") and candidate.id not in self._candidates:
                 self._candidates.add(candidate.id)

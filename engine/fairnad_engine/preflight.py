@@ -32,16 +32,21 @@ class Check:
         return not self.problem
 
 
-def check_before_start(settings: RunConfig) -> None:
+def check_before_start(settings: RunConfig, *, asks_model: bool = True) -> None:
     """Find out what is missing before anything is written.
+
+    Args:
+        settings: The settings of the run.
+        asks_model: Whether it asks its model at all; a replay does not.
 
     Raises:
         InputError: A setting names something that does not exist.
         ModelUnavailableError: The model is not there.
         JailError: The jail lacks a layer.
     """
-    for _, look in _CHECKS:
-        look(settings)
+    for name, look in _CHECKS:
+        if asks_model or name != "model":
+            look(settings)
     _check_devices(settings)
 
 
@@ -69,6 +74,12 @@ def _try(name: str, look: Callable[[RunConfig], str], settings: RunConfig) -> Ch
 def _model(settings: RunConfig) -> str:
     from fairnad_engine.llm.models import check_llm
 
+    rules_alone = settings.model.llm == "rules" or settings.model.edit_format == "catalogue"
+    if settings.search.method == "llm-no-idea" and rules_alone:
+        raise InputError(
+            "search.method: llm-no-idea asks a language model for a change of its own; name one with --llm "
+            "ollama:MODEL, and edit_format whole or diff"
+        )
     return check_llm(settings.model.llm).name
 
 

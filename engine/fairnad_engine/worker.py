@@ -26,7 +26,9 @@ from fairnad_engine.store.records import JobRow
 from fairnad_engine.workspace import job_folder, stream_folder, template_of
 
 if TYPE_CHECKING:
+    from fairnad_engine.llm.protocol import Designer
     from fairnad_engine.search.scoring import Screening
+    from fairnad_engine.search.shared_scores import SharedScores
     from fairnad_engine.training.devices import Device
     from fairnad_engine.training.protocol import Protocol
 
@@ -78,6 +80,8 @@ def main() -> None:
 
 def _call_on_finish(store: Store, job: JobRow) -> None:
     """Run the user's command, after the lease is given back: it may take its time, and resume the job."""
+    if job.kind == "study":
+        return  # each of its runs calls its own
     config = store.runs.get(job.run_id).config if job.kind == "finish" and job.run_id else job.config
     run_on_finish(
         RunConfig.model_validate(config).machine.on_finish,
@@ -172,11 +176,14 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     import torch
 
     from fairnad_engine.backbone.jail.client import Jail
-    from fairnad_engine.backbone.verifier import Budget, Verifier
+    from fairnad_engine.backbone.verifier import Verifier
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.models import make_models
+    from fairnad_engine.search.control_row import train_control
     from fairnad_engine.search.loop import Search
+    from fairnad_engine.search.recorded import replay_designer
     from fairnad_engine.search.scoring import Scorer, job_settings
+    from fairnad_engine.search.widening import budget_of, widener_of
     from fairnad_engine.training.executor import LocalExecutor
     from fairnad_engine.training.protocol import Protocol
 
@@ -185,15 +192,15 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     config = RunConfig.model_validate(run.config)
     machine = RunConfig.model_validate(job.config).machine
     template = Template.parse(store.templates.source(run.template_version), f"template version {run.template_version}")
-    models = await asyncio.to_thread(make_models, config.model.llm, template)
-    data = run.environment["dataset"]
-    budget = Budget(
-        input_shape=(data["shape"][0], data["shape"][1], data["shape"][2]),
-        num_classes=data["classes"],
-        max_params=config.budget.max_params,
-        max_macs=config.budget.max_macs,
-    )
-    executor = LocalExecutor(machine.workers, _devices(machine, machine.workers))
+    designer: Designer
+    if replayed := run.environment.get("replay"):
+        designer = replay_designer(store, replayed, template)
+    else:
+        models = await asyncio.to_thread(make_models, config.model.llm, template, edits=config.model.edits)
+        designer = models.designer
+    budget = budget_of(run)
+    devices = _devices(machine, machine.workers)
+    executor = LocalExecutor(machine.workers, devices)
     protocol = Protocol.model_validate(run.environment["protocol"])
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
         scorer = Scorer(
@@ -208,13 +215,15 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             activity=activity,
             screening=_screening(config, protocol),
             settings=job_settings(config),
+            seeds_by=config.search.seeds_by,
+            shared=_shared_scores(store, run.id, config, devices),
         )
         search = Search(
             store,
             run.id,
             job.id,
             template=template,
-            designer=models.designer,
+            designer=designer,
             verifier=Verifier(jail, store.files, budget, config.search.fit),
             scorer=scorer,
             control=control,
@@ -224,6 +233,8 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
         )
         try:
             digest = await search.run()
+            if config.search.control == "search":
+                await train_control(store, run, widener_of(jail, store, run), scorer)
         finally:
             await executor.close()
     return f"run digest {digest}"
@@ -245,6 +256,15 @@ def _devices(machine: MachineSection, workers: int) -> tuple[Device, ...]:
     return choose_devices(machine.devices, workers=workers, streams=machine.streams, reserve_gib=machine.reserve_gib)
 
 
+def _shared_scores(store: Store, run_id: str, config: RunConfig, devices: tuple[Device, ...]) -> SharedScores | None:
+    """Scores of other runs that are this run's too, where seeds allow it and nothing is trained on a GPU."""
+    from fairnad_engine.search.shared_scores import SharedScores
+
+    if config.search.seeds_by == "place" or any(device.name != "cpu" for device in devices):
+        return None
+    return SharedScores.of_run(store, run_id, config.machine.latency_rounds)
+
+
 def _screening(config: RunConfig, protocol: Protocol) -> Screening | None:
     """Short schedules first, where the settings ask for them."""
     from fairnad_engine.search.fidelity import PromotionRule
@@ -263,6 +283,7 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
 
     from fairnad_engine.backbone.jail.client import Jail
     from fairnad_engine.search.finish import Finish
+    from fairnad_engine.search.widening import widener_of
     from fairnad_engine.training.executor import LocalExecutor
 
     torch.set_num_threads(1)
@@ -279,6 +300,9 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
             activity=activity,
             deadline=machine.training_deadline,
             top=int(job.config["top"]),
+            widener=widener_of(jail, store, run),
+            fill=bool(job.config.get("fill")),
+            nader_column=bool(job.config.get("nader_column")),
         )
         try:
             await finish.run()
@@ -287,7 +311,15 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
     return f"{len(store.tests.of_run(run.id))} test scores"
 
 
-_WORK = {"structure": _structure, "search": _search, "finish": _finish}
+async def _study(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
+    from fairnad_engine.search.study_config import StudyConfig
+    from fairnad_engine.search.study_runs import carry_out
+
+    study = StudyConfig.model_validate(store.studies.get(job.config["study"]).config)
+    return await carry_out(store, study, control, activity)
+
+
+_WORK = {"structure": _structure, "search": _search, "finish": _finish, "study": _study}
 
 if __name__ == "__main__":
     main()

@@ -16,6 +16,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.knowledge.paper_streams import stream_path
@@ -23,7 +24,7 @@ from fairnad_engine.knowledge.template import Template
 from fairnad_engine.resources import data_folder, template_file
 from fairnad_engine.search.config import CurationSection, RunConfig, load_config
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import JobRow, RunRow
+from fairnad_engine.store.records import JobRow, Row, RunRow
 
 _PACKAGES = (
     "fairnad-tui",
@@ -36,6 +37,8 @@ _PACKAGES = (
     "sqlite-utils",
 )
 _START_SECONDS = 60.0
+_FROZEN = ("config", "template_version", "model", "model_digest", "dataset_digest", "protocol_digest", "seed")
+_DRAWN_FROM = ("ideas", "briefs", "briefs-again")  # events: the approved ideas, and the drawn ones as they read
 
 
 def template_of(store: Store) -> tuple[Template, int]:
@@ -87,8 +90,48 @@ def prepare_demo(store: Store) -> JobRow:
     return job
 
 
-def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
+def create_replay(store: Store, run_id: str) -> tuple[RunRow, JobRow]:
+    """Store a run that begins where a recorded one began, and takes its model's replies instead of asking.
+
+    Settings, template, seed backbone, protocol and the ideas of each generation are the recorded ones, whatever became
+    of them since.
+
+    Raises:
+        InputError: There is no such run, it recorded no replies, or its data set is another one now.
+    """
+    from fairnad_engine.search.recorded import replay_designer
+    from fairnad_engine.training.datasets import split_digest
+
+    run = store.runs.get(run_id)
+    config = RunConfig.model_validate(run.config)
+    source = store.templates.source(run.template_version)
+    template = Template.parse(source, f"template version {run.template_version}")
+    replay_designer(store, run_id, template)  # says before anything is written what is missing
+    if split_digest(config.data.dataset, **config.data.location()) != run.dataset_digest:
+        raise InputError(
+            f"{run_id} cannot be replayed: data set {config.data.dataset} or its splits are not those it was trained "
+            "on; put them back, or start a run of its own, without --replay"
+        )
+    frozen = {name: getattr(run, name) for name in _FROZEN}
+    frozen["environment"] = {**run.environment, **_this_machine(), "replay": run_id}
+    with store.transaction():
+        copy = store.runs.create(run.name, frozen)
+        for event in store.runs.events(run_id):
+            if event["kind"] in _DRAWN_FROM:
+                store.runs.record_event(copy.id, event["generation"], event["kind"], event["payload"])
+        return copy, store.jobs.create("search", run.config, copy.id)
+
+
+def create_run(
+    store: Store, config: RunConfig, *, ancestry: Row | None = None, template_version: int | None = None
+) -> tuple[RunRow, JobRow]:
     """Freeze everything a search starts with, and store its job.
+
+    Args:
+        store: The workspace.
+        config: Its settings.
+        ancestry: What it came from (:mod:`fairnad_engine.lineage`).
+        template_version: Version of the attribute template; None: the newest.
 
     Raises:
         InputError: A setting names something that does not exist, or there is no approved idea.
@@ -104,19 +147,19 @@ def create_run(store: Store, config: RunConfig) -> tuple[RunRow, JobRow]:
     check_short_epochs(config.fidelity.mode, config.fidelity.short_epochs, protocol)
     source = seed_backbone_source(config.search.seed_backbone)
     template, version = template_of(store)
+    version = version if template_version is None else template_version
     models = make_models(config.model.llm, template)
-    if config.search.stages[0] and not store.ideas.approved():
+    if config.search.draws_ideas and not store.ideas.approved():
         raise InputError(
             "no approved ideas to search with; approve some with: fairnad-tui ideas approve --policy grounded"
         )
     environment = {
-        "packages": {name: _version(name) for name in _PACKAGES},
-        "python": platform.python_version(),
-        "machine": platform.machine(),
+        **_this_machine(),
         "protocol": protocol.model_dump(mode="json"),
         "seed_source": source,
         "dataset": {"name": info.name, "shape": list(info.image_shape), "classes": info.num_classes},
         "split_label": info.split_label,
+        **({"ancestry": ancestry} if ancestry is not None else {}),
     }
     digest = split_digest(config.data.dataset, **config.data.location())
     with store.transaction():
@@ -145,6 +188,8 @@ def create_finish_job(
     workers: int | None = None,
     devices: str | list[str] | None = None,
     streams: str | int | None = None,
+    fill: bool = False,
+    nader_column: bool = False,
 ) -> JobRow:
     """Store a job that retrains and tests a run's best; one that is not over is taken up again.
 
@@ -155,6 +200,8 @@ def create_finish_job(
         workers: Trainings at a time on the CPU; None, here and below: as the search had it.
         devices: As in ``[machine]``.
         streams: As in ``[machine]``.
+        fill: Whether members are also tried at the budget's edge.
+        nader_column: Whether NADER's column is filled at the end.
 
     Raises:
         InputError: The search is not done yet.
@@ -163,6 +210,7 @@ def create_finish_job(
     if search is None or search.state != "done":
         raise InputError(f"{run_id} is not done; end it first with: fairnad-tui run --resume {run_id}")
     asked = {"top": top, "workers": workers, "devices": devices, "streams": streams}
+    asked |= {"fill": fill or None, "nader_column": nader_column or None}
     config = {name: value for name, value in asked.items() if value is not None}
     before = store.jobs.of_run(run_id, "finish")
     if before is not None and before.state != "done":
@@ -229,6 +277,14 @@ def end_worker(store: Store, job: JobRow) -> None:
     holder = store.jobs.holder(job.id)
     if holder is not None and holder[0].is_alive():
         os.killpg(os.getpgid(holder[0].pid), signal.SIGKILL)
+
+
+def _this_machine() -> dict[str, Any]:
+    return {
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
 
 
 def _version(package: str) -> str:

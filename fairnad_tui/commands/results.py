@@ -32,21 +32,40 @@ def report(run_id: str | None, output: Path | None, db: Path | None, as_json: bo
             return
         folder = write_run_report(store, one, output)
         show_front(store, one, None)
+        show_comparison(folder)
     remark(f"report: {folder / 'report.md'}")
 
 
 @click.command()
-@click.argument("candidate")
+@click.argument("candidate", required=False)
 @click.option("--run", "run_id", metavar="RUN", help="Of which run [the newest].")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder that receives it [.].")
+@click.option(
+    "--tensorboard", type=click.Path(path_type=Path), metavar="DIR", help="Write the run's curves as event files there."
+)
 @db_option
-def export(candidate: str, run_id: str | None, output: Path | None, db: Path | None) -> None:
-    """Write one trained candidate as a folder: stand-alone source, graph, weights, lineage, ideas and papers."""
-    from fairnad_engine.report.export import export_candidate
+def export(
+    candidate: str | None, run_id: str | None, output: Path | None, tensorboard: Path | None, db: Path | None
+) -> None:
+    """Write one trained candidate as a folder: stand-alone source, graph, weights, lineage, ideas and papers.
 
+    With --tensorboard the run's curves are written, and a candidate need not be named.
+    """
+    if candidate is None and tensorboard is None:
+        raise InputError("export: name a candidate, or write the run's curves with --tensorboard DIR")
+    if candidate is None and output is not None:
+        raise InputError("export: --output receives a candidate; name one, or leave --output out")
     with open_store(db) as store:
-        folder = export_candidate(store, _run(store, run_id), candidate, output or Path())
-    tell(f"exported to {folder}")
+        one = _run(store, run_id)
+        if tensorboard is not None:
+            from fairnad_engine.report.tensorboard import write_tensorboard
+
+            place = write_tensorboard(store, one, tensorboard)
+            tell(f"curves of {one} written to {place}; look at them with: tensorboard --logdir {tensorboard}")
+        if candidate is not None:
+            from fairnad_engine.report.export import export_candidate
+
+            tell(f"exported to {export_candidate(store, one, candidate, output or Path())}")
 
 
 @click.command()
@@ -81,12 +100,16 @@ def evaluate(folder: Path, as_json: bool) -> None:
 @click.command()
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option("--top", type=click.IntRange(1, 50), default=3, show_default=True, help="Front members to retrain.")
+@click.option("--fill", is_flag=True, help="Try each also at the budget's edge; validation decides which is tested.")
+@click.option("--nader-column", is_flag=True, help="At the end also the best epoch on the whole test set, marked so.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Trainings at a time [as the search had].")
 @device_options
 @db_option
 def finish(
     run_id: str | None,
     top: int,
+    fill: bool,
+    nader_column: bool,
     workers: int | None,
     devices: str | list[str] | None,
     streams: str | int | None,
@@ -105,7 +128,16 @@ def finish(
 
     with open_store(db) as store:
         one = _run(store, run_id)
-        job = create_finish_job(store, one, top=top, workers=workers, devices=devices, streams=streams)
+        job = create_finish_job(
+            store,
+            one,
+            top=top,
+            workers=workers,
+            devices=devices,
+            streams=streams,
+            fill=fill,
+            nader_column=nader_column,
+        )
         if job.state != "done":
             start_worker(store, job)
             follow(store, job, choose_display(), f"fairnad-tui finish {one}")
@@ -121,6 +153,7 @@ def finish(
             for t in store.tests.of_run(one)
         ]
     print_table("Test scores", ("candidate", "seed", "validation %", "tested when trained on", "test %"), rows)
+    show_comparison(folder)
     remark(f"report: {folder / 'report.md'}")
 
 
@@ -131,6 +164,13 @@ def write_run_report(store: Store, run_id: str, folder: Path | None) -> Path:
     target = folder or store.path.with_name(f"{store.path.stem}-reports") / run_id
     write_report(store, run_id, target)
     return target
+
+
+def show_comparison(folder: Path) -> None:
+    """Print the report's comparisons: control row, tests, published table."""
+    tell("")
+    for line in (folder / "report.txt").read_text("utf-8").splitlines():
+        tell(line)
 
 
 def show_front(store: Store, run_id: str, display: Display | None) -> None:

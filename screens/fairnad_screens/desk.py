@@ -46,6 +46,8 @@ class Desk:
 
     async def apart(self, function: Callable[[Store], _Result]) -> _Result:
         """Run a function that takes seconds, with a store of its own, so that no read or write waits for it."""
+        # Before it is up to date, a third connection would bring it up to date as well, and they lock each other out.
+        await self.opened()
 
         def work() -> _Result:
             from fairnad_engine.store import Store

@@ -59,8 +59,7 @@ def read_home(store: Store) -> HomeSnapshot:
         job = store.jobs.of_run(run.id)
         progress = store.runs.progress(run.id)
         state = store.jobs.living_state(job) if job else "unknown"
-        done = progress.trained + progress.screened  # the budget counts both
-        runs.append(RunLine(run.id, run.name, state, done, progress.budget, progress.best_accuracy))
+        runs.append(RunLine(run.id, run.name, state, progress.counted, progress.budget, progress.best_accuracy))
     structuring = [j for j in store.jobs.all() if j.kind == "structure" and store.jobs.is_held(j.id)]
     return HomeSnapshot(
         papers=store.papers.count(),
@@ -283,6 +282,12 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         """Go and add papers."""
         screen = self.shell.goto("papers")
         screen.call_after_refresh(screen.action_do, "papers.add")
+
+    def do_studies(self) -> None:
+        """Show the studies."""
+        from fairnad_screens.study import StudyScreen
+
+        self.app.push_screen(StudyScreen())
 
     def do_open(self) -> None:
         """Open the selected run."""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from textual.containers import Container
+from textual.containers import Container, Vertical
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -21,13 +22,13 @@ from fairnad_engine.store.curation import SubPlace
 from fairnad_screens.actions import key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.data.ideas import DeskLine, IdeasSnapshot, Known, read_ideas, read_story
-from fairnad_screens.data.ideas_book import IdeaBook
+from fairnad_screens.data.ideas_book import ORDERS, IdeaBook
 from fairnad_screens.data.ideas_filter import IdeaFilter
 from fairnad_screens.data.ideas_pace import Pace
 from fairnad_screens.text import GLYPHS, plain_line
 from fairnad_screens.widgets.ideas_detail import IdeaPane
 from fairnad_screens.widgets.ideas_filter import FilterLine
-from fairnad_screens.widgets.ideas_list import IdeaList
+from fairnad_screens.widgets.ideas_list import IdeaList, header
 
 _MANY = 5000
 _FILTERS = "filters: words status: cat: paper: grounded: origin:"
@@ -48,6 +49,8 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
         self.filter_line = FilterLine("ideas", _FILTERS, _FILTERS_AT_LENGTH)
         self.idea_list = IdeaList(self.book)
         self.pane = IdeaPane()
+        self._header = Static(id="ideas-head")
+        self._headed: tuple[int, str] | None = None
         self._progress_line = Static(id="idea-progress")
         self.subs: tuple[SubPlace, ...] = ()
         self.pace = Pace()
@@ -68,7 +71,9 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
         """See :class:`FairScreen`."""
         yield self.filter_line
         with Container(id="idea-desk"):
-            yield self.idea_list
+            with Vertical(id="idea-side"):
+                yield self._header
+                yield self.idea_list
             yield self.pane
         yield self._progress_line
 
@@ -77,13 +82,19 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
         text, cursor, pane = place.get("filter"), place.get("cursor"), place.get("pane")
         self._go_to = cursor if isinstance(cursor, str) else None
         self.pane_open = pane if isinstance(pane, bool) else True
+        self.book.order = place["order"] if place.get("order") in ORDERS else self.book.order
         self.pane.display = self.pane_open
         self.filter_by(text if isinstance(text, str) else "")
 
     def remember(self) -> dict[str, Any]:
         """See :class:`FairScreen`."""
         here = self.book.current
-        return {"filter": self.filter_text, "cursor": here.id if here else self._go_to, "pane": self.pane_open}
+        return {
+            "filter": self.filter_text,
+            "cursor": here.id if here else self._go_to,
+            "pane": self.pane_open,
+            "order": self.book.order,
+        }
 
     # -- snapshots --------------------------------------------------------------------------------------------
 
@@ -100,7 +111,8 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
         self.subs = self.subs if snapshot.subs is None else snapshot.subs
         if snapshot.papers is not None:
             self.book.set_papers(snapshot.papers)
-        different = self._take(snapshot)
+        brought = snapshot.outcomes is not None and self.book.set_outcomes(snapshot.outcomes)
+        different = self._take(snapshot) or brought
         if different or snapshot.papers is not None:
             if snapshot.papers is not None:
                 self.book.refilter()
@@ -137,10 +149,22 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
     def show_all(self) -> None:
         """Draw everything anew."""
         self.idea_list.empty = (self.book.filter.problem or _no_match()) if self.book.lines else _no_ideas()
+        self._show_header()
         self.idea_list.show_book()
         self.show_matches()
         self.show_progress()
         self.read_story_soon()
+
+    def _show_header(self) -> None:
+        """Name the columns once an idea was tried; before, there is one less."""
+        if not self.book.outcomes:
+            self._header.display = False
+            return
+        headed = self.idea_list.scrollable_content_region.width, self.book.order
+        if headed != self._headed:
+            self._headed = headed
+            self._header.display = True
+            self._header.update(Content.styled(header(*headed), "dim").truncate(max(20, headed[0])), layout=False)
 
     def show_matches(self) -> None:
         """Draw how many match."""
@@ -182,6 +206,7 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
         """The progress line is cut at the new width."""
         self._progress = ""
         self.show_progress()
+        self.call_after_refresh(self._show_header)
 
     def read_story_soon(self) -> None:
         """Show what is under the cursor in the detail pane; of several asked for only the last is read."""
@@ -202,7 +227,7 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
                 if not self.there:
                     break
                 if not self._story_is_stale:
-                    self.pane.show_story(story)
+                    self.pane.show_story(story, self.book.outcomes.get(story.idea.id) if story else None)
                     break
         finally:
             self._reading_story = False

@@ -6,6 +6,7 @@ from textual import on
 
 from fairnad_engine.store.library import STATUSES
 from fairnad_screens.actions import Action, key_of
+from fairnad_screens.data.ideas_book import ORDERS
 from fairnad_screens.data.ideas_filter import status_in, with_status
 from fairnad_screens.ideas_desk import IdeaDesk
 from fairnad_screens.widgets.ideas_filter import FilterLine
@@ -25,6 +26,8 @@ class IdeaMoves(IdeaDesk):
                 return f"Nothing matches the filter; {key_of('ideas.clear')} clears it."
             papers, own = key_of("app.papers"), key_of("ideas.new")
             return f"There is no idea yet; {papers} adds papers, {own} adds an idea of your own."
+        if one.name == "order" and not self.book.outcomes:
+            return "No run has tried an idea yet; there is nothing to sort by."
         if one.name == "mark_all" and not self.book.shown:
             return "Nothing matches, so there is nothing to mark."
         return None
@@ -71,6 +74,12 @@ class IdeaMoves(IdeaDesk):
             self.filter_by("")
         else:
             self.say("There is no range, mark or filter to clear.")
+
+    def do_order(self) -> None:
+        """Sort by the next figure of what ideas brought, in the end by place."""
+        names = list(ORDERS)
+        self.book.order_by(names[(names.index(self.book.order) + 1) % len(names)])
+        self.show_all()
 
     # -- cursor and marks -------------------------------------------------------------------------------------
 

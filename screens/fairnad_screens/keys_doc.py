@@ -16,6 +16,7 @@ _TITLES = {
     "search": "Search",
     "candidate": "Candidate",
     "runs": "Runs",
+    "study": "Study",
 }
 _INTRO = """# Keys
 

@@ -22,7 +22,8 @@ from fairnad_screens.data.launch import (
     there,
 )
 from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog, LineDialog
-from fairnad_screens.launch_sheet import LaunchSheet
+from fairnad_screens.launch_ahead import LaunchAhead
+from fairnad_screens.launch_sheet import MISSING, TOML
 from fairnad_screens.text import GLYPHS
 from fairnad_screens.widgets.launch_field import LaunchButton, LaunchChoice, LaunchField
 from fairnad_screens.widgets.path_suggester import PathSuggester
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from fairnad_engine.search.config import RunConfig
 
 
-class LaunchScreen(LaunchSheet):
+class LaunchScreen(LaunchAhead):
     """What the keys of the form do."""
 
     BINDINGS = bindings("launch")
@@ -205,9 +206,7 @@ class LaunchScreen(LaunchSheet):
 
     def do_toml(self) -> None:
         """Show the settings as TOML, or what is missing."""
-        self._shows_toml = not self._shows_toml
-        self._show_side()
-        self.query_one("#side").scroll_home(animate=False)
+        self.view_side(MISSING if self._view == TOML else TOML)
 
     def do_scroll_down(self) -> None:
         """Scroll the side."""
@@ -216,10 +215,6 @@ class LaunchScreen(LaunchSheet):
     def do_scroll_up(self) -> None:
         """Scroll the side back."""
         self.query_one("#side").scroll_page_up(animate=False)
-
-    def do_check(self) -> None:
-        """Look again at what is missing."""
-        self._changed()
 
     def do_start(self) -> None:
         """Start the search."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual import events, on
 from textual.containers import Container, VerticalScroll
+from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -15,7 +16,14 @@ from textual.widgets import Input, Static
 from fairnad_engine.store import Store
 from fairnad_screens.base import FairScreen
 from fairnad_screens.data.launch import LaunchSnapshot, device_problem, read_launch
-from fairnad_screens.data.launch_form import SECTIONS, document_of, problems_of, reading_of, values_of
+from fairnad_screens.data.launch_form import (
+    SECTIONS,
+    document_of,
+    method_values,
+    problems_of,
+    reading_of,
+    values_of,
+)
 from fairnad_screens.text import plain
 from fairnad_screens.widgets.launch_field import LaunchButton, LaunchField
 from fairnad_screens.widgets.launch_missing import missing_text
@@ -31,6 +39,8 @@ _FIELD_OF_CHECK = {
     "seed backbone": "search.seed_backbone",
 }
 CHECK_DELAY = 0.5
+INCOMPLETE = "The settings are not complete yet; mend what is marked."
+MISSING, TOML, FORECAST = VIEWS = ("missing", "toml", "forecast")
 
 
 class _Form(VerticalScroll, can_focus=False, inherit_bindings=False):
@@ -61,7 +71,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
         self._gpus: tuple[str, ...] | None = None
         self._snapshot: LaunchSnapshot | None = None
         self._timer: Timer | None = None
-        self._shows_toml = False
+        self._view = MISSING
         self._starting = False
         self._ready = False  # whether the fields can be filled
 
@@ -95,7 +105,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
             "origin": self._origin,
             "edited": self._edited,
             "row": self._row,
-            "toml": self._shows_toml,
+            "view": self._view,
         }
 
     def restore(self, place: dict[str, Any]) -> None:
@@ -105,7 +115,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
         self._ready = True
         row = place.get("row")
         self._row = row if isinstance(row, int) and 0 <= row < len(self._rows) else 0
-        self._shows_toml = place.get("toml") is True
+        self._view = place["view"] if place.get("view") in VIEWS else MISSING
         draft = place.get("draft")
         if self._touched:
             self.take(self._base, self._origin)  # handed over before this screen was shown first
@@ -206,23 +216,28 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
         self._head.update(plain(f"Settings: {self._origin}{changed}"))
 
     def _show_side(self) -> None:
-        if self._shows_toml:
+        self._side.update(self._side_text())
+
+    def _side_text(self) -> Content:
+        """What stands beside the form."""
+        if self._view == TOML:
             config = self._config()
-            text = plain(
-                config.to_toml().rstrip() if config else "The settings are not complete yet; mend what is marked."
-            )
-        else:
-            text = missing_text(
-                self._snapshot,
-                self._stage_one(),
-                self._problems,
-                self._checks,
-                self._gpus,
-                self._values()["machine.devices"],
-            )
-        self._side.update(text)
+            return plain(config.to_toml().rstrip() if config else INCOMPLETE)
+        return missing_text(
+            self._snapshot,
+            self._stage_one(),
+            self._problems,
+            self._checks,
+            self._gpus,
+            self._values()["machine.devices"],
+        )
 
     def _stage_one(self) -> int:
+        """Slots that need ideas."""
+        from fairnad_engine.search.config import BASELINES
+
+        if self._values()["search.method"] in BASELINES:
+            return 0
         first = self._values()["search.stages"].split(" ")[0]
         return int(first) if first.isdigit() else 1
 
@@ -247,6 +262,10 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
 
     def _set(self, row: LaunchField, value: str) -> None:
         row.set_value(value)
+        if row.field.place == "search.method":
+            meant = method_values(value)
+            for one in self._fields:
+                one.set_value(meant.get(one.field.place, one.value))
         self._touched = self._edited = True
         self._changed()
 

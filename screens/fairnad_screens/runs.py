@@ -148,6 +148,12 @@ class RunsScreen(RunsSheet):
         self.shell.selected_run = self._selected
         self.shell.goto("search")
 
+    def do_studies(self) -> None:
+        """Show the studies."""
+        from fairnad_screens.study import StudyScreen
+
+        self.app.push_screen(StudyScreen())
+
     def do_again(self) -> None:
         """Launch another run with this one's settings."""
         run = self._current()

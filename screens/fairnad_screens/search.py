@@ -18,6 +18,7 @@ from fairnad_screens.actions import Action, key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.search import CLAIMS_WORK, RunHead, SearchSnapshot
+from fairnad_screens.data.search_baseline import Baseline, read_baseline
 from fairnad_screens.data.search_reader import SearchReader
 from fairnad_screens.dialogs import Choice, ChoiceDialog
 from fairnad_screens.search_control import ControlKeys
@@ -29,6 +30,7 @@ from fairnad_screens.widgets.search_front import FrontPane
 from fairnad_screens.widgets.search_head import HeadLine
 from fairnad_screens.widgets.search_pane import SearchPane
 from fairnad_screens.widgets.search_progress import ProgressPane
+from fairnad_screens.widgets.search_spending import SpendingPane
 from fairnad_screens.widgets.search_table import ORDERS, CandidatePane
 from fairnad_screens.widgets.search_tails import FailurePane, LogPane
 
@@ -51,6 +53,8 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         self._as_of: int | None = None
         self._machine: MachineLoad | None = None
         self._machine_asked = -_MACHINE_SECONDS
+        self._baseline: Baseline | None = None
+        self._baseline_of = ""
 
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
@@ -59,7 +63,7 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         yield Static(plain(f"No search has been launched in this workspace yet.\n\n{launches}"), id="empty")
         with Container(id="desk"):
             yield from (ProgressPane(), CountsPane(), FrontPane(), CurvePane(), CandidatePane())
-            yield from (FailurePane(), LogPane())
+            yield from (FailurePane(), LogPane(), SpendingPane())
 
     # -- snapshots --------------------------------------------------------------------------------------------
 
@@ -67,7 +71,8 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         """See :class:`FairScreen`."""
         if self.head is not None and self.shell.selected_run not in (None, self.head.id):
             self._as_of = None  # another screen chose another run; a generation of this one means nothing there
-        return partial(self._reader.read, wanted=self.shell.selected_run, as_of=self._as_of)
+        gpus = len(self._machine.gpus) if self._machine is not None else 0
+        return partial(self._reader.read, wanted=self.shell.selected_run, as_of=self._as_of, gpus=gpus)
 
     def tick(self) -> None:
         """See :class:`FairScreen`; a worker that died tells nobody, so one that should live is looked after."""
@@ -91,6 +96,18 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         self._show_head()
         for pane in self.on_desk():
             self._fill(pane)
+        if snapshot.head is not None and snapshot.head.id != self._baseline_of:
+            self._baseline_of, self._baseline = snapshot.head.id, None
+            self.run_worker(self._read_baseline(snapshot.head.id), group="baseline", exclusive=True)
+
+    async def _read_baseline(self, run_id: str) -> None:
+        """Look once a run for a study to hold it against; computing its curves takes seconds."""
+        found = await self.tell(self.desk.apart(partial(read_baseline, run_id=run_id)))
+        if found is not None and self.there and run_id == self._baseline_of:
+            self._baseline = found
+            for pane in self.on_desk():
+                if isinstance(pane, CurvePane):
+                    self._fill(pane)
 
     def _fill(self, pane: SearchPane) -> None:
         """Give a pane that is on the desk its part of the snapshot."""
@@ -105,13 +122,15 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
             case FrontPane():
                 pane.show(found.front)
             case CurvePane():
-                pane.show(found.generations)
+                pane.show(found.generations, self._baseline)
             case CandidatePane():
                 pane.show(found.candidates, found.ideas or {}, frozenset(found.front.front))
             case FailurePane():
                 pane.show(found.failures)
             case LogPane():
                 pane.show(found.log)
+            case SpendingPane():
+                pane.show(found.candidates, found.spending, now=found.as_of is None)
 
     def _show_head(self) -> None:
         if self._snapshot is not None:

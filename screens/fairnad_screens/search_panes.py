@@ -14,6 +14,7 @@ from fairnad_screens.widgets.search_pane import SearchPane
 
 _BESIDE = 3  # the bars and the headline
 _CANDIDATES = 5
+_LEDGER = 8
 
 
 class PaneKeys(Screen[None] if TYPE_CHECKING else object):  # type: ignore[misc]
@@ -31,7 +32,7 @@ class PaneKeys(Screen[None] if TYPE_CHECKING else object):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self._roomy = list(PANES)
+        self._roomy = [pane for pane in PANES if pane != _LEDGER]  # which only the tallest desks have room for
         self._narrow = [5, 3, 1]
         self._zoomed = None
         self._placed = {}
@@ -153,6 +154,10 @@ class PaneKeys(Screen[None] if TYPE_CHECKING else object):  # type: ignore[misc]
     def do_pane_7(self) -> None:
         """Show or hide the log."""
         self.toggle(7)
+
+    def do_pane_8(self) -> None:
+        """Show or hide edits and ledger."""
+        self.toggle(8)
 
     def do_zoom(self) -> None:
         """Zoom the focused pane, or end the zoom."""

@@ -10,11 +10,15 @@ from fairnad_engine.knowledge.papers import read_papers
 from fairnad_engine.knowledge.template import Level, Template
 from fairnad_engine.llm.chat_designer import ChatDesigner
 from fairnad_engine.llm.chat_reader import ChatReader
+from fairnad_engine.llm.edits import EditSettings
 from fairnad_engine.llm.models import check_llm, make_models
 from fairnad_engine.llm.ollama import OllamaModel
 from fairnad_engine.llm.protocol import DesignRefusedError, DesignTask, IdeaBrief, Purpose
 from fairnad_engine.llm.replies import ScreenReply
+from fairnad_engine.llm.rules.blueprint import Block, Blueprint, Layer, Stage, Stem
+from fairnad_engine.llm.rules.render import render
 from fairnad_engine.llm.tokens import fewest_tokens, most_tokens
+from fairnad_engine.llm.unchanged import says_the_same
 
 pytestmark = [pytest.mark.live_llm, pytest.mark.slow, pytest.mark.timeout(280), pytest.mark.xdist_group("live_llm")]
 
@@ -105,10 +109,14 @@ def test_paper_is_screened_and_extracted(server, paper, two_categories):
         assert idea.span is None or paper.text[slice(*idea.span)] == idea.quote
 
 
-def test_design_proposal_is_a_program_or_a_recorded_refusal(server):
+@pytest.mark.parametrize("edit_format", ["whole", "diff", "catalogue"])
+def test_design_proposal_is_a_program_or_a_recorded_refusal(server, edit_format):
+    block = Block(layers=(Layer(), Layer(act="none")))
+    tiny = Blueprint("tiny", Stem(8), (Stage(8, (block, block)),))
+    parent = render(tiny) if edit_format == "catalogue" else PARENT
     task = DesignTask(
         purpose=Purpose.IDEA,
-        parent_source=PARENT,
+        parent_source=parent,
         idea=IdeaBrief("i1", "act", "act.smooth", "Smooth", "Use GELU instead of ReLU."),
         input_shape=(1, 8, 8),
         num_classes=10,
@@ -118,13 +126,15 @@ def test_design_proposal_is_a_program_or_a_recorded_refusal(server):
         parent_macs=9_376,
         entropy=(1, 2, 3),
     )
+    settings = EditSettings(edit_format, max_reply=300)
     try:
-        design = ChatDesigner(OllamaModel(NAME, server.url), max_tokens=300).design(task)
-        assert design.source.strip() != PARENT.strip()
+        design = ChatDesigner(OllamaModel(NAME, server.url), settings=settings).design(task)
+        assert not says_the_same(design.source, parent)
         calls = design.calls
     except DesignRefusedError as refused:
         # The schema makes every finished reply valid, so only these are left.
-        assert refused.kind == "truncated-reply" or str(refused) == "unchanged reply"
+        assert refused.kind in ("truncated-reply", "unchanged-reply", "edit-mismatch")
         calls = refused.calls
     assert 1 <= len(calls) <= 2
     assert all(call.purpose == "idea" and call.prompt_tokens > 300 and call.completion_tokens > 0 for call in calls)
+    assert {"whole": '"code"', "diff": '"edits"', "catalogue": '"transformation"'}[edit_format] in calls[0].reply

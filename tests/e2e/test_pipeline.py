@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fairnad_engine.search.ledger import read_ledger
 from fairnad_engine.store import Store
 from tests.conftest import command_line, environment
 
@@ -25,6 +26,13 @@ def wait_until(condition, seconds=240.0):
     while not condition():
         assert time.monotonic() < end, "the condition did not come true"
         time.sleep(0.05)
+
+
+def trainers_of(worker: int) -> list[int]:
+    """The trainer processes that a worker started."""
+    found = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in found}
+    return [pid for pid, line in lines.items() if b"fairnad_engine.training" in line]
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +103,7 @@ def test_another_seed_gives_another_digest(undisturbed, fairnad, small_config, t
     assert digest(tmp_path / "fairnad.db") != digest(undisturbed[0] / "fairnad.db")
 
 
+@pytest.mark.timeout(600)
 def test_killed_three_times_and_resumed_it_equals_the_undisturbed_run(undisturbed, fairnad, small_config, tmp_path):
     db = tmp_path / "fairnad.db"
     assert fairnad("papers", "add", "samples").code == 0
@@ -103,15 +112,21 @@ def test_killed_three_times_and_resumed_it_equals_the_undisturbed_run(undisturbe
     assert started.code == 0, started.err
     with Store(db) as store:
         job = store.jobs.of_run("run-1")
+        wait_until(lambda: trainers_of(store.jobs.holder(job.id)[0].pid))
+        os.kill(trainers_of(store.jobs.holder(job.id)[0].pid)[0], signal.SIGKILL)  # its job is given to another
         for trained in (1, 3, 6):
             wait_until(lambda n=trained: sum(c.status == "trained" for c in store.runs.candidates("run-1")) >= n)
             os.killpg(os.getpgid(store.jobs.holder(job.id)[0].pid), signal.SIGKILL)
             wait_until(lambda: not store.jobs.is_held(job.id))
+            assert read_ledger(store, "run-1").problems == ()
             assert json.loads(fairnad("status", "--json").out)["runs"][0]["state"] == "dead"
             assert fairnad("run", "--resume", "run-1", "--detach").code == 0
     ended = fairnad("attach", "run-1")
     assert ended.code == 0, ended.err
     assert digest(db) == digest(undisturbed[0] / "fairnad.db")
+    with Store(db) as store:
+        ledger = read_ledger(store, "run-1")
+        assert (ledger.problems, ledger.trained, ledger.pending) == ((), 8, 0)
 
 
 def test_stop_keeps_what_is_done_and_says_how_to_resume(fairnad, small_config, tmp_path, undisturbed):

@@ -1,11 +1,15 @@
 """Fair sampling: exact at every step, whatever joins, empties and comes back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairnad_engine.search.fairness import FairIdea, FairSampler, largest_difference
+from fairnad_engine.search.posterior import Posterior
+from fairnad_engine.store.records import FORGIVEN, CountRow
 
 LEVELS = ("operation", "block", "network")
 
@@ -133,3 +137,80 @@ def test_largest_difference_ignores_inactive_categories():
     b.draw(30, np.random.default_rng(0))
     assert largest_difference(a.counts.values()) == 1
     assert largest_difference(b.counts.values()) == 0
+
+
+def p_value(observed, expected):
+    """Of Pearson's chi-square test."""
+    from scipy.stats import chisquare
+
+    return chisquare(observed, expected).pvalue
+
+
+def test_none_is_the_multinomial_over_ideas_and_no_other():
+    tree = {0: {0: 1, 1: 5}, 1: {0: 12}, 2: {0: 2, 1: 2, 2: 30}, 5: {0: 8}}
+    ideas = library(tree)
+    subs = sorted({idea.sub for idea in ideas})
+    turns = FairSampler(ideas, {}, {}, "none").draw(3000, np.random.default_rng(11))
+    observed = [sum(turn.sub == sub for turn in turns) for sub in subs]
+    by_ideas = [3000 * sum(idea.sub == sub for idea in ideas) / len(ideas) for sub in subs]
+    assert p_value(observed, by_ideas) > 1e-3
+    assert p_value(observed, [3000 / len(subs)] * len(subs)) < 1e-6
+    fair = FairSampler(ideas, {}, {}, "main+sub").draw(3000, np.random.default_rng(11))
+    assert p_value([sum(turn.sub == sub for turn in fair) for sub in subs], by_ideas) < 1e-6
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(trees, st.lists(st.booleans(), min_size=1, max_size=10)), min_size=1, max_size=8),
+    st.integers(0, 2**31),
+)
+def test_with_trained_models_a_least_one_is_drawn_and_failures_are_made_up_for(history, seed):
+    rng = np.random.default_rng(seed)
+    counts, uses = {}, {}
+    for tree, ends in history:
+        sampler = FairSampler(library(tree), counts, uses, "main+sub", unit="trained")
+        drawn = []
+        for _ in ends:
+            before = dict(sampler.counts)
+            (turn,) = sampler.draw(1, rng)
+            drawn.append(turn)
+            active = [count.effective for count in before.values() if count.kind == "main" and count.active]
+            assert before[turn.main].effective == min(active)
+        counts, uses = sampler.counts, sampler.uses
+        # The generation ends: what was open came to a model, or failed.
+        level = {idea.main: idea.level for idea in library(tree)}
+        came = [
+            n for turn, end in zip(drawn, ends, strict=True) if end for n in (turn.main, turn.sub, level[turn.main])
+        ]
+        counts = {n: replace(c, open=0, trained=c.trained + came.count(n)) for n, c in counts.items()}
+        for count in counts.values():
+            settled = count.effective - count.join_offset
+            assert count.trained <= settled <= count.turns <= 2 * settled + FORGIVEN
+
+
+@settings(max_examples=40, deadline=None)
+@given(trees, st.lists(st.integers(1, 6), min_size=2, max_size=6), st.integers(0, 2**31))
+def test_a_sampler_made_anew_from_its_counts_goes_on_as_if_it_had_not_ended(tree, pieces, seed):
+    whole = FairSampler(library(tree), {}, {}, "main+sub").draw(sum(pieces), np.random.default_rng(seed))
+    rng, counts, uses, turns = np.random.default_rng(seed), {}, {}, []
+    for piece in pieces:
+        sampler = FairSampler(library(tree), counts, uses, "main+sub")
+        turns += sampler.draw(piece, rng)
+        # Only what the store keeps.
+        counts = {n: CountRow(n, c.kind, c.turns, c.join_offset, c.active) for n, c in sampler.counts.items()}
+        uses = dict(sampler.uses)
+    assert turns == whole
+
+
+def test_the_record_draws_what_helped_and_only_where_it_is_mixed_in():
+    ideas = library({0: {0: 2}, 1: {0: 2}, 2: {0: 2}})
+    record = {"m1": (40, 1), "m0": (1, 40)}
+    shares = {}
+    for epsilon in (0.0, 0.5, 1.0):
+        sampler = FairSampler(ideas, {}, {}, "main+sub", posterior=Posterior(epsilon, record))
+        turns = sampler.draw(600, np.random.default_rng(2))
+        shares[epsilon] = sum(turn.main == "m1" for turn in turns) / 600
+    plain = FairSampler(ideas, {}, {}, "main+sub").draw(600, np.random.default_rng(2))
+    assert shares[0.0] == sum(turn.main == "m1" for turn in plain) / 600 == 1 / 3
+    assert 1 / 3 < shares[0.5] < shares[1.0]
+    assert shares[1.0] > 0.85

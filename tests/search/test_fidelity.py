@@ -25,7 +25,7 @@ from fairnad_engine.search.fidelity import (
     short_protocol,
     standard_error,
 )
-from fairnad_engine.search.order import UnitOrder
+from fairnad_engine.search.order import Unit, UnitOrder
 from fairnad_engine.search.selection import counted, pareto_front
 from fairnad_engine.store import Store
 from fairnad_engine.store.schema import migrations
@@ -170,8 +170,9 @@ def test_off_leaves_the_digest_as_it_was_and_on_is_part_of_it():
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_a_decision_reads_the_same_units_however_they_end(seed):
-    units = [(slot, 1) for slot in range(1, 9)]
-    order, rng, over, read = UnitOrder(units, 100), random.Random(seed), set(), {}
+    units = [Unit(1, slot, 1) for slot in range(1, 9)]
+    order, rng, over, read = UnitOrder(100), random.Random(seed), set(), {}
+    order.extend(units)
 
     async def one(unit):
         for _ in range(rng.randrange(6)):

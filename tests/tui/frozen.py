@@ -17,6 +17,7 @@ from fairnad_engine.llm.protocol import ModelCall
 from fairnad_engine.machine import GpuLoad, MachineLoad
 from fairnad_engine.preflight import Check
 from fairnad_engine.processes import ProcessIdentity
+from fairnad_engine.search.costs import SeedTiming
 from fairnad_engine.store import Store
 from tests.tui.idea_library import fill
 from tests.tui.search_run import WrittenRun
@@ -209,5 +210,7 @@ def freeze(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("fairnad_engine.preflight.checks", lambda config: checks)
     patch.setattr("fairnad_engine.llm.ollama_server.listens", lambda url: True)
     patch.setattr("fairnad_engine.llm.ollama_server.served_models", lambda: ("qwen3:8b", "qwen3:32b"))
+    timing = SeedTiming(464_154, 68_860_000, 90_000, 5_400.0, 2.6, "cuda:0")
+    patch.setattr("fairnad_engine.search.outlook.time_seed_apart", lambda config: timing)
     # A cursor that blinks is seen or not as chance has it.
     patch.setattr(Input, "_toggle_cursor", lambda self: None)

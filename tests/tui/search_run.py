@@ -19,13 +19,19 @@ class WrittenRun:
     """Writes as a search worker would."""
 
     def __init__(
-        self, store: Store, name: str = "by hand", trained: int = 100, environment: dict[str, object] | None = None
+        self,
+        store: Store,
+        name: str = "by hand",
+        trained: int = 100,
+        environment: dict[str, object] | None = None,
+        more: dict[str, dict[str, object]] | None = None,
     ) -> None:
         self.store = store
         template, version = template_of(store)
         self.mains = [main.id for level in template.levels for main in template.mains_of(level.id)]
         self.subs = {main: [sub.id for sub in template.subs_of(main)] for main in self.mains}
-        config = RunConfig.model_validate({"name": name, "budget": {"trained": trained}}).model_dump(mode="json")
+        settings = {"name": name, "budget": {"trained": trained}, **(more or {})}
+        config = RunConfig.model_validate(settings).model_dump(mode="json")
         frozen = {
             "config": config, "environment": environment or {}, "template_version": version,
             "model": "rules", "model_digest": "m", "dataset_digest": "d", "protocol_digest": "p", "seed": 0,
@@ -34,6 +40,7 @@ class WrittenRun:
         self.job = store.jobs.create("search", config, self.id).id
         self.rng = random.Random(7)
         self.turns: dict[str, int] = {}
+        self.ideas: dict[str, str] = {}  # of a sub-category the one idea that its turns draw
 
     def work(self, state: str = "running") -> None:
         """This process holds the lease from now on."""
@@ -63,8 +70,8 @@ class WrittenRun:
             for node in filter(None, (main, sub)):
                 self.turns[node] = self.turns.get(node, 0) + 1
             slots.append({
-                "slot": slot, "stage": stage, "kind": "idea", "main": main, "sub": sub, "ideas": [],
-                "parent_id": "seed",
+                "slot": slot, "stage": stage, "kind": "idea", "main": main, "sub": sub,
+                "ideas": [self.ideas[sub]] if sub in self.ideas else [], "parent_id": "seed",
             })  # fmt: skip
         ideas = [[f"idea-{sub}", main, sub] for main in mains for sub in self.subs[main][:2]]
         with self.store.transaction():
@@ -96,7 +103,12 @@ class WrittenRun:
 
     def attempt(self, generation: int, slot: int, failure: str | None = None) -> None:
         values = {"purpose": "idea", "task_hash": "t", "design": {}, "verdict": {}, "failure": failure, "message": ""}
+        if idea := self._idea(generation, slot):
+            values["idea_id"] = idea
         self.store.runs.save_attempt((self.id, generation, slot, 1, 0), values)
+
+    def _idea(self, generation: int, slot: int) -> str | None:
+        return next(iter(self.store.runs.slots(self.id, generation)[slot - 1].ideas), None) if self.ideas else None
 
     def slot(self, generation: int, slot: int, accuracy: float | None = None) -> None:
         """A slot from proposal to score; every sixth is a duplicate."""
@@ -106,7 +118,8 @@ class WrittenRun:
             self.store.runs.set_slot(self.id, generation, slot, "failed", "duplicate")
             return
         self.attempt(generation, slot)
-        self.candidate(name, generation, slot, SLOTS[slot - 1])
+        idea = self._idea(generation, slot)
+        self.candidate(name, generation, slot, SLOTS[slot - 1], **({"idea_id": idea} if idea else {}))
         score = accuracy if accuracy is not None else 88 + 2 * generation + self.rng.random() * 3
         self.train(name, round(min(score, 99.9), 2))
         self.store.runs.set_slot(self.id, generation, slot, "trained")

@@ -325,3 +325,14 @@ class TestEverywhere:
             assert store.jobs.take_requests(job.id) == []
         async with opened(path) as (app, _):
             await at(app, "papers")
+
+
+async def test_studies_are_a_key_away(tmp_path):
+    from fairnad_screens.study import StudyScreen
+
+    async with opened(tmp_path / "w.db") as (app, pilot):
+        await pilot.press("s")
+        await wait_for(lambda: isinstance(app.screen, StudyScreen), "the studies")
+        await wait_for(lambda: "No study yet" in shown(app))
+        await pilot.press("q")
+        await wait_for(lambda: app.screen.SCOPE == "home")

@@ -17,6 +17,7 @@ from textual.widgets import Static
 from fairnad_engine.preflight import Check
 from fairnad_engine.store.curation import HistoryEntry, IdeaStory, PaperName, SourceEntry, SubPlace
 from fairnad_engine.store.filing import IdeaCount
+from fairnad_engine.store.outcomes import IdeaOutcome
 from fairnad_engine.text import is_plain, sanitize
 from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.data.candidate import read_candidate
@@ -94,8 +95,8 @@ def test_ideas(store):
             history=(HistoryEntry("2026", text, "name", text, text),), sources=(SourceEntry("i", text, text, 2000),),
         )  # fmt: skip
         # Instruction, title, quote, name, place of three and id, who, into, origin, source and paper, history of three.
-        whole(ideas_detail._lines(story, low=False), text, 16)
-        whole(ideas_detail._lines(replace(story, quoted=None), low=True), text, 16)
+        whole(ideas_detail._lines(story, IdeaOutcome(tried=1), low=False), text, 16)
+        whole(ideas_detail._lines(replace(story, quoted=None), None, low=True), text, 16)
 
 
 def test_template(store):

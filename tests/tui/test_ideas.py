@@ -8,12 +8,14 @@ from textual.widgets import Input, TextArea
 
 from fairnad_engine.errors import StoreError
 from fairnad_engine.store import Store
+from fairnad_engine.store.outcomes import OutcomeTable
 from fairnad_engine.workspace import template_of
 from fairnad_screens.actions import actions_of
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
 from fairnad_screens.widgets.paragraph_dialog import ParagraphDialog
 from tests.tui.harness import messages, opened, shown, wait_for
 from tests.tui.idea_library import HOSTILE, fill
+from tests.tui.tried_ideas import try_ideas
 
 
 @pytest.fixture
@@ -533,3 +535,71 @@ async def test_a_list_that_holds_nothing_says_so_and_stays(path):
         assert app.screen is asked
         await pilot.press("backspace", "backspace", "backspace")
         await wait_for(lambda: "Nothing matches" not in shown(app))
+
+
+async def test_what_ideas_brought_stands_beside_them_and_sorts_them(path):
+    first, second, third, *_ = known = ids(path)
+    async with opened(path, "ideas") as (app, pilot):
+        desk = await ready(app)
+        assert "tra/tried" not in shown(app)
+        await pilot.press("o")
+        assert any("No run has tried an idea yet" in one for one in messages(app))
+        with Store(path) as store:
+            try_ideas(store, {third: [91.0, 94.0], second: [90.5, None], known[5]: [None]})
+        await wait_for(lambda: "tra/tried" in shown(app), "the columns")
+        assert "2/2*  +2.50" in shown(app)
+        assert "1/2   +0.50" in shown(app)
+        assert "0/1       -" in shown(app)
+        orders = []
+        for _ in range(5):
+            await pilot.press("o")
+            orders.append((desk.book.order, [line.id for line in desk.book.lines]))
+            assert f"idea, by {desk.book.order}" in shown(app)
+        rest = [one for one in known if one not in (third, second)]
+        assert [order for order, _ in orders] == ["gain", "best", "trained", "tried", "place"]
+        assert orders[0][1] == orders[1][1] == [third, second, *rest]
+        assert orders[3][1][:3] == [second, third, known[5]]  # of equals the one that stands first
+        assert orders[4][1] == known
+        await pilot.press("o", "o")
+        assert "94.00" in shown(app)
+        assert desk.book.cursor == 0
+        for part in ("tried 2 times: 2 valid, 2 realised, 2 trained, 1 on the", "best 94.00 % in run-1; +2.50"):
+            await wait_for(lambda part=part: part in shown(app), part)
+        await pilot.press("r")  # what is decided while it is sorted stays where it is
+        assert desk.book.lines[0].id == third
+        assert desk.book.lines[0].status == "rejected"
+
+
+async def test_the_order_comes_back_and_a_filter_keeps_it(path):
+    known = ids(path)
+    with Store(path) as store:
+        try_ideas(store, {known[7]: [93.0], known[3]: [94.0]})
+    async with opened(path, "ideas") as (app, pilot):
+        await ready(app)
+        await wait_for(lambda: "tra/tried" in shown(app))
+        await pilot.press("o", "j", "ctrl+q")
+    async with opened(path, "ideas") as (app, pilot):
+        desk = await ready(app)
+        await wait_for(lambda: desk.book.order == "gain")
+        await wait_for(lambda: [line.id for line in desk.book.lines][:2] == [known[3], known[7]], "the order")
+        await pilot.press("slash", *"Instruction")
+        await wait_for(lambda: desk.filter_text == "Instruction")
+        assert [desk.book.lines[place].id for place in desk.book.shown][:2] == [known[3], known[7]]
+
+
+async def test_what_ideas_brought_is_read_once_a_change(path, monkeypatch):
+    with Store(path) as store:
+        try_ideas(store, {ids(path)[0]: [93.0]})
+    reads = []
+    whole = OutcomeTable.of_ideas
+    monkeypatch.setattr(OutcomeTable, "of_ideas", lambda self: reads.append(1) or whole(self))
+    async with opened(path, "ideas") as (app, pilot):
+        desk = await ready(app)
+        await wait_for(lambda: desk.book.outcomes)
+        for _ in range(3):
+            await pilot.press("a")
+        await stored(path, "aaapppppp")
+        with Store(path) as store:
+            store.ideas.decide(ids(path)[8:], "approved", "person")
+        await wait_for(lambda: desk.book.lines[8].status == "approved")
+        assert len(reads) == 1

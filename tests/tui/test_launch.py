@@ -6,13 +6,17 @@ import pytest
 from textual.widgets import Input
 
 from fairnad_engine import preflight, workspace
-from fairnad_engine.errors import ModelUnavailableError
+from fairnad_engine.errors import InputError, ModelUnavailableError
 from fairnad_engine.preflight import Check
+from fairnad_engine.search import outlook
 from fairnad_engine.search.config import RunConfig, load_config
+from fairnad_engine.search.costs import SeedTiming
 from fairnad_engine.search.presets import presets, proposal
 from fairnad_engine.store import Store
+from fairnad_screens.actions import action
 from fairnad_screens.data.launch_form import FIELDS, document_of, problems_of, values_of
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
+from fairnad_screens.figures import span
 from tests.tui.harness import messages, opened, said_to, shown, wait_for
 
 
@@ -357,3 +361,125 @@ def test_settings_of_a_run_before_fidelity_get_what_was_meant():
     document = RunConfig().model_dump(mode="json")
     del document["fidelity"], document["machine"]["streams"]
     assert RunConfig.model_validate(document_of(document, values_of(document))) == RunConfig()
+
+
+async def test_a_method_sets_stage_mix_and_fairness_and_every_limit_reaches_the_settings(path):
+    async with opened(path, "launch") as (app, pilot):
+        await go_to(app, pilot, "search.method")
+        await pilot.press("right")
+        assert [value(app, f"search.{name}") for name in ("method", "stages", "fairness")] == [
+            "uniform",
+            "20 0 0",
+            "none",
+        ]
+        config = app.screen._config()
+        assert config.search == RunConfig.model_validate({"search": {**config.search.model_dump()}}).search
+        assert config.search.settings() == {
+            **proposal(gpus=False).config.search.settings(), "fairness": "none", "stages": [20, 0, 0],
+        }  # fmt: skip
+        await pilot.press("left")
+        assert [value(app, f"search.{name}") for name in ("method", "stages", "fairness")] == [
+            "fairnad",
+            "8 8 4",
+            "main+sub",
+        ]
+        for place, new, got in (
+            ("search.fair_unit", "trained", "trained"), ("search.proposals", "lookahead", "lookahead"),
+            ("search.stage3_counts", "last", "last"), ("search.refill", "yes", True), ("search.fit", "fill", "fill"),
+            ("budget.hours", "2.5", 2.5), ("budget.tokens", "3M", 3_000_000), ("search.thompson", "0.5", 0.5),
+        ):  # fmt: skip
+            app.screen._set(app.screen._fields[row(app, place)], new)
+            section, name = place.split(".")
+            assert getattr(getattr(app.screen._config(), section), name) == got, place
+
+
+async def test_every_value_of_a_choice_is_one_that_the_search_takes(path):
+    closed = [field for field in FIELDS if field.closed and field.place.startswith("search.")]
+    assert {"search.method", "search.fairness", "search.fit"} <= {field.place for field in closed}
+    document = RunConfig().model_dump(mode="json")
+    for field in closed:
+        assert len(field.options()) > 1
+        for option in field.options():
+            values = {**values_of(document), field.place: option}
+            assert not problems_of(document_of(document, values)), (field.place, option)
+
+
+async def test_a_baseline_needs_no_ideas(path, tmp_path):
+    async with opened(tmp_path / "empty.db", "launch") as (app, pilot):
+        await wait_for(lambda: app.screen._snapshot is not None)
+        assert "Ideas: no papers yet" in app.screen.why_not(action("launch.start"))
+        app.screen._set(app.screen._fields[row(app, "search.method")], "random")
+        await pilot.pause()
+        assert app.screen.why_not(action("launch.start")) is None
+        assert value(app, "search.stages") == "20 0 0"
+
+
+def beside(app):
+    """What stands beside the form, its lines joined."""
+    return " ".join(" ".join(line.split("│")[-1] for line in shown(app).splitlines()).split())
+
+
+TIMED = SeedTiming(30_000, 400_000, 20_000, 36.0, 2.0, "cpu")
+
+
+async def test_the_forecast_says_hours_once_the_seed_is_timed(path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(outlook, "time_seed_apart", lambda config: asked.append(config) or TIMED)
+    async with opened(path, "launch", size=(120, 40)) as (app, pilot):
+        await wait_for(lambda: "time unknown: f forecasts" in shown(app), "the line")
+        await pilot.press("f")
+        await wait_for(lambda: "the seed on cpu for moments" in beside(app), "the timing")
+        ahead = outlook.look_ahead(app.screen._config(), TIMED)
+        assert app.screen._ahead == ahead
+        text = beside(app)
+        for part in ("Forecast", "40 in 2 generations or more", f"about {span(3600 * ahead.hours.middle)}", "Disk",
+                     "A training", "training is the bottleneck"):  # fmt: skip
+            assert part.casefold() in text.casefold(), part
+        assert len(asked) == 1
+        app.screen._set(app.screen._fields[row(app, "budget.trained")], "400")
+        await wait_for(lambda: app.screen._ahead and app.screen._ahead.models == 400, "the new forecast")
+        assert app.screen._ahead.hours.middle > 5 * ahead.hours.middle
+        assert len(asked) == 1  # the number of models changes no timing
+        await pilot.press("f")
+        await wait_for(lambda: "Nothing is missing" in shown(app))
+        app.screen._set(app.screen._fields[row(app, "search.seed_backbone")], "resnet32")
+        await pilot.press("f")
+        await wait_for(lambda: len(asked) == 2, "another seed is timed")
+
+
+async def test_a_seed_that_cannot_be_timed_leaves_hours_unknown_and_says_why(path, monkeypatch):
+    def refuse(config):
+        raise InputError("the jail lacks a layer [/red]")
+
+    monkeypatch.setattr(outlook, "time_seed_apart", refuse)
+    async with opened(path, "launch", size=(120, 40)) as (app, pilot):
+        await pilot.press("f")
+        await wait_for(lambda: "could not be timed" in beside(app), "the reason")
+        text = beside(app)
+        assert "[/red]" in text
+        assert "unknown: nothing is known" in text
+        monkeypatch.setattr(outlook, "time_seed_apart", lambda config: TIMED)
+        await pilot.press("c", "f", "f")
+        await wait_for(lambda: app.screen._ahead and app.screen._ahead.hours, "another try")
+
+
+async def test_the_model_is_named_where_it_is_the_bottleneck(path, monkeypatch):
+    monkeypatch.setattr(outlook, "time_seed_apart", lambda config: TIMED)
+    async with opened(path, "launch", size=(120, 40)) as (app, pilot):
+        app.screen._set(app.screen._fields[row(app, "model.llm")], "ollama:qwen3:8b")
+        await pilot.press("f")
+        await wait_for(lambda: "model is the bottleneck" in beside(app), "the bottleneck")
+        ahead = app.screen._ahead
+        assert ahead.lanes_enough > ahead.lanes == 2
+        assert f"{ahead.lanes_enough} lanes would" in beside(app)
+
+
+@pytest.mark.slow
+def test_the_seed_is_timed_in_a_process_of_its_own():
+    timing = outlook.time_seed_apart(proposal(gpus=False).config)
+    assert timing.seconds > 0
+    assert timing.params > 10_000
+    broken = proposal(gpus=False).config
+    with pytest.raises(InputError, match="nowhere"):
+        data = broken.data.model_copy(update={"dataset": "nowhere"})
+        outlook.time_seed_apart(broken.model_copy(update={"data": data}))

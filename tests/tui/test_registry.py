@@ -14,11 +14,16 @@ from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.keys_doc import render_keys
 from fairnad_screens.memory import load_settings
 from fairnad_screens.shell import PLACES, Shell
+from fairnad_screens.study import StudyScreen
 from fairnad_screens.widgets.bars import MAX_FOOTER_KEYS
 from tests.conftest import ROOT
 from tests.tui.harness import opened
 
-CLASSES = {**PLACES, "candidate": ("fairnad_screens.candidate", "CandidateScreen")}
+STACKED = {
+    "candidate": ("fairnad_screens.candidate", "CandidateScreen"),
+    "study": ("fairnad_screens.study", "StudyScreen"),
+}
+CLASSES = {**PLACES, **STACKED}
 
 
 def test_the_key_reference_is_generated():
@@ -64,9 +69,9 @@ async def test_every_key_reaches_its_action(tmp_path, monkeypatch, scope):
     reached = []
     for receiver in (FairScreen, Shell):
         monkeypatch.setattr(receiver, "action_do", lambda self, action_id: reached.append(action_id))
-    async with opened(tmp_path / "w.db", "home" if scope == "candidate" else scope) as (app, pilot):
-        if scope == "candidate":
-            app.push_screen(CandidateScreen("run-1", "seed"))
+    async with opened(tmp_path / "w.db", "home" if scope in STACKED else scope) as (app, pilot):
+        if scope in STACKED:
+            app.push_screen(CandidateScreen("run-1", "seed") if scope == "candidate" else StudyScreen())
             await pilot.pause()
         assert scope == app.screen.SCOPE
         for one in (*actions_of(scope), *actions_of("app")):

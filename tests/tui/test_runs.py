@@ -286,3 +286,14 @@ async def test_details_scroll_by_keys_and_name_the_digest_once(path):
         await wait_for(lambda: view.scroll_y == 0)
         digest = app.screen._current().row.digest
         assert details(app).count(digest) == 1
+
+
+async def test_studies_are_a_key_away(tmp_path):
+    from fairnad_screens.study import StudyScreen
+
+    async with opened(tmp_path / "w.db", "runs") as (app, pilot):
+        await pilot.press("s")
+        await wait_for(lambda: isinstance(app.screen, StudyScreen), "the studies")
+        await wait_for(lambda: "No study yet" in shown(app))
+        await pilot.press("q")
+        await wait_for(lambda: app.screen.SCOPE == "runs")

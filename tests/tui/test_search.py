@@ -8,10 +8,15 @@ from contextlib import asynccontextmanager
 import pytest
 
 from fairnad_engine.machine import GpuLoad, MachineLoad
+from fairnad_engine.search.forecast import time_left
+from fairnad_engine.search.ledger import read_ledger
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
+from fairnad_engine.workspace import template_of
 from fairnad_screens.actions import actions_of
+from fairnad_screens.data.search_baseline import read_baseline
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog
+from fairnad_screens.figures import span
 from fairnad_screens.widgets.front_plot import FrontPlot
 from fairnad_screens.widgets.search_counts import CountsPane
 from fairnad_screens.widgets.search_front import FrontPane
@@ -19,6 +24,7 @@ from fairnad_screens.widgets.search_pane import LineView
 from fairnad_screens.widgets.search_table import CandidatePane
 from tests.tui.harness import messages, opened, shown, wait_for
 from tests.tui.search_run import WrittenRun
+from tests.tui.studied import write_study
 
 WIDE, SMALL = (120, 40), (80, 24)
 
@@ -83,7 +89,7 @@ async def test_everything_is_on_the_wide_desk(run, store):
 async def test_the_small_desk_shows_three_panes_and_cuts_nothing_off(run, store):
     async with desk(store, SMALL) as (app, screen, pilot):
         text = shown(app)
-        assert [n for n in range(1, 8) if f"─{n} " in text or f"━{n} " in text] == [1, 3, 5]
+        assert [n for n in range(1, 9) if f"─{n} " in text or f"━{n} " in text] == [1, 3, 5]
         assert app.screen.query_one(FrontPlot).display
         assert "trained" in text
 
@@ -419,7 +425,7 @@ async def test_hostile_text_is_shown_as_text(run, store):
         await wait_for(lambda: "[red]x[/]" in shown(app), "the text")
         for size in (SMALL, (40, 10), WIDE):
             await pilot.resize_terminal(*size)
-            for number in range(1, 8):
+            for number in range(1, 9):
                 await pilot.press("z", str(number))
                 await pilot.pause()
                 text = shown(app)
@@ -486,7 +492,7 @@ async def test_a_run_chosen_elsewhere_is_followed_live(run, store):
 async def test_keys_go_to_the_candidates_at_first_and_hidden_panes_are_named(run, store):
     async with desk(store, SMALL) as (app, screen, pilot):
         assert isinstance(screen.focused_pane, CandidatePane)
-        assert "hidden: 2 sampling  4 volume  6 failures  7 log" in shown(app)
+        assert "hidden: 2 ideas 4 volume 6 failures 7 log 8 ledger" in shown(app)
         await pilot.press("5")
         await wait_for(lambda: re.search(r"hidden: .*\b5\b", shown(app)), "the hidden pane")
         await pilot.press("z")
@@ -597,3 +603,114 @@ async def test_without_short_trainings_nothing_is_said_of_them(run, store):
     async with desk(store) as (app, screen, _):
         assert screen._snapshot.screening is None
         assert "promoted" not in shown(app)
+
+
+async def test_edits_and_ledger_have_a_pane(run, store):
+    async with desk(store) as (app, screen, pilot):
+        assert "hidden: 8 ledger" in shown(app)
+        await pilot.press("8", "z")
+        await wait_for(lambda: "what came of it" in shown(app), "the ledger")
+        text = shown(app)
+        made = [c for c in store.runs.candidates(run.id) if c.generation]
+        assert re.search(rf"structural +{len(made)} +{sum(c.status == 'trained' for c in made)} ", text)
+        ledger = read_ledger(store, run.id)
+        for one in ledger.by_outcome():
+            assert re.search(rf"{one.name} +{one.proposals} ", text), one.name
+        assert re.search(rf"all +{ledger.proposed} ", text)
+        await pilot.press("left_square_bracket", "left_square_bracket")
+        await wait_for(lambda: "the ledger as it stands now" in shown(app), "the title")
+        made = [c for c in made if c.generation == 1]
+        assert re.search(rf"structural +{len(made)} ", shown(app))
+
+
+async def test_the_time_that_is_left_and_limits_of_work(store):
+    run = WrittenRun(store, more={"budget": {"trained": 100, "hours": 3, "tokens": 50_000}})
+    run.seed()
+    run.work()
+    run.generation(1)
+    run.call("1", 1_900)
+    left = time_left(store, run.id, gpus=1)
+    async with desk(store) as (app, screen, pilot):
+        await wait_for(lambda: f"Left about {span(3600 * left.hours.middle)}" in shown(app), "the time")
+        assert "Work 18 s of 3 h" in shown(app)
+        assert "Tokens 2.0k of 50.0k" in shown(app)
+
+
+async def test_what_turns_became_down_to_ideas(store):
+    template, _ = template_of(store)
+    sub = template.subs[0]
+    store.ideas.add_own(template, sub.id, "An idea of mine", "Do it.")
+    idea = store.ideas.all()[0].id
+    run = WrittenRun(store)
+    run.seed()
+    run.ideas = {sub.id: idea}
+    run.generation(1)
+    run.generation(2)
+    mine = store.sampling.turn_outcomes(run.id)
+    async with desk(store, SMALL) as (app, screen, pilot):
+        await pilot.press("2", "z", "g")
+        for _ in range(list(run.mains).index(sub.main)):
+            await pilot.press("j")
+        await pilot.press("enter", "j", "right", "j")
+        await wait_for(lambda: "An idea of mine" in shown(app), "the idea")
+        line = next(line for line in shown(app).splitlines() if "An idea of mine" in line)
+        one = mine[idea]
+        wanted = [one.turns, one.tried, one.valid, one.realised, one.trained, one.on_front]
+        assert [int(part) if part.isdigit() else 0 for part in line.split()[-6:]] == wanted
+        assert one.turns > 0
+        counts = screen.query_one(CountsPane)
+        rows = counts.count()
+        await pilot.press("left")
+        assert counts.count() == rows - 1  # the sub-category is closed, the main one stays open
+        await pilot.press("left", "left")
+        assert counts.count() == 15
+
+
+async def test_with_trained_models_as_the_fair_unit_these_are_counted(store):
+    run = WrittenRun(store, more={"search": {"fair_unit": "trained", "stage3_counts": "last"}})
+    run.seed()
+    run.generation(1)
+    found = store.sampling.counts_of_trained(run.id)
+    async with desk(store, SMALL) as (app, screen, pilot):
+        await pilot.press("2", "z")
+        assert "trained models, most - least" in shown(app)
+        assert "eff." in shown(app)
+        counts = screen._snapshot.counts
+        assert {one.id: one.turns for one in counts.mains if one.active} == {
+            main: found[main].effective for main in run.mains if main in found
+        }
+        assert any(found[main].effective != found[main].turns for main in run.mains if main in found)
+
+
+@pytest.mark.parametrize(("chains", "counted"), [("both", 2), ("last", 1)])
+async def test_of_a_chain_as_many_models_count_as_the_run_says(store, chains, counted):
+    run = WrittenRun(store, more={"search": {"stage3_counts": chains}})
+    run.seed()
+    run.open(1)
+    for step in (1, 2):
+        run.candidate(f"g01-s17.{step}", 1, 17, 3, step=step)
+        run.train(f"g01-s17.{step}", 91.0 + step)
+    async with desk(store) as (app, _, _pilot):
+        await wait_for(lambda: f"{counted}/100" in shown(app), chains)
+
+
+async def test_the_curve_has_the_band_of_a_baseline_where_a_study_has_one(run, store):
+    async with desk(store) as (app, screen, _):
+        await wait_for(lambda: screen._baseline_of == run.id)
+        assert "of study" not in shown(app)
+    write_study(store)
+    found = read_baseline(store, run.id)
+    assert (found.method, found.study) == ("random", "first")
+    app_band = found.band
+    async with desk(store) as (app, screen, pilot):
+        app.selected_run = run.id
+        screen.reload()
+        await wait_for(lambda: screen.head.id == run.id, "the run")
+        await wait_for(lambda: screen._baseline == found, "the baseline")
+        trained = sum(one.trained for one in screen._snapshot.generations)
+        await pilot.press("4", "4", "z")
+        low, high = app_band.low[trained], app_band.high[trained]
+        await wait_for(lambda: f"│ random of study first: {low:.4f} to {high:.4f}" in shown(app), "the band")
+        assert any(line.count("│") > 0 and "█" in line for line in shown(app).splitlines())
+    other = WrittenRun(store, more={"budget": {"trained": 100, "max_params": 5_000}})
+    assert read_baseline(store, other.id) is None  # hypervolumes of other budgets do not compare

@@ -15,16 +15,19 @@ import pytest
 from rich.segment import Segment
 from textual.pilot import Pilot
 
+from fairnad_engine.store import Store
 from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
 from fairnad_screens.help import HelpDialog
 from fairnad_screens.memory import UserSettings
 from fairnad_screens.palette import CommandPalette
 from fairnad_screens.shell import PLACES, Shell
+from fairnad_screens.study import StudyScreen
 from fairnad_screens.viewer import TextViewer
 from tests.conftest import ROOT
 from tests.tui.frozen import build, freeze
 from tests.tui.harness import shown, wait_for
+from tests.tui.studied import write_study
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 THEMES = ("fairnad-dark", "ansi-dark")
@@ -174,6 +177,33 @@ async def runs_compared(app, pilot):
 
 
 @scene
+async def study(app, pilot):
+    app.push_screen(StudyScreen())
+    await see(app, "its 95 % band", "4 of 6 done")
+    await pilot.press("tab")
+
+
+@empty
+async def study_first(app, pilot):
+    app.push_screen(StudyScreen())
+    await see(app, "No study yet")
+
+
+@scene
+async def search_ledger(app, pilot):
+    await desk(app, RUN, "digits at night")
+    await pilot.press("8")
+    await see(app, "what came of it")
+
+
+@scene
+async def launch_forecast(app, pilot):
+    await go(app, "launch", "start it with: ollama serve")
+    await pilot.press("f")
+    await see(app, "the seed on cuda:0")
+
+
+@scene
 async def help(app, pilot):
     await go(app, "ideas", "4 of 9 decided")
     await pilot.press("question_mark")
@@ -232,7 +262,12 @@ def frozen(master, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     freeze(monkeypatch)
     time.tzset()
-    if request.node.callspec.params["name"] not in EMPTY:
+    name = request.node.callspec.params["name"]
+    if name == "study":
+        WORKSPACE.parent.mkdir()
+        with Store(WORKSPACE) as store:
+            write_study(store)
+    elif name not in EMPTY:
         shutil.copytree(master, WORKSPACE.parent)
     yield
     monkeypatch.undo()
@@ -265,7 +300,7 @@ def test_screen(snap_compare, frozen, name, size, theme):
 
 
 def test_every_place_has_its_picture():
-    assert {*PLACES, "candidate"} <= {name.partition("-")[0] for name in SCENES}
+    assert {*PLACES, "candidate", "study"} <= {name.partition("-")[0] for name in SCENES}
 
 
 READS_TIME = {"time.time", "time.time_ns", "time.monotonic", "time.perf_counter", "datetime.now", "datetime.utcnow",

@@ -86,6 +86,8 @@ DROP_PATHS = {
     "bernoulli_": "x = x * x.new_empty((x.shape[0], 1)).bernoulli_(0.5).div_(0.5) if self.training else x",
     "dropout of ones": "x = x * F.dropout(torch.ones((x.shape[0], 1), dtype=x.dtype), 0.5, self.training)",
 }
+# Eager code promotes to float32 under autocast as well: the tensor that it draws from says no precision.
+OF_A_TENSOR = "x = x * torch.bernoulli(torch.full((x.shape[0], 1), 0.5, device=x.device)) / 0.5 if self.training else x"
 
 
 def network(before="", more="", after=""):
@@ -233,9 +235,9 @@ def test_drop_path_follows_autocast(name):
         assert model(images).dtype is torch.bfloat16
 
 
-@pytest.mark.parametrize("name", DROP_PATHS)
-def test_drop_path_is_drawn_anew(name):
-    source = network(after=DROP_PATHS[name])
+@pytest.mark.parametrize("drop_path", [*DROP_PATHS.values(), OF_A_TENSOR], ids=[*DROP_PATHS, "bernoulli of a tensor"])
+def test_drop_path_is_drawn_anew(drop_path):
+    source = network(after=drop_path)
     assert difference(source) is None
     own, moved = trained(source)
     assert torch.equal(own["one.weight"], moved["one.weight"])

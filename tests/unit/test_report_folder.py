@@ -43,8 +43,8 @@ def test_every_file_is_written_and_named(store: Store, tmp_path: Path) -> None:
     assert all(path.exists() for path in paths)
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {
-        "report.md", "report.json", "candidates.csv", "front.csv", "sampling.csv", "front.svg", "front-macs.svg",
-        "front",
+        "report.md", "report.txt", "report.json", "candidates.csv", "front.csv", "sampling.csv", "front.svg",
+        "front-macs.svg", "front",
     }  # fmt: skip
     front = {m.id for m in summarise(store, RUN).front}
     assert {path.name for path in (tmp_path / "out" / "front").iterdir()} == front

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -217,3 +218,17 @@ def test_a_device_that_fails_twice_is_named_in_the_outcome(monkeypatch):
 def test_jobs_spread_over_devices(monkeypatch):
     _, world = _run(monkeypatch, {}, list("abcd"), [Device("cuda:0", 2), Device("cuda:1", 2)])
     assert Counter(device for _, device, _ in world.seen) == {"cuda:0": 2, "cuda:1": 2}
+
+
+def test_of_jobs_that_wait_those_of_the_lowest_rank_go_first_and_equals_in_turn(monkeypatch):
+    world = _Simulated({})
+    monkeypatch.setattr(executor_module, "TrainerProcess", world)
+    ranks = {"a": 3, "b": 3, "c": 3, "d": 2, "e": 3, "f": 2}
+
+    async def go():
+        executor = LocalExecutor(1, [Device("cpu", 2)])
+        jobs = [replace(_job(name), rank=rank) for name, rank in ranks.items()]
+        await asyncio.wait_for(asyncio.gather(*(executor.run(job, lambda _: None, 60.0) for job in jobs)), 15)
+
+    asyncio.run(go())
+    assert "".join(name for name, _, _ in world.seen) == "abdfce"

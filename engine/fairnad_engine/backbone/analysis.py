@@ -34,7 +34,7 @@ from fairnad_engine.backbone.graph import (
 from fairnad_engine.backbone.modes import check_modes
 from fairnad_engine.backbone.nodes import references_of
 from fairnad_engine.backbone.operands import check_operands
-from fairnad_engine.backbone.ops import FACTORY_OPS, resolve
+from fairnad_engine.backbone.ops import PLACED_OPS, resolve
 
 _PRODUCTS = frozenset({"aten.mul.Tensor", "aten.addcmul.default"})
 _RESHAPING = frozenset(f"aten.{name}" for name in ("view", "reshape", "flatten", "expand", "unsqueeze", "squeeze"))
@@ -256,7 +256,7 @@ def _apply(
                 return argument
 
     named = {name: value(argument) for name, argument in kwargs.items()}
-    if op in FACTORY_OPS and not op.split(".")[1].endswith("_like"):
+    if op in PLACED_OPS:
         named["device"] = images.device
     given = [value(argument) for argument in args]
     check_operands(op, given, named)

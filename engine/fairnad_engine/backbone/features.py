@@ -14,8 +14,8 @@ from collections.abc import Iterable
 
 from fairnad_engine.backbone.features_blocks import has_weights
 from fairnad_engine.backbone.features_flow import CONTRACTIONS, Flow, Step
+from fairnad_engine.backbone.features_forms import block_forms
 from fairnad_engine.backbone.features_layers import (
-    ELEMENTWISE,
     attention,
     conv,
     feeds_contraction,
@@ -24,14 +24,14 @@ from fairnad_engine.backbone.features_layers import (
     token_mlp,
     windowed,
 )
+from fairnad_engine.backbone.features_links import levels, link_forms
 from fairnad_engine.backbone.features_moves import pooling, shuffle, space_to_depth, split
 from fairnad_engine.backbone.features_network import Network, pools_globally
 from fairnad_engine.backbone.features_random import random_features
 from fairnad_engine.backbone.features_trace import trace
-from fairnad_engine.backbone.features_units import activation, gate, norm, scale
+from fairnad_engine.backbone.features_units import activation, channel_gate, gate, norm, scale
 from fairnad_engine.backbone.graph import BackboneGraph
 
-_POINTWISE_OPS = ELEMENTWISE | {"pow"}
 _LAYOUT_OPS = frozenset({"permute", "transpose", "view", "reshape", "flatten"})
 
 
@@ -54,6 +54,8 @@ def _features(graph: BackboneGraph) -> dict[str, float]:
         **network.stem(),
         **network.layout(),
         **network.tail(),
+        **block_forms(network),
+        **link_forms(network),
         **random_features(graph),
     }
 
@@ -94,6 +96,7 @@ def _depth(network: Network) -> int:
 def _layers(network: Network) -> dict[str, float]:
     flow, steps = network.flow, list(network.flow)
     gates = Counter(gate(flow, step) for step in steps)
+    channel_gates = Counter(channel_gate(flow, step) for step in steps)
     scales = Counter(scale(flow, step) for step in steps)
     pools = Counter(pooling(flow, step) for step in network.body)
     attentions = [step for step in steps if attention(flow, step)]
@@ -101,8 +104,12 @@ def _layers(network: Network) -> dict[str, float]:
         **_norms(norm(flow, step) for step in steps if step.kind == "map" or norm(flow, step) == "response"),
         **_activations(activation(flow, step) for step in steps),
         **{f"gate.{kind}": gates[kind] for kind in ("channel", "spatial", "multiplicative")},
+        **{f"gate.{kind}": channel_gates[kind] for kind in ("squeeze", "efficient")},
         **{f"pool.{kind}": pools[kind] for kind in ("max", "avg")},
         "blur": pools["blur"],
+        "pool.lowering": sum(
+            pooling(flow, step) == "max" and step.positions < flow[step.inputs[0]].positions for step in network.body
+        ),
         "pool.global": sum(pools_globally(flow, step) for step in steps),
         "scale.param": scales["param"],
         "mul": scales["number"],
@@ -110,6 +117,7 @@ def _layers(network: Network) -> dict[str, float]:
         "softmax": sum(step.op in ("softmax", "scaled_dot_product_attention") for step in steps),
         "attention": len(attentions),
         "window": sum(windowed(step) for step in attentions),
+        "attention.global": sum(not windowed(step) for step in attentions),
         "token_mlp": sum(token_mlp(flow, step) for step in steps),
         "space_to_depth": sum(space_to_depth(flow, step) for step in steps),
         "split": sum(split(flow, step) for step in steps),
@@ -165,7 +173,7 @@ def _merges(network: Network) -> dict[str, float]:
         "parallel": sum(
             max(0, len(one.branches) - 1) for one in network.structure.branchings if one not in network.links
         ),
-        "links.cross": len(network.links) + sum(_levels(flow, step) for step in flow),
+        "links.cross": len(network.links) + sum(levels(flow, step) for step in flow),
     }
 
 
@@ -185,17 +193,3 @@ def _multiplies(flow: Flow, step: Step) -> int:
     if step.op == "scaled_dot_product_attention":
         return 2
     return step.op in CONTRACTIONS and not flow.is_trained(step.args[1]) and not flow.is_trained(step.args[0])
-
-
-def _levels(flow: Flow, step: Step) -> int:
-    """How many further maps join in a concatenation or sum of pooled features; whole and in parts are two."""
-    inputs = [flow[i] for i in step.inputs if flow[i].kind != "param"]
-    if step.op not in ("cat", "add") or len(inputs) < 2 or all(one.kind != "pooled" for one in inputs):
-        return 0
-    sources = set()
-    for one in inputs:
-        in_parts = one.kind == "map"
-        while one.kind == "pooled" or one.op in _POINTWISE_OPS:
-            one = max((flow[i] for i in one.inputs if flow[i].kind != "param"), key=lambda source: source.positions)
-        sources.add((one.index, in_parts))
-    return len(sources) - 1

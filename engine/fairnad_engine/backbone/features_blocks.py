@@ -224,3 +224,9 @@ def kernel_of(flow: Flow, step: Step) -> int:
     """Side of a convolution's kernel, 1 for anything else."""
     found = any_conv(flow, step)
     return max(found.kernel) if found is not None else 1
+
+
+def stride_of(flow: Flow, step: Step) -> int:
+    """Larger stride of a convolution, 1 for anything else."""
+    found = any_conv(flow, step)
+    return found.stride if found is not None else 1

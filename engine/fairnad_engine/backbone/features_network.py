@@ -6,7 +6,7 @@ import math
 from collections import Counter
 
 from fairnad_engine.backbone import features_axes as ax
-from fairnad_engine.backbone.features_blocks import Branching, Structure, has_weights, kernel_of
+from fairnad_engine.backbone.features_blocks import Branching, Structure, has_weights, kernel_of, stride_of
 from fairnad_engine.backbone.features_flow import REDUCTIONS, SPLITS, Flow, Step
 from fairnad_engine.backbone.features_layers import conv
 from fairnad_engine.backbone.features_moves import space_to_depth, split
@@ -69,17 +69,24 @@ class Network:
 
     def stem(self) -> dict[str, float]:
         """Features of the stem."""
-        unit, kernel = 1.0, 1
+        unit, kernel, patch, large = 1.0, 1, 0, 0
         for step in (self.flow[i] for i in self.structure.trunk if i <= self.fork.index):
             if space_to_depth(self.flow, step):
                 unit *= math.sqrt(self.flow[step.inputs[0]].positions / max(1, step.positions))
-                kernel = max(kernel, round(unit))
+                kernel, patch = max(kernel, round(unit)), max(patch, round(unit))
             elif step.index in self._stem:
-                kernel = max(kernel, round(unit * kernel_of(self.flow, step)))
+                own = kernel_of(self.flow, step)
+                kernel = max(kernel, round(unit * own))
+                if own > 1 and own == stride_of(self.flow, step):
+                    patch = max(patch, own)
+                elif own >= 5:
+                    large = max(large, own)
         side = math.sqrt(self.flow[0].positions)
         return {
             "stem.convs": len(self._stem),
             "stem.kernel": kernel,
+            "stem.patch": patch,
+            "stem.large": large,
             "stem.stride": round(side / math.sqrt(max(1, self.fork.positions))),
         }
 
@@ -128,7 +135,9 @@ class Network:
         kinds = {_POOL_KINDS.get(step.op, 4) for step in behind if pools_globally(flow, step)}
         kinds |= {8 for step in behind if step.op == "pow"} | {16 for step in behind if step.op == "softmax"}
         kinds |= {32 for step in behind if step.op.startswith("adaptive_") and step.positions > 1}
-        return {"tail.channels": max(wider), "tail.pool": sum(kinds)}
+        # Positions weighed by a softmax are another idea than a mean of another power.
+        mean = 1 if 16 in kinds else sum(kinds)
+        return {"tail.channels": max(wider), "tail.pool": sum(kinds), "tail.mean": mean}
 
 
 def pools_globally(flow: Flow, step: Step) -> bool:

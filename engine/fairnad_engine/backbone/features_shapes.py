@@ -13,7 +13,7 @@ from fairnad_engine.backbone import features_axes as ax
 from fairnad_engine.backbone.features_axes import Axes, Shape
 from fairnad_engine.backbone.features_flow import BATCH, CONTRACTIONS, CONVS, POOLS, SPLITS, Flow, Step
 from fairnad_engine.backbone.graph import Argument, BackboneGraph, DtypeRef, NodeRef, TensorRef
-from fairnad_engine.backbone.ops import FACTORY_OPS, resolve
+from fairnad_engine.backbone.ops import PLACED_OPS, resolve
 
 if TYPE_CHECKING:
     import torch
@@ -115,7 +115,7 @@ def _run(step: Step, args: list[Any], named: dict[str, Any]) -> Any:  # noqa: AN
     function = resolve(step.target)
     if function is None:
         raise KeyError(step.target)
-    if step.target in FACTORY_OPS and not step.op.endswith("_like"):
+    if step.target in PLACED_OPS:
         named["device"] = "meta"
     return function(*args, **named)
 

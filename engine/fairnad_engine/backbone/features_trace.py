@@ -50,7 +50,10 @@ def _tensor_index(flow: Flow, argument: Argument) -> int | None:
 def _drop_unread(flow: Flow) -> None:
     read, waiting = {flow.output}, [flow.output]
     while waiting:
-        for index in flow[waiting.pop()].inputs:
+        step = flow[waiting.pop()]
+        # A trained number, such as one weight of a row, has no shape and is no input; a product reads it all the same.
+        numbers = [one.index for one in map(flow.of, _flat(step.args)) if one is not None and one.kind == "param"]
+        for index in (*step.inputs, *numbers):
             if index not in read:
                 read.add(index)
                 waiting.append(index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fairnad_engine.backbone import features_axes as ax
-from fairnad_engine.backbone.features_flow import REDUCTIONS, Flow, Step
+from fairnad_engine.backbone.features_flow import CONTRACTIONS, CONVS, REDUCTIONS, Flow, Step
 from fairnad_engine.backbone.features_layers import ELEMENTWISE, HARD, SMOOTH, ancestry, feeds_contraction
 from fairnad_engine.backbone.graph import Argument
 
@@ -130,6 +130,30 @@ def gate(flow: Flow, step: Step) -> str | None:
     if "flat" in kinds or pair[0].positions != pair[1].positions:
         return None if _is_summed(flow, step) else "spatial"
     return "multiplicative"
+
+
+def channel_gate(flow: Flow, step: Step) -> str | None:
+    """``squeeze`` or ``efficient`` where a step is a channel gate: layers of all channels, or one of a channel's next.
+
+    Such a gate's weights come from pooled features; one without layers of its own is neither.
+    """
+    if gate(flow, step) != "channel":
+        return None
+    waiting = [
+        i for argument in step.args[:2] if (one := flow.of(argument)) and one.kind == "pooled" for i in [one.index]
+    ]
+    kinds = set()
+    while waiting:
+        one = flow[waiting.pop()]
+        if one.kind != "pooled":
+            continue
+        waiting += one.inputs
+        if one.op in CONVS:
+            shape = flow.tensor_shape(one.args[1])
+            kinds.add("efficient" if shape[:2] == (1, 1) and max(shape[2:]) > 1 else "squeeze")
+        elif one.op in CONTRACTIONS | {"linear", "addmm"}:
+            kinds.add("squeeze")
+    return "squeeze" if "squeeze" in kinds else next(iter(kinds), None)
 
 
 def _unexpanded(flow: Flow, argument: Argument) -> Step | None:

@@ -90,6 +90,8 @@ _SYMBOLIC: dict[str, Callable[..., Any]] = {
 }
 
 FACTORY_OPS = frozenset(f"aten.{name}" for name in _FACTORY.split())
+# Those that are told where to make their tensor; the others make it where the one stands that they are given.
+PLACED_OPS = frozenset(op for op in FACTORY_OPS if "bernoulli" not in op and not op.split(".")[1].endswith("_like"))
 # What noise is drawn into, or from; ones and zeros are the same in every precision.
 NOISE_OPS = frozenset(
     {

@@ -23,7 +23,7 @@ from fairnad_engine.backbone.graph import (
     NodeRef,
     TensorRef,
 )
-from fairnad_engine.backbone.ops import FACTORY_OPS, NOISE_OPS, resolve
+from fairnad_engine.backbone.ops import NOISE_OPS, PLACED_OPS, resolve
 
 Forward = Callable[[torch.Tensor, list[torch.Tensor]], torch.Tensor]
 
@@ -99,9 +99,9 @@ def compile_mode(graph: ModeGraph) -> Forward:
         # A keyword is text of the description, so it is bound through the scope, never written out.
         keywords = dict(node.kwargs)
         call = ", ".join(parts)
-        if keywords or node.op in FACTORY_OPS:
+        if keywords or node.op in PLACED_OPS:
             pairs = [f"{constants.name(name)}: {constants.text(value)}" for name, value in keywords.items()]
-            if node.op in FACTORY_OPS and not node.op.split(".")[1].endswith("_like"):
+            if node.op in PLACED_OPS:
                 pairs.append(f"{constants.name('device')}: x.device")
             call = f"{call}, **{{{', '.join(pairs)}}}" if call else f"**{{{', '.join(pairs)}}}"
         lines.append(f"    v{index} = o{index}({call})")

@@ -37,7 +37,10 @@ FEATURES = frozenset(
             "add concat mul gate.channel gate.spatial gate.multiplicative scale.param drop_path dropout",
             "split shuffle parallel preact depth width resolutions blocks.shares width.shares",
             "stem.convs stem.kernel stem.stride resolution.mean downsample.separate links.cross",
-            "tail.channels tail.pool",
+            "tail.channels tail.pool tail.mean stem.patch stem.large links.skip links.dense links.scales",
+            "attention.global pool.mixer pool.lowering gate.squeeze gate.efficient scale.residual",
+            "preact.first order bottleneck inverted feed_forward blocks.kinds parallel.kernels parallel.same",
+            "shortcut.padded shortcut.conv shortcut.pooled shortcut.spatial shortcut.same",
         )
     ).split()
 )

@@ -10,6 +10,7 @@ from fairnad_engine.errors import InputError
 
 if TYPE_CHECKING:
     from fairnad_engine.knowledge.template import Template
+    from fairnad_engine.llm.edits import EditSettings
     from fairnad_engine.llm.protocol import Designer, Reader
 
 _FORMS = "give rules, or ollama:MODEL[@URL] such as ollama:qwen3:8b"
@@ -83,12 +84,19 @@ def check_llm(spec: str) -> LlmSpec:
     return parsed
 
 
-def make_models(spec: str, template: Template, *, on_text: Callable[[str], None] | None = None) -> Models:
+def make_models(
+    spec: str,
+    template: Template,
+    *,
+    edits: EditSettings | None = None,
+    on_text: Callable[[str], None] | None = None,
+) -> Models:
     """Return the reader and designer that ``--llm`` names.
 
     Args:
         spec: What the user named.
         template: Under what ideas are filed.
+        edits: In which form a chat model gives its designs, and how long they may be.
         on_text: Called, on the thread that asks, with each piece of a reply as it arrives.
 
     Raises:
@@ -96,7 +104,7 @@ def make_models(spec: str, template: Template, *, on_text: Callable[[str], None]
         ModelUnavailableError: The model or its server is missing.
     """
     parsed = parse_llm(spec)
-    return _rules() if parsed.kind == "rules" else _ollama(parsed, template, on_text)
+    return _rules() if parsed.kind == "rules" else _ollama(parsed, template, edits, on_text)
 
 
 def _rules() -> Models:
@@ -108,11 +116,13 @@ def _rules() -> Models:
     return Models(RulesReader(), RulesDesigner(), "rules", f"rules-{version('fairnad-tui')}")
 
 
-def _ollama(spec: LlmSpec, template: Template, on_text: Callable[[str], None] | None) -> Models:
+def _ollama(
+    spec: LlmSpec, template: Template, edits: EditSettings | None, on_text: Callable[[str], None] | None
+) -> Models:
     from fairnad_engine.llm.chat_designer import ChatDesigner
     from fairnad_engine.llm.chat_reader import ChatReader
     from fairnad_engine.llm.ollama import OllamaModel
 
     model = OllamaModel(spec.model, spec.url or None, on_token=on_text)
     digest = model.check()
-    return Models(ChatReader(model, on_text=on_text), ChatDesigner(model, template), spec.name, digest)
+    return Models(ChatReader(model, on_text=on_text), ChatDesigner(model, template, edits), spec.name, digest)

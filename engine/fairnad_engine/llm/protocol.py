@@ -151,7 +151,8 @@ class DesignRefusedError(Exception):
     """The designer has no design for the task: a recorded failure, never a no-op.
 
     Attributes:
-        kind: Failure class: ``inexpressible``, ``malformed-reply``, ``truncated-reply``.
+        kind: Failure class: ``inexpressible``, ``malformed-reply``, ``truncated-reply``, ``unchanged-reply``,
+            ``edit-mismatch``.
         calls: The requests it took.
     """
 

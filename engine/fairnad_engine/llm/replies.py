@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from fairnad_engine.llm.edits import MAX_EDITS
 
 MAX_CODE = 40_000
 MAX_IDEAS = 6
@@ -77,6 +79,45 @@ class DerivedDesignReply(_Reply):
     idea: DerivedIdea
     change: str = Field(min_length=1, max_length=300)
     code: Annotated[str, Field(min_length=1), AfterValidator(_bounded_code)]
+
+
+class EditItem(_Reply):
+    """One passage of a program and what takes its place."""
+
+    search: Annotated[str, Field(min_length=1), AfterValidator(_bounded_code)]
+    replace: Annotated[str, AfterValidator(_bounded_code)]
+
+
+class DiffReply(_Reply):
+    """A backbone as edits of the one that was shown."""
+
+    change: str = Field(min_length=1, max_length=300)
+    edits: list[EditItem] = Field(min_length=1, max_length=MAX_EDITS)
+
+
+class DerivedDiffReply(DiffReply):
+    """A backbone as edits, and the idea that they apply."""
+
+    idea: DerivedIdea
+
+
+class PickReply(_Reply):
+    """A transformation of the catalogue; the reason first, so that it is one."""
+
+    reason: str = Field(min_length=1, max_length=300)
+    transformation: str = Field(min_length=1, max_length=60)
+    arguments: BaseModel
+
+
+def pick_reply(names: Iterable[str], arguments: Iterable[str]) -> type[PickReply]:
+    """The reply that picks one of the named transformations.
+
+    The names bind a server's grammar alone: a name that a model makes up all the same is answered with the nearest.
+    """
+    kinds: dict[str, Any] = {"kind": (str, ""), **dict.fromkeys(("stage", "block"), (int, 0))}
+    told: Any = create_model("Arguments", __base__=_Reply, **{one: kinds.get(one, (float, 0.0)) for one in arguments})
+    name: Any = Field(min_length=1, max_length=60, json_schema_extra={"enum": list(names)})
+    return create_model("Pick", __base__=PickReply, transformation=(str, name), arguments=(told, ...))
 
 
 def ideas_reply(sub_ids: tuple[str, ...]) -> type[IdeasReply]:

@@ -13,7 +13,9 @@ from fairnad_engine.errors import InputError
 from fairnad_engine.report.facts import ProtocolFacts
 from fairnad_engine.report.summary import idea_line, protocol_facts
 from fairnad_engine.report.templates import render_markdown
-from fairnad_engine.search.finish_results import FINAL, exported_training
+from fairnad_engine.search.control_row import BESIDE, CONTROL, control_facts
+from fairnad_engine.search.finish_results import FINAL, exported_training, ranked_training
+from fairnad_engine.search.warm import WARM_START
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, EvaluationRow, PaperRow, Row, RunRow
 from fairnad_engine.text import escape, one_line
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
 EXPORT_VERSION = 1
 FILES = (
-    "backbone.py", "graph.json", "weights.safetensors", "model.json", "lineage.json", "ideas.md", "README.md",
+    "backbone.py", "features.py", "graph.json", "weights.safetensors", "model.json", "lineage.json", "ideas.md",
+    "README.md",
 )  # fmt: skip
 
 
@@ -37,12 +40,11 @@ def export_candidate(store: Store, run_id: str, candidate_id: str, folder: Path)
     from fairnad_engine.backbone.graph import parse_graph
 
     run = store.runs.get(run_id)
-    candidate = store.runs.candidate(run_id, candidate_id)
+    candidate = store.runs.candidate(run_id, candidate_id) or store.beside.get(run_id, candidate_id)
     if candidate is None:
         raise InputError(f"{run_id}: there is no candidate {candidate_id!r}; see: fairnad-tui report {run_id}")
     searched = _training(store, candidate)
-    training = exported_training(store, run_id, candidate_id) if searched else None
-    training = training or searched
+    training = exported_training(store, run_id, candidate_id) or searched
     if training is None or training.weights is None:
         raise InputError(f"{candidate_id}: is not trained ({candidate.status}); only trained candidates are exported")
     description = store.files.get(candidate.graph)
@@ -51,7 +53,8 @@ def export_candidate(store: Store, run_id: str, candidate_id: str, folder: Path)
     protocol = protocol_facts(run)
     texts = {
         "backbone.py": _source(candidate, protocol, graph),
-        "model.json": _json(_model(run, candidate, training, graph)),
+        "features.py": Path(feature_backbone_file()).read_text("utf-8"),
+        "model.json": _json({**_model(run, candidate, training, graph), "control": _control(store, run_id)}),
         "lineage.json": _json(lineage),
         "ideas.md": _ideas(store, candidate, lineage),
         "README.md": _readme(run, candidate, protocol, graph, training),
@@ -82,9 +85,25 @@ def lineage_of(store: Store, candidate: CandidateRow) -> list[Row]:
     return [_ancestor(store, one) for one in _ancestors(store, candidate)]
 
 
+def feature_backbone_file() -> str:
+    """Path of the module that goes into every export as ``features.py``; it needs nothing of this program."""
+    return str(Path(__file__).with_name("feature_backbone.py"))
+
+
+def _control(store: Store, run_id: str) -> Row:
+    """The seed at the budget's edge, which an exported model is to be held against."""
+    facts = control_facts(store, run_id)
+    names = ("state", "note", "width", "params", "macs", "validation_mean", "validation_deviation")
+    return {name: getattr(facts, name) for name in names} | {"trainings": len(facts.validation)}
+
+
 def _training(store: Store, candidate: CandidateRow) -> EvaluationRow | None:
-    rows = store.runs.evaluations(candidate.run_id, "search")
-    return next((row for row in rows if row.candidate_id == candidate.id and row.status == "done"), None)
+    """What is exported where ``finish`` made none on more images: the search's training, or a side model's first."""
+    done = [row for row in store.runs.evaluations_of(candidate.run_id, candidate.id) if row.status == "done"]
+    if candidate.status != BESIDE:
+        return next((row for row in done if row.purpose == "search"), None)
+    control = [row for row in done if row.purpose == CONTROL]
+    return control[0] if control else ranked_training(store, candidate.run_id, candidate.id)
 
 
 def _ancestors(store: Store, candidate: CandidateRow) -> Iterator[CandidateRow]:
@@ -100,6 +119,7 @@ def _ancestor(store: Store, candidate: CandidateRow) -> Row:
     return {
         "id": candidate.id,
         "parent": candidate.parent_id,
+        "came_from": _came_from(store, candidate),
         "generation": candidate.generation,
         "stage": candidate.stage,
         "kind": candidate.kind,
@@ -113,6 +133,13 @@ def _ancestor(store: Store, candidate: CandidateRow) -> Row:
         "idea": vars(idea) if idea else None,
         "paper": _paper(store.papers.get(paper_id)) if paper_id else None,
     }
+
+
+def _came_from(store: Store, candidate: CandidateRow) -> Row | None:
+    """The model of another run that a warm start brought."""
+    ancestry = store.runs.get(candidate.run_id).environment.get("ancestry", {})
+    members = ancestry.get("members", ()) if candidate.kind == WARM_START else ()
+    return next(({"run": ancestry["run"], "model": one["from"]} for one in members if one["id"] == candidate.id), None)
 
 
 def _paper(paper: PaperRow) -> Row:
@@ -218,7 +245,7 @@ def _ideas(store: Store, candidate: CandidateRow, lineage: list[Row]) -> str:
         idea: Any = ancestor["idea"]
         if idea is None:
             continue
-        row = None if idea["origin"] == "derived" else store.ideas.get(idea["id"])
+        row = None if idea["origin"] in ("derived", WARM_START) else store.ideas.get(idea["id"])
         paper = ancestor["paper"]
         entries.append(
             {

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fairnad_engine.report.comparison import ComparisonFacts, TestColumn
+from fairnad_engine.report.ledger import LedgerFacts
+from fairnad_engine.search.control_row import ControlFacts
 from fairnad_engine.search.finish_results import FinishResult
 from fairnad_engine.store.calls import CallTotals
 
@@ -138,6 +141,7 @@ class BudgetFacts:
     max_params: int
     max_macs: int
     screened_so_far: int = 0
+    counted_so_far: int = 0
 
 
 @dataclass(frozen=True)
@@ -214,7 +218,10 @@ class CountFacts:
 
 @dataclass(frozen=True)
 class CategoryLine:
-    """Turns of a category; ``effective`` is turns plus join offset, ``ideas`` the approved ones in the run."""
+    """Turns of a category; ``effective`` is what fairness compares, ``ideas`` the approved ones in the run.
+
+    ``trained`` are turns that came to a trained model, where these are kept equal; None where turns are.
+    """
 
     id: str
     name: str
@@ -225,6 +232,7 @@ class CategoryLine:
     effective: int
     active: bool
     ideas: int
+    trained: int | None = None
 
 
 @dataclass(frozen=True)
@@ -240,6 +248,7 @@ class SamplingFacts:
         subs_with_turns: Of them, had a turn.
         ideas_approved: Ideas the run draws from.
         ideas_used: Of them, drawn or tried.
+        unit: What is kept equal: ``turn``, or ``trained`` models.
     """
 
     fairness: str
@@ -250,6 +259,7 @@ class SamplingFacts:
     subs_with_turns: int
     ideas_approved: int
     ideas_used: int
+    unit: str = "turn"
 
 
 @dataclass(frozen=True)
@@ -322,6 +332,11 @@ class RunSummary:
         language_models: Sums by model.
         tests: Results of each ``finish``, oldest first; empty where it never ran.
         finish_command: The command that makes test results, where there are none.
+        ledger: What was spent on what.
+        control: The seed, only scaled up to the budget's edge.
+        comparison: The published table beside this run, or why nothing of it compares.
+        test_columns: Tested models scored in another paper's manner, marked so.
+        ancestry: What the run came from (``fork``, ``warm-start``); None where it began by itself.
     """
 
     run: RunFacts
@@ -341,6 +356,11 @@ class RunSummary:
     language_models: tuple[ModelTotals, ...]
     tests: tuple[FinishResult, ...]
     finish_command: str | None
+    control: ControlFacts
+    comparison: ComparisonFacts
+    ledger: LedgerFacts | None = None
+    test_columns: tuple[TestColumn, ...] = ()
+    ancestry: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able form with the attribute names as keys."""

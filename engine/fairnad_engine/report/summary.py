@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from fairnad_engine.knowledge.template import Template
+from fairnad_engine.lineage import ancestry_of
+from fairnad_engine.report.comparison import columns_of_test, comparison_facts
 from fairnad_engine.report.facts import (
     BudgetFacts,
     CategoryLine,
@@ -22,11 +25,14 @@ from fairnad_engine.report.facts import (
     StageTime,
     TurnOutcome,
 )
+from fairnad_engine.report.ledger import ledger_facts
 from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.control_row import control_facts
 from fairnad_engine.search.fairness import largest_difference
 from fairnad_engine.search.fidelity import short_length, short_name
 from fairnad_engine.search.finish_results import finish_results
-from fairnad_engine.search.selection import pareto_front, trained
+from fairnad_engine.search.selection import counted, pareto_front, trained
+from fairnad_engine.search.warm import WARM_START
 from fairnad_engine.store import Store
 from fairnad_engine.store.calls import CallTotals
 from fairnad_engine.store.records import AttemptRow, CandidateRow, CountRow, RunRow, SlotRow
@@ -67,6 +73,7 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
             max_params=config.budget.max_params,
             max_macs=config.budget.max_macs,
             screened_so_far=sum(c.status == "screened" for c in candidates),
+            counted_so_far=len(counted(candidates, config.search.stage3_counts)),
         ),
         fidelity=_fidelity(store, run, config, candidates),
         generations=tuple(
@@ -83,7 +90,21 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
         language_models=_by_model(calls),
         tests=tests,
         finish_command=None if tests else f"fairnad-tui finish {run_id}",
+        ledger=ledger_facts(store, run_id),
+        control=control_facts(store, run_id),
+        comparison=comparison_facts(store, run, tests, len(_counted(candidates))),
+        test_columns=columns_of_test(store, run_id),
+        ancestry=_ancestry(store, run),
     )
+
+
+def _ancestry(store: Store, run: RunRow) -> dict[str, Any] | None:
+    """What the run came from, and what became of the models that it began with."""
+    found = ancestry_of(run)
+    if found is None:
+        return None
+    event = store.runs.latest_event(run.id, WARM_START, 0)
+    return {**found, "members": found["members"] if event is None else event[1]}
 
 
 def run_state(store: Store, run: RunRow) -> str:
@@ -151,7 +172,7 @@ def _model(store: Store, candidate: CandidateRow, on_front: bool) -> ModelLine:
 def idea_line(store: Store, candidate: CandidateRow) -> IdeaLine | None:
     """The idea that a candidate applies, if it applies one."""
     if candidate.derived is not None:
-        return IdeaLine(**candidate.derived, origin="derived")
+        return IdeaLine(**candidate.derived, origin="derived" if candidate.kind != WARM_START else WARM_START)
     if candidate.idea_id is None:
         return None
     idea = store.ideas.get(candidate.idea_id)
@@ -207,7 +228,7 @@ def _most_first(classes: Iterable[str]) -> dict[str, int]:
 
 
 def _sampling(store: Store, run_id: str, config: RunConfig, template: Template) -> SamplingFacts:
-    counts = store.sampling.counts(run_id)
+    counts = store.sampling.compared(run_id, config.search.fair_unit)
     events = [event["payload"] for event in store.runs.events(run_id) if event["kind"] == "ideas"]
     approved = events[-1] if events else []
     ideas = Counter(node for _, main, sub in approved for node in (main, sub))
@@ -224,6 +245,7 @@ def _sampling(store: Store, run_id: str, config: RunConfig, template: Template) 
             effective=count.effective,
             active=count.active,
             ideas=ideas[node],
+            trained=count.trained,
         )
 
     subs = tuple(line(s.id, s.name, template.level_of(s.id), s.main) for s in template.subs)
@@ -236,6 +258,7 @@ def _sampling(store: Store, run_id: str, config: RunConfig, template: Template) 
         subs_with_turns=sum(sub.turns > 0 for sub in subs),
         ideas_approved=len(approved),
         ideas_used=sum(n > 0 for n in store.sampling.uses(run_id).values()),
+        unit=config.search.fair_unit,
     )
 
 

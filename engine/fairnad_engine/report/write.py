@@ -8,6 +8,7 @@ from pathlib import Path
 from fairnad_engine.report.export import FILES, export_candidate, write_file
 from fairnad_engine.report.front_svg import front_svg
 from fairnad_engine.report.markdown import report_markdown
+from fairnad_engine.report.plain import comparison_text
 from fairnad_engine.report.summary import summarise
 from fairnad_engine.report.tables import candidates_csv, front_csv, sampling_csv
 from fairnad_engine.store import Store
@@ -23,6 +24,7 @@ def write_report(store: Store, run_id: str, folder: Path) -> list[Path]:
     summary = summarise(store, run_id)
     texts = {
         "report.md": report_markdown(summary),
+        "report.txt": comparison_text(summary),
         "report.json": json.dumps(summary.as_dict(), indent=2, sort_keys=True) + "\n",
         "candidates.csv": candidates_csv(summary),
         "front.csv": front_csv(summary),

@@ -13,10 +13,33 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.llm.edits import EditFormat, EditSettings
 from fairnad_engine.on_finish import split_command
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
 
 Fairness = Literal["main+sub", "level+main+sub", "main", "sub", "none"]
+Method = Literal[
+    "fairnad", "uniform", "fair", "fair+pareto", "iterative", "random", "evolution", "nsga2", "llm-no-idea"
+]
+
+# What a method means where nothing else is said. The first five are the rows of the paper's ablation (method,
+# section 6) at one size of a generation: twenty models, of a chain two. The baselines draw no ideas; evolution is
+# to see its children soon, as its source has it.
+METHODS: dict[str, dict[str, Any]] = {
+    "fairnad": {},
+    "uniform": {"fairness": "none", "stages": (20, 0, 0)},
+    "fair": {"stages": (20, 0, 0)},
+    "fair+pareto": {"stages": (10, 10, 0)},
+    "iterative": {"stages": (0, 0, 10)},
+    "random": {"stages": (20, 0, 0)},
+    "evolution": {"stages": (4, 0, 0)},
+    "nsga2": {"stages": (20, 0, 0)},
+    "llm-no-idea": {"stages": (20, 0, 0)},
+}
+BASELINES = ("random", "evolution", "nsga2", "llm-no-idea")
+# Other names of the same: the baseline by its full one, the ablations by what is left of the stages.
+METHOD_ALIASES = {"regularized-evolution": "evolution", "stage1-only": "fair", "stage3-only": "iterative"}
+_MOST_SLOTS = 400  # of a generation
 
 
 class _Section(BaseModel):
@@ -50,10 +73,32 @@ class CurationSection(_Section):
 
 
 class ModelSection(_Section):
-    """Which language model reads papers and designs backbones; always named, never guessed."""
+    """Which language model reads papers and designs backbones; always named, never guessed.
+
+    Attributes:
+        llm: The model.
+        lanes: Requests at a time.
+        edit_format: How a chat model gives a design: ``whole`` programs (the paper's form), ``diff``: search and
+            replace, ``catalogue``: it picks a transformation and its parameters, and the program applies it.
+        max_source: Longest program that is shown to the model or accepted from it, in characters.
+        max_reply: Longest reply with a design, in tokens.
+    """
 
     llm: str = "ollama:qwen3:8b"
     lanes: int = Field(default=2, ge=1, le=64)
+    edit_format: EditFormat = "whole"
+    max_source: int = Field(default=40_000, ge=500, le=40_000)
+    max_reply: int = Field(default=8192, ge=128, le=32_768)
+
+    @property
+    def edits(self) -> EditSettings:
+        """How designs are given, as the designer takes it."""
+        return EditSettings(self.edit_format, self.max_source, self.max_reply)
+
+    def settings(self) -> dict[str, Any]:
+        """What decides of a design besides the model: only what is not at its default."""
+        dumped = self.model_dump(mode="json", exclude={"llm", "lanes"})
+        return {name: value for name, value in dumped.items() if value != type(self).model_fields[name].default}
 
 
 class DataSection(_Section):
@@ -95,11 +140,21 @@ class BudgetSection(_Section):
         trained: Models to train; the run stops at exactly this many.
         max_params: Largest number of parameters.
         max_macs: Most multiply-accumulates for one image.
+        hours: Hours of work (asking the model, verifying, training, summed over processes) at which the run ends; 0:
+            no such end. Two runs do not work equally long: only without it are equal runs promised.
+        tokens: Tokens, read and written, at which the run ends; 0: no such end.
     """
 
     trained: int = Field(default=100, ge=1, le=100_000)
     max_params: int = Field(default=1_500_000, ge=100)
     max_macs: int = Field(default=200_000_000, ge=1_000)
+    hours: float = Field(default=0.0, ge=0)
+    tokens: int = Field(default=0, ge=0)
+
+    def settings(self) -> dict[str, Any]:
+        """As a run's digest takes them: an end that is not set does not appear."""
+        dumped = self.model_dump(mode="json")
+        return {name: value for name, value in dumped.items() if value or name not in ("hours", "tokens")}
 
 
 class SearchSection(_Section):
@@ -113,6 +168,21 @@ class SearchSection(_Section):
         parent_floor: Points below the seed's accuracy under which a model is no parent in Stage II.
         fit: Who fits a child to the budget: ``down`` narrows by program what is over it, ``fill`` puts every child at
             its edge, ``llm`` asks the model.
+        method: The whole method, one row of the paper's ablation, or a baseline; it sets ``fairness`` and ``stages``
+            where they are not given.
+        fair_unit: What is kept equal: turns, or the models trained of them (:mod:`fairnad_engine.search.fairness`).
+        thompson: Probability with which a turn's main category is drawn by what categories brought so far.
+        refill: Whether a failed slot is given once more at the end of its generation, with a new turn.
+        stage3_counts: Whether of a chain both models count toward the budget, or the last one.
+        proposals: What a proposal sees: the run as the generation before left it (``snapshot``), the stages before
+            its own too (``sequential``), or only what the generation before the last left (``lookahead``).
+        seeds_by: What seeds a training beside the run's seed: its ``place`` in the run, or its ``structure``, by which
+            equal networks of paired runs come to equal scores and are trained once in a workspace.
+        control: When the seed at the budget's edge is trained, which every report sets beside the front: with
+            ``finish``, at the end of the ``search``, or never (``off``). It changes nothing of the outcome.
+        structural_quota: Share of a generation's Stage I and III models that must be structural edits.
+        near_duplicates: ``strict`` refuses programs that differ from one of the run by next to nothing, before any
+            training (:mod:`fairnad_engine.search.sketch`).
     """
 
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -121,12 +191,57 @@ class SearchSection(_Section):
     fairness: Fairness = "main+sub"
     parent_floor: float = Field(default=2.0, ge=0)
     fit: Literal["down", "fill", "llm"] = "down"
+    method: Method = "fairnad"
+    fair_unit: Literal["turn", "trained"] = "turn"
+    thompson: float = Field(default=0.0, ge=0, le=1)
+    refill: bool = False
+    stage3_counts: Literal["both", "last"] = "both"
+    proposals: Literal["snapshot", "sequential", "lookahead"] = "snapshot"
+    seeds_by: Literal["place", "structure"] = "place"
+    control: Literal["finish", "search", "off"] = "finish"
+    structural_quota: float = Field(default=0.0, ge=0, le=1)
+    near_duplicates: Literal["off", "strict"] = "off"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_the_method_means(cls, given: Any) -> Any:  # noqa: ANN401 - as it came, not checked yet
+        if not isinstance(given, dict):
+            return given
+        method = given.get("method")
+        if not isinstance(method, str):
+            return given
+        method = METHOD_ALIASES.get(method, method)
+        return {**METHODS.get(method, {}), **given, "method": method}
 
     @model_validator(mode="after")
     def _some_slots(self) -> SearchSection:
-        if min(self.stages) < 0 or not 1 <= sum(self.stages) <= 400:
-            raise ValueError("stages needs three numbers of slots, 1 to 400 together")
+        most = _MOST_SLOTS // (2 if self.refill else 1)
+        if min(self.stages) < 0 or not 1 <= sum(self.stages) <= most:
+            raise ValueError(f"stages needs three numbers of slots, 1 to {most} together")
         return self
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a generation may begin while the one before goes on: its slots are all known when it begins."""
+        return self.proposals == "lookahead" and not self.refill
+
+    @property
+    def draws_ideas(self) -> bool:
+        """Whether the search needs approved ideas."""
+        return self.stages[0] > 0 and self.method not in BASELINES
+
+    def settings(self) -> dict[str, Any]:
+        """As a run's digest takes them: settings that came later appear only where they are not at their default.
+
+        A method that only sets other settings is no setting of its own.
+        """
+        dumped = self.model_dump(mode="json", exclude={"control"})
+        sampling = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals")
+        later = (*sampling, "method", "seeds_by", "structural_quota", "near_duplicates")
+        unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
+        if self.method not in BASELINES:
+            unset.add("method")
+        return {name: value for name, value in dumped.items() if name not in unset}
 
 
 class FidelitySection(_Section):
@@ -207,6 +322,8 @@ class RunConfig(_Section):
         """The settings that decide a run's outcome; the rest may differ between equal runs."""
         settings = self.model_dump(mode="json", exclude={"name": True, "machine": True, "model": {"lanes"}})
         settings["data"] = self.data.resolved().model_dump(mode="json")
+        model = {"llm": self.model.llm, **self.model.settings()}
+        settings |= {"budget": self.budget.settings(), "search": self.search.settings(), "model": model}
         if self.fidelity.mode == "off":
             settings["fidelity"] = {"mode": "off"}  # the others then mean nothing
         return settings
@@ -216,9 +333,11 @@ class RunConfig(_Section):
 
         What papers, curation, model, protocol and seed backbone came to stands in the digest by its own content.
         """
-        search = self.search.model_dump(mode="json", exclude={"seed_backbone"})
+        search = {name: value for name, value in self.search.settings().items() if name != "seed_backbone"}
         dataset = self.data.dataset.partition(":")[0]
-        settings = {"budget": self.budget.model_dump(mode="json"), "dataset": dataset, "search": search}
+        settings = {"budget": self.budget.settings(), "dataset": dataset, "search": search}
+        if self.model.settings():
+            settings["model"] = self.model.settings()
         if self.fidelity.mode != "off":
             settings["fidelity"] = self.fidelity.model_dump(mode="json")
         return settings

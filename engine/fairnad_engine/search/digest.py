@@ -8,6 +8,8 @@ import json
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.store import Store
 
+_ABOUT_THE_RUN = ("finish", "extended", "control", "warm-start")  # events that say nothing of what the search did
+
 
 def run_digest(store: Store, run_id: str) -> str:
     """Hash a run's settings, idea sets, slots, attempts, structures, scores and counts."""
@@ -20,7 +22,9 @@ def run_digest(store: Store, run_id: str) -> str:
         "protocol": run.protocol_digest,
         "model": [run.model, run.model_digest],
         "events": [
-            [e["generation"], e["kind"], e["payload"]] for e in store.runs.events(run_id) if e["kind"] != "finish"
+            [e["generation"], e["kind"], e["payload"]]
+            for e in store.runs.events(run_id)
+            if not str(e["kind"]).startswith(_ABOUT_THE_RUN)
         ],
         "slots": [
             [s.generation, s.slot, s.stage, s.kind, s.main, s.sub, s.ideas, s.parent_id, s.state, s.failure]

@@ -4,6 +4,12 @@ Least-turned main category, then least-turned sub-category inside it, then the l
 ties by the seeded draw. Invariant over categories that have approved ideas: *effective* counts (turns plus join
 offset) of two main categories differ by at most 1, likewise two sub-categories of one main category. A category that
 joins, or comes back after it was empty, enters at the current minimum.
+
+With ``fair_unit = trained`` trained models are kept equal instead of turns: effective = models trained of a category's
+turns so far + its turns of this generation (their end is not known yet) + join offset. Every draw goes to a least one,
+but ends may part counts by more than 1, which later draws make up for. A category that never comes to a model would
+take every turn: from ``FORGIVEN`` failed turns beyond its trained models on, failed turns count too, so none gets
+more than twice the turns of another, and a few (:class:`fairnad_engine.store.records.CountRow`).
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fairnad_engine.search.posterior import Posterior
 from fairnad_engine.store.records import CountRow
 
 ALTERNATES = 2  # other ideas of the same sub-category that a failing slot may try
@@ -46,8 +53,20 @@ class FairSampler:
         counts: Mapping[str, CountRow],
         uses: Mapping[str, int],
         fairness: str,
+        *,
+        unit: str = "turn",
+        posterior: Posterior | None = None,
     ) -> None:
-        """Take stock of which categories have approved ideas now, and let those that join enter at the minimum."""
+        """Take stock of which categories have approved ideas now, and let those that join enter at the minimum.
+
+        Args:
+            ideas: The approved ideas.
+            counts: Counts so far; of trained models where ``unit`` says so.
+            uses: How often each idea was drawn or tried.
+            fairness: On which levels turns are kept equal.
+            unit: ``turn`` or ``trained``.
+            posterior: What categories brought, where it is mixed in; the invariant then does not hold.
+        """
         self._by_sub: dict[str, list[FairIdea]] = {}
         self._parents: dict[str, str] = {}
         self._kinds: dict[str, str] = {}
@@ -57,6 +76,8 @@ class FairSampler:
             self._kinds.update({idea.sub: "sub", idea.main: "main", idea.level: "level"})
         self._ideas = list(ideas)
         self._fairness = fairness
+        self._trained = 0 if unit == "trained" else None
+        self._posterior = posterior or Posterior()
         self.uses = dict(uses)
         self.counts = self._join(counts)
 
@@ -70,7 +91,8 @@ class FairSampler:
         sub = self._choose_sub(rng)
         main = self._parents[sub]
         for node in (self._parents[main], main, sub):
-            self.counts[node] = replace(self.counts[node], turns=self.counts[node].turns + 1)
+            count = self.counts[node]
+            self.counts[node] = replace(count, turns=count.turns + 1, open=count.open + 1)
         members = self._by_sub[sub]
         order = rng.permutation(len(members))
         ranked = sorted(order, key=lambda i: self.uses.get(members[i].id, 0))
@@ -80,20 +102,25 @@ class FairSampler:
 
     def _choose_sub(self, rng: np.random.Generator) -> str:
         mains = self._children_of_all("main")
+        if self._posterior.decides(rng):
+            return self._inside(self._posterior.draw(mains, rng), rng)
         match self._fairness:
             case "none":
                 return self._ideas[int(rng.integers(len(self._ideas)))].sub
             case "sub":
                 return self._least(self._by_sub, rng)
-            case "main":
-                main = self._least(mains, rng)
-                inside = [idea for idea in self._ideas if idea.main == main]
-                return inside[int(rng.integers(len(inside)))].sub
             case "level+main+sub":
                 level = self._least(self._children_of_all("level"), rng)
                 main = self._least((m for m in mains if self._parents[m] == level), rng)
             case _:
                 main = self._least(mains, rng)
+        return self._inside(main, rng)
+
+    def _inside(self, main: str, rng: np.random.Generator) -> str:
+        """A sub-category of a main category: the least one, or that of an idea drawn from all."""
+        if self._fairness in ("main", "none"):
+            inside = [idea for idea in self._ideas if idea.main == main]
+            return inside[int(rng.integers(len(inside)))].sub
         return self._least((sub for sub in self._by_sub if self._parents[sub] == main), rng)
 
     def _children_of_all(self, kind: str) -> list[str]:
@@ -107,12 +134,15 @@ class FairSampler:
 
     def _join(self, counts: Mapping[str, CountRow]) -> dict[str, CountRow]:
         joined = {node: replace(count, active=node in self._kinds) for node, count in counts.items()}
-        known = {node: counts.get(node, CountRow(node, kind, 0, 0, active=False)) for node, kind in self._kinds.items()}
+        known = {node: counts.get(node, self._no_count(node)) for node in self._kinds}
         for node, old in known.items():
             if not old.active:
                 minimum = self._entry_count(node, known)
-                joined[node] = replace(old, join_offset=minimum - old.turns, active=True)
+                joined[node] = replace(old, join_offset=minimum - (old.effective - old.join_offset), active=True)
         return joined
+
+    def _no_count(self, node: str) -> CountRow:
+        return CountRow(node, self._kinds[node], 0, 0, active=False, trained=self._trained)
 
     def _entry_count(self, node: str, known: Mapping[str, CountRow]) -> int:
         """The effective count at which a category enters.

@@ -4,24 +4,27 @@ The best of many validation scores flatters itself. So the top members of the fr
 initial weights and several seeds, their mean validation accuracy ranks them, and the test split is read once, after
 every training has ended. Where the data set gives more to train on than the search had, as CIFAR-10 does (its 25,000
 validation images), the ranked members are then trained on all of it with the same seeds, and those trainings are the
-tested ones. What is to be done is recorded first, so that an interrupted finish goes on where it was,
-and a second one at the same generation gives the stored results and reads nothing.
+tested ones. With ``fill`` each member has a form at the budget's edge beside it, and of the two the better by mean
+validation accuracy goes on to the test. What is to be done is recorded first, so that an interrupted finish goes on
+where it was, and a second one at the same generation gives the stored results and reads nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
 
 from fairnad_engine.errors import InputError, RunFailedError
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
+from fairnad_engine.search.control_row import CONTROL, control_seed, find_control
 from fairnad_engine.search.finish_results import (
     FINAL,
     RANKED,
     FinishResult,
     PlannedMember,
+    candidate_or_beside,
     final_trainings_of,
     finish_result,
     last_generation,
@@ -29,29 +32,19 @@ from fairnad_engine.search.finish_results import (
     trainings_of,
     write_plan,
 )
+from fairnad_engine.search.fresh_weights import Exporter, FreshWeights, NotReproducedError
+from fairnad_engine.search.nader_column import score_as_nader
 from fairnad_engine.search.scoring import Scorer, job_settings
 from fairnad_engine.search.seeds import entropy, torch_seed
 from fairnad_engine.search.selection import pareto_front, top_by_accuracy
+from fairnad_engine.search.widening import widened
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, EvaluationRow
 from fairnad_engine.training.datasets import Split, split_sizes
 from fairnad_engine.training.executor import Executor
 
 if TYPE_CHECKING:
-    from fairnad_engine.backbone.jail.result import JailResult
-
-_PASSING_FAILURES = ("timeout", "memory")  # the machine's condition, not the candidate's
-
-
-class Exporter(Protocol):
-    """The part of the jail that a finish needs."""
-
-    def run(self, task: str, payload: dict[str, Any], blobs: Mapping[str, bytes] | None = None) -> JailResult:
-        """Do one task in a fresh child."""
-
-
-class _NotReproducedError(Exception):
-    """The source does not build the same network under another seed."""
+    from fairnad_engine.backbone.verifier import Verifier
 
 
 class Finish:
@@ -69,6 +62,9 @@ class Finish:
         deadline: float = 3600.0,
         top: int = 3,
         seeds: int = 3,
+        widener: Verifier | None = None,
+        fill: bool = False,
+        nader_column: bool = False,
     ) -> None:
         """Set up.
 
@@ -82,6 +78,9 @@ class Finish:
             deadline: Seconds after which one training is given up.
             top: Members of the front, best validation accuracy first.
             seeds: Trainings of each.
+            widener: A verifier with ``fit = fill``; None trains no control row and widens nothing.
+            fill: Whether members are also tried at the budget's edge.
+            nader_column: Whether each tested member is trained once more and scored as NADER does, at the very end.
 
         Raises:
             InputError: There is no such run, or nothing to do.
@@ -92,11 +91,15 @@ class Finish:
             raise InputError(f"finish: {top} members with {seeds} seeds; give 1 or more of each")
         self._store = store
         self._run = store.runs.get(run_id)
-        self._jail = jail
+        self._fresh = FreshWeights(store, self._run, jail)
         self._control = control
         self._activity = activity
         self._top, self._seeds = top, seeds
+        self._widener, self._fill, self._nader_column = widener, fill, nader_column
         config = RunConfig.model_validate(self._run.config)
+        if fill and widener is None:
+            raise InputError("finish: nothing is given that widens a model")
+        self._wants_no_control = config.search.control == "off"
         self._lanes = asyncio.Semaphore(config.machine.workers)
         self._data = config.data
         self._protocol = TrainingProtocol.model_validate(self._run.environment["protocol"])
@@ -126,13 +129,20 @@ class Finish:
         if generation == 0:
             raise InputError(f"{run_id}: no generation has ended yet; let the search go on first")
         plan = await self._plan(generation)
+        control = await self._control_row()
         await _all(
-            self._retrain(self._candidate(member.id), number, member.seeds[number], RANKED)
-            for number in range(max(len(member.seeds) for member in plan))
-            for member in plan
+            [
+                *(
+                    self._retrain(self._candidate(member.id), number, member.seeds[number], RANKED)
+                    for number in range(max(len(member.seeds) for member in plan))
+                    for member in plan
+                ),
+                *(self._retrain_control(control, number) for number in range(self._seeds) if control is not None),
+            ]
         )
-        ranks = {member.id: rank for rank, member in enumerate(finish_result(self._store, run_id, generation).members)}
-        plan = sorted(plan, key=lambda member: ranks[member.id])
+        ranked_members = finish_result(self._store, run_id, generation).members
+        ranks = {member.id: rank for rank, member in enumerate(ranked_members) if not member.set_aside}
+        plan = sorted((member for member in plan if member.id in ranks), key=lambda member: ranks[member.id])
         await _all(
             self._retrain(self._candidate(member.id), member.seeds.index(ranked.seed), ranked.seed, FINAL)
             for member in plan
@@ -146,7 +156,37 @@ class Finish:
             for member in plan
             for ranked, weights in self._to_test(member)
         )
+        if self._nader_column:
+            await _all(self._score_as_nader(member, generation) for member in plan)
         return finish_result(self._store, run_id, generation)
+
+    async def _control_row(self) -> CandidateRow | None:
+        """The seed at the budget's edge, where the settings want it and a wider one fits."""
+        if self._widener is None or self._wants_no_control:
+            return None
+        await self._control.gate()
+        return await find_control(self._store, self._run, self._widener)
+
+    async def _retrain_control(self, control: CandidateRow, number: int) -> None:
+        seed = control_seed(self._run, number)
+        if number:
+            await self._retrain(control, number, seed, CONTROL)
+        else:
+            await self._scorer.retrain(control, seed, control.weights, CONTROL)
+
+    async def _score_as_nader(self, member: PlannedMember, generation: int) -> None:
+        await self._control.gate()
+        await score_as_nader(
+            self._store,
+            self._run,
+            self._scorer,
+            self._fresh,
+            self._candidate(member.id),
+            member,
+            generation=generation,
+            protocol=self._protocol.name,
+            location=(self._data.dataset, self._data.location()),
+        )
 
     def _to_test(self, member: PlannedMember) -> list[tuple[EvaluationRow, str]]:
         """Of what is not yet tested: the training that ranked, and the weights that the test reads."""
@@ -168,6 +208,11 @@ class Finish:
         """The members and their seeds, drawn and recorded once for this generation."""
         found = read_plan(self._store, self._run.id, generation)
         if found is not None:
+            if self._fill and not any(member.fill for member in found):
+                raise InputError(
+                    f"{self._run.id} was finished at generation {generation} without --fill, and the test is read "
+                    f"once; train more models first: fairnad-tui run --resume {self._run.id} --trained N"
+                )
             return found
         sizes = await asyncio.to_thread(split_sizes, self._data.dataset, **self._data.location())
         split: Split = "full" if sizes["full"] > sizes["train"] else "train"
@@ -180,11 +225,23 @@ class Finish:
                     for number in range(self._seeds)
                 ),
                 split,
+                fill=self._fill,
             )
             for candidate in top_by_accuracy(front, self._top)
         ]
+        if self._fill:
+            plan = [one for member in plan for one in (member, await self._widen(member)) if one is not None]
         write_plan(self._store, self._run.id, generation, plan)
         return plan
+
+    async def _widen(self, member: PlannedMember) -> PlannedMember | None:
+        assert self._widener is not None  # noqa: S101 - checked when this was set up
+        await self._control.gate()
+        self._activity(member.id, "finish: widening")
+        try:
+            return await widened(self._store, self._run, self._widener, self._candidate(member.id), member)
+        finally:
+            self._activity(member.id, "")
 
     async def _retrain(self, candidate: CandidateRow, number: int, seed: int, purpose: str) -> None:
         if self._store.runs.evaluation(self._run.id, candidate.id, purpose, seed) is not None:
@@ -193,47 +250,13 @@ class Finish:
             async with self._lanes:
                 await self._control.gate()
                 self._activity(candidate.id, f"finish: fresh weights {number + 1}")
-                weights = await asyncio.to_thread(self._fresh_weights, candidate, number)
-        except _NotReproducedError as error:
+                weights = await asyncio.to_thread(self._fresh.draw, candidate, number)
+        except NotReproducedError as error:
             self._save_failure(candidate, seed, purpose, str(error))
         else:
             await self._scorer.retrain(candidate, seed, weights, purpose)
         finally:
             self._activity(candidate.id, "")
-
-    def _fresh_weights(self, candidate: CandidateRow, number: int) -> str:
-        """Have the source built under another seed and store its weights, if it is the same network."""
-        from fairnad_engine.backbone.canonical import structure_hashes
-        from fairnad_engine.backbone.graph import GraphRefusedError, parse_graph
-        from fairnad_engine.backbone.verifier import check_weights, load_graph
-
-        trusted = load_graph(self._store.files, candidate.graph)
-        result = self._jail.run(
-            "export",
-            {
-                "source": candidate.source,
-                "shape": list(trusted.input_shape),
-                "classes": trusted.num_classes,
-                "width": candidate.width,
-                "seed": torch_seed(entropy(self._run.seed, candidate.position, "finish", number, "init")),
-            },
-            {},
-        )
-        if result.failure in _PASSING_FAILURES:
-            raise RunFailedError(
-                f"{candidate.id}: fresh weights could not be drawn ({result.failure}: {result.message}); "
-                f"free the machine, then go on with: fairnad-tui finish {self._run.id}"
-            )
-        if not result.ok:
-            raise _NotReproducedError(f"{result.failure}: {result.message}")
-        weights = result.blobs.get("weights", b"")
-        try:
-            if structure_hashes(parse_graph(result.data.get("graph"))).exact != candidate.exact_hash:
-                raise _NotReproducedError("its source builds another network under another seed")
-            check_weights(trusted, weights)
-        except GraphRefusedError as refused:
-            raise _NotReproducedError(str(refused)) from refused
-        return self._store.files.put(weights, ".safetensors")
 
     def _save_failure(self, candidate: CandidateRow, seed: int, purpose: str, message: str) -> None:
         self._store.runs.save_evaluation(
@@ -275,9 +298,7 @@ class Finish:
         )
 
     def _candidate(self, candidate_id: str) -> CandidateRow:
-        found = self._store.runs.candidate(self._run.id, candidate_id)
-        assert found is not None  # noqa: S101 - a plan names stored candidates
-        return found
+        return candidate_or_beside(self._store, self._run.id, candidate_id)
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from fairnad_engine.backbone.verifier import Budget, Verifier
 from fairnad_engine.errors import RunFailedError
 from fairnad_engine.knowledge.template import Template
-from fairnad_engine.llm.protocol import Designer, IdeaBrief
-from fairnad_engine.search.archive import Snapshot, remember
+from fairnad_engine.llm.protocol import Designer
+from fairnad_engine.search.archive import Snapshot, snapshot_at
 from fairnad_engine.search.config import RunConfig
-from fairnad_engine.search.control import Control, StopRequestedError
+from fairnad_engine.search.control import Control
 from fairnad_engine.search.digest import run_digest
-from fairnad_engine.search.fairness import FairSampler
 from fairnad_engine.search.last_look import LastLook
-from fairnad_engine.search.order import UnitOrder
-from fairnad_engine.search.plan import approved_ideas, plan_generation
+from fairnad_engine.search.novelty import Novelty
+from fairnad_engine.search.opening import Opener
+from fairnad_engine.search.order import Unit, UnitOrder, units_of
+from fairnad_engine.search.overlap import overlap
+from fairnad_engine.search.plan import Place, places_again, places_of, waves_of
 from fairnad_engine.search.proposals import Generation
 from fairnad_engine.search.scoring import Scorer
 from fairnad_engine.search.seeds import entropy, torch_seed
 from fairnad_engine.search.selection import best_accuracy, counted, hypervolume, pareto_front, trained
-from fairnad_engine.search.slot import SlotRun
+from fairnad_engine.search.slot import SlotRun, run_slots
+from fairnad_engine.search.spending import Purse
+from fairnad_engine.search.warm import start_warm
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import Row, SlotRow
 from fairnad_engine.store.runs import SEED_CANDIDATE
 
-_MAX_BARREN = 3  # generations in a row without a trained model before the run is given up
+_MAX_BARREN = 3  # generations in a row without a trained model before the run is given up,
+_LEAST_BARREN = 12  # or as many more as make this many slots
 
 
 class Search:
@@ -60,7 +64,9 @@ class Search:
         self._seed_source = seed_source
         self._activity = activity
         self._lanes = asyncio.Semaphore(self._config.model.lanes)
-        self._briefs: dict[str, IdeaBrief] = {}
+        self._purse = Purse(store, run_id, self._config.budget)
+        self._opener = Opener(store, run_id, self._config, template)
+        self._barren = 0
 
     async def run(self) -> str:
         """Search until the budget is spent and return the run digest.
@@ -71,18 +77,14 @@ class Search:
             ModelUnavailableError: The model's server is gone.
         """
         await self._seed()
+        await start_warm(
+            self._store, self._run, self._verifier, self._scorer, control=self._control, activity=self._activity
+        )
         done = {g.number for g in self._store.runs.generations(self._run.id) if g.state == "done"}
-        number, barren = len(done) + 1, 0
+        number = len(done) + 1
         last_look = LastLook(self._store, self._run.id, self._config.budget.trained, self._scorer)
-        while not last_look.begun and (remaining := self._remaining(number)) > 0:
-            await self._generation(number, remaining)
-            barren = barren + 1 if self._remaining(number + 1) == remaining else 0
-            if barren == _MAX_BARREN:
-                raise RunFailedError(
-                    f"{self._run.id}: {_MAX_BARREN} generations in a row trained no model; "
-                    f"see its failures with: fairnad-tui report {self._run.id}"
-                )
-            number += 1
+        if not last_look.begun:
+            number = await (self._overlapping(number) if self._config.search.overlaps else self._one_by_one(number))
         if self._config.fidelity.mode != "off":
             await last_look.run(number - 1)
             self._score(number - 1)
@@ -90,10 +92,12 @@ class Search:
         self._store.runs.end(self._run.id, digest)
         return digest
 
-    def _remaining(self, number: int) -> int:
-        """Models that the budget allowed when generation ``number`` began: what it trained itself does not count."""
-        models = counted(self._store.runs.candidates(self._run.id, number - 1))
-        return self._config.budget.trained - len(models)
+    def _remaining(self, number: int, slot: int = 1) -> int:
+        """Models that the budget allowed where everything before this slot of a generation was over."""
+        before = [
+            c for c in self._store.runs.candidates(self._run.id, number) if (c.generation, c.slot) < (number, slot)
+        ]
+        return self._config.budget.trained - len(counted(before, self._config.search.stage3_counts))
 
     async def _seed(self) -> None:
         """Train the seed as candidate 0; it is not counted."""
@@ -138,78 +142,128 @@ class Search:
         if found.status != "trained":
             raise RunFailedError(f"the seed backbone does not train: {found.failure}; lower the learning rate")
 
-    async def _generation(self, number: int, remaining: int) -> None:
-        run_id = self._run.id
-        snapshot = self._snapshot(number - 1)
-        slots = self._open(number, snapshot)
-        steps = [(s.slot, 1) for s in slots] + [(s.slot, 2) for s in slots if s.stage == 3]
-        shared = Generation(
+    async def _one_by_one(self, number: int) -> int:
+        """Generation after generation, each when the one before is closed; the number behind the last one."""
+        while self._remaining(number) > 0 and not self._purse.empty(number):
+            runs: list[SlotRun] = []
+            for wave in waves_of(self._config):
+                runs += await self._wave(number, wave)
+            if self._config.search.refill:
+                failed = places_again(self._config, self._store.runs.slots(self._run.id, number))
+                runs += await self._wave(number, failed)
+            self._close(number, runs)
+            number += 1
+        return number
+
+    async def _wave(self, number: int, places: list[Place]) -> list[SlotRun]:
+        """Run slots that start together; none where there are none, or no room for a later wave's."""
+        if not places:
+            return []
+        first = places[0].slot
+        remaining = self._remaining(number, first)
+        if remaining <= 0 or self._purse.empty(number, first):
+            return []
+        seen = self._opener.seen(number, first)
+        slots = self._opener.open(number, places, seen)
+        units = units_of(number, slots)
+        near = self._purse.is_near(number, first, len(units), number - 1)
+        order = self._order(remaining)
+        order.extend(units, self._purse.left_after(number, first) if near else None)
+        novelty = self._novelty(number, first)
+        return await run_slots(self._shared(number, seen, order, novelty, begins=first == 1), slots)
+
+    async def _overlapping(self, number: int) -> int:
+        """Generations of which two are under way at a time; the number behind the last one."""
+        order = self._order(self._config.budget.trained)
+        for before in range(1, number):
+            order.extend(units_of(before, self._store.runs.slots(self._run.id, before), chains_lead=True))
+        counts = {Unit(c.generation, c.slot, c.step) for c in counted(self._store.runs.candidates(self._run.id))}
+        for unit in order.units:
+            order.note(unit, unit in counts)
+        novelty = self._novelty(number, 1)
+        places = places_of(self._config)
+
+        def is_near(number: int) -> bool:
+            # What the generation before costs is not known while it goes on.
+            return self._purse.is_near(number, 1, len(units_of(number, places)), max(0, number - 2))
+
+        async def is_wanted(number: int) -> bool:
+            if not await order.room_behind():
+                return False
+            if not is_near(number):
+                return True
+            await order.all_over()
+            return not self._purse.empty(number)
+
+        def begin(number: int) -> Coroutine[None, None, list[SlotRun]]:
+            seen = self._opener.seen(number, 1)
+            slots = self._opener.open(number, places, seen)
+            affordable = self._purse.left_after(1) if is_near(number) else None
+            order.extend(units_of(number, slots, chains_lead=True), affordable)
+            shared = self._shared(number, seen, order, novelty, since=1)
+            return run_slots(shared, sorted(slots, key=lambda one: one.stage != 3))
+
+        return await overlap(number, order, is_wanted=is_wanted, begin=begin, close=self._close)
+
+    def _order(self, remaining: int) -> UnitOrder:
+        return UnitOrder(remaining, chains_count_once=self._config.search.stage3_counts == "last")
+
+    def _novelty(self, number: int, slot: int) -> Novelty:
+        return Novelty(snapshot_at(self._store, self._run.id, number, slot), self._config.search)
+
+    def _shared(
+        self,
+        number: int,
+        seen: Snapshot,
+        order: UnitOrder,
+        novelty: Novelty,
+        *,
+        begins: bool = True,
+        since: int | None = None,
+    ) -> Generation:
+        """What slots of a generation share that start together."""
+        return Generation(
             store=self._store,
-            run_id=run_id,
+            run_id=self._run.id,
             job_id=self._job_id,
             run_seed=self._run.seed,
             number=number,
-            snapshot=snapshot,
+            snapshot=seen,
             template=self._template,
             budget=self._budget,
             designer=self._designer,
             verifier=self._verifier,
             scorer=self._scorer,
             control=self._control,
-            order=UnitOrder(steps, remaining),
+            order=order,
             lanes=self._lanes,
-            structures=snapshot.exact_hashes(),
+            novelty=novelty,
             activity=self._activity,
-            idea_briefs=self._brief,
+            idea_briefs=self._opener.briefs(number, begins=begins),
+            since=number if since is None else since,
+            seeds_by=self._config.search.seeds_by,
         )
-        self._briefs.clear()
-        runs = [SlotRun(shared, slot) for slot in slots]
-        results = await asyncio.gather(*(one.run() for one in runs), return_exceptions=True)
-        errors = [result for result in results if isinstance(result, BaseException)]
-        # A stop is the consequence of an error where there is one; the error is what the user needs to see.
-        for error in sorted(errors, key=lambda e: isinstance(e, StopRequestedError)):
-            raise error
-        self._close(number, runs)
-
-    def _snapshot(self, through: int) -> Snapshot:
-        candidates = self._store.runs.candidates(self._run.id, through)
-        attempts = self._store.runs.attempts(self._run.id, through)
-        return Snapshot(tuple(candidates), remember(attempts, candidates))
-
-    def _open(self, number: int, snapshot: Snapshot) -> list[SlotRow]:
-        """Plan a generation and store its plan, counts and uses in one transaction; or read the stored plan."""
-        run_id = self._run.id
-        with self._store.transaction():
-            stored = self._store.runs.slots(run_id, number)
-            if not stored:
-                levels = {sub.id: self._template.level_of(sub.id) for sub in self._template.subs}
-                ideas = approved_ideas(self._store, run_id, number, levels)
-                sampler = FairSampler(
-                    ideas,
-                    self._store.sampling.counts(run_id),
-                    self._store.sampling.uses(run_id),
-                    self._config.search.fairness,
-                )
-                plan = plan_generation(number, self._config, snapshot, sampler, self._run.seed)
-                self._store.runs.open_generation(run_id, number, plan.slots)
-                self._freeze_briefs(number, plan.slots)
-                self._store.sampling.save_counts(run_id, plan.sampler.counts.values())
-                self._store.sampling.save_uses(run_id, plan.sampler.uses)
-                stored = self._store.runs.slots(run_id, number)
-        return stored
 
     def _close(self, number: int, runs: list[SlotRun]) -> None:
+        """Record how a generation ended, and give up where too many brought nothing."""
         with self._store.transaction():
             uses = self._store.sampling.uses(self._run.id)
             for idea in (one for run in runs for one in run.ideas_tried):
                 uses[idea] = uses.get(idea, 0) + 1
             self._store.sampling.save_uses(self._run.id, uses)
             self._score(number)
+        self._barren = self._barren + 1 if self._remaining(number) == self._remaining(number + 1) else 0
+        most = max(_MAX_BARREN, -(-_LEAST_BARREN // sum(self._config.search.stages)))
+        if self._barren == most and not self._purse.empty(number + 1):
+            raise RunFailedError(
+                f"{self._run.id}: {most} generations in a row trained no model; "
+                f"see its failures with: fairnad-tui report {self._run.id}"
+            )
 
     def _score(self, number: int) -> None:
         """Store what the run has reached with generation ``number``; the last look stores it anew for the last one."""
         run_id, budget = self._run.id, self._config.budget
-        candidates = self._store.runs.candidates(run_id)
+        candidates = self._store.runs.candidates(run_id, number)
         self._store.runs.close_generation(
             run_id,
             number,
@@ -218,16 +272,3 @@ class Search:
             best=best_accuracy(candidates),
             trained=sum(c.generation == number for c in trained(candidates)),
         )
-
-    def _freeze_briefs(self, number: int, slots: list[Row]) -> None:
-        """Keep the drawn ideas as they read now: an edit made while the generation runs counts from the next one."""
-        drawn = [self._store.ideas.get(one) for slot in slots for one in slot["ideas"]]
-        briefs = {idea.id: [idea.main, idea.sub, idea.name, idea.instruction] for idea in drawn}
-        self._store.runs.record_event(self._run.id, number, "briefs", briefs)
-
-    def _brief(self, idea_id: str) -> IdeaBrief:
-        if idea_id not in self._briefs:
-            for event in self._store.runs.events(self._run.id):
-                if event["kind"] == "briefs":
-                    self._briefs.update({one: IdeaBrief(one, *brief) for one, brief in event["payload"].items()})
-        return self._briefs[idea_id]

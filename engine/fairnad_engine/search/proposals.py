@@ -22,16 +22,22 @@ from fairnad_engine.llm.protocol import (
 )
 from fairnad_engine.search.archive import Snapshot
 from fairnad_engine.search.control import Control
+from fairnad_engine.search.novelty import Novelty
 from fairnad_engine.search.order import Unit, UnitOrder
 from fairnad_engine.search.scoring import Scorer
-from fairnad_engine.search.seeds import entropy, torch_seed
+from fairnad_engine.search.seeds import SeedRule, initial_weights_seed
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import AttemptRow, CandidateRow, SlotRow
 
 
 @dataclass
 class Generation:
-    """What the slots of one generation share."""
+    """What the slots of one generation share that start together.
+
+    Attributes:
+        novelty: What everything before these slots holds, and what they settled so far.
+        since: The first generation with units in the order; all before it is over.
+    """
 
     store: Store
     run_id: str
@@ -47,9 +53,11 @@ class Generation:
     control: Control
     order: UnitOrder
     lanes: asyncio.Semaphore
-    structures: dict[str, str]  # exact hash -> candidate, the snapshot's and this generation's so far
+    novelty: Novelty
     activity: Callable[[str, str], None]
     idea_briefs: Callable[[str], IdeaBrief]
+    since: int
+    seeds_by: SeedRule = "place"
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class Proposer:
     async def make(self, unit: Unit, task: DesignTask, parent: CandidateRow, attempt: int) -> Proposal:
         """Make one proposal and verify it, or take both from the store where they were made before."""
         g = self._g
-        key = (g.run_id, g.number, unit[0], unit[1], attempt)
+        key = (g.run_id, g.number, unit.slot, unit.step, attempt)
         task_hash = hashlib.sha256(repr(task).encode()).hexdigest()[:32]
         row = g.store.runs.attempt(*key)
         if row is None or row.task_hash != task_hash:
@@ -138,7 +146,7 @@ class Proposer:
         g = self._g
         g.activity(candidate_name(key[1], self._slot, key[3]), "verifying")
         started = time.monotonic()
-        seed = torch_seed(entropy(g.run_seed, *key[1:], "init"))
+        seed = initial_weights_seed(g.seeds_by, g.run_seed, *key[1:])
         width = parent.width * design.width_factor
         try:
             verdict = await asyncio.to_thread(g.verifier.verify, design.source, width, seed)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.fidelity import FULL, PromotionRule, Seen, short_name, short_protocol
-from fairnad_engine.search.seeds import entropy, torch_seed
+from fairnad_engine.search.seeds import SeedRule, training_seed
+from fairnad_engine.search.shared_scores import SharedScores
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, Row
+from fairnad_engine.training.data.description import Split
 from fairnad_engine.training.executor import Executor
 from fairnad_engine.training.jobs import JobSettings, TrainingJob
 from fairnad_engine.training.protocol import Protocol
 
 _STORED = ("epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "seconds")
 _MORE_IMAGES = 2  # of CIFAR-10, in the final training
-Place = tuple[int, int, int]  # generation, slot, step
-Earlier = Callable[[int], Awaitable[frozenset[Place]]]
+Readable = Callable[[CandidateRow], bool]
+Earlier = Callable[[int], Awaitable[Readable]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Scorer:
         activity: Callable[[str, str], None],
         screening: Screening | None = None,
         settings: JobSettings | None = None,
+        seeds_by: SeedRule = "place",
+        shared: SharedScores | None = None,
     ) -> None:
         self._store = store
         self._run_id = run_id
@@ -59,15 +63,18 @@ class Scorer:
         self._activity = activity
         self._screening = screening
         self._settings = settings or JobSettings()
+        self._seeds_by = seeds_by
+        self._shared = shared
 
     async def train(self, candidate: CandidateRow, earlier: Earlier | None = None) -> CandidateRow:
         """Train a candidate for the search and return it with its score, failure, or stopped as ``screened``.
 
         Args:
             candidate: What to train.
-            earlier: Gives the places of its own generation that a decision about it may read, once they are over.
+            earlier: Says which candidates a decision about it may read, once those so many places earlier are over;
+                without it those of the generations before.
         """
-        seed = torch_seed(entropy(self._run_seed, candidate.position, "train"))
+        seed = self._seed(candidate)
         if self._store.runs.evaluation(self._run_id, candidate.id, "search", seed) is not None:
             return self._stored(candidate)
         if self._screening is not None:
@@ -90,8 +97,9 @@ class Scorer:
         ended = self._store.runs.evaluation(self._run_id, candidate.id, "screen", seed)
         if ended is None or ended.accuracy is None:
             return self._stored(candidate)
-        places = await earlier(screening.window) if earlier is not None else frozenset()
-        seen = self._seen(candidate, places)
+        before = candidate.generation
+        may_read = await earlier(screening.window) if earlier is not None else lambda one: one.generation < before
+        seen = self._as_seen([one for one in self._store.runs.candidates(self._run_id, before) if may_read(one)])
         decision = screening.rule.decide(candidate.params, candidate.macs, ended.accuracy, seen)
         self._store.runs.decide_screening(
             self._run_id, candidate.id, seed, promoted=decision.promoted, reason=decision.reason
@@ -111,22 +119,15 @@ class Scorer:
         """Train a candidate in full that was stopped before, once."""
         candidate = self._store.runs.candidate(self._run_id, candidate_id)
         assert candidate is not None  # noqa: S101 - it was chosen among stored ones
-        seed = torch_seed(entropy(self._run_seed, candidate.position, "train"))
+        seed = self._seed(candidate)
         if self._store.runs.evaluation(self._run_id, candidate_id, "search", seed) is None:
             self._store.runs.decide_screening(self._run_id, candidate_id, seed, promoted=True, reason=reason)
             await self._control.gate()
             await self._evaluate(candidate, "search", seed, candidate.weights)
         self._store.runs.settle_slot(self._run_id, candidate_id)
 
-    def _seen(self, candidate: CandidateRow, places: frozenset[Place]) -> list[Seen]:
-        """What a decision reads: every earlier generation, and the given places of this one, in their order."""
-        return self._as_seen(
-            [
-                one
-                for one in self._store.runs.candidates(self._run_id, candidate.generation)
-                if one.generation < candidate.generation or (one.generation, one.slot, one.step) in places
-            ]
-        )
+    def _seed(self, candidate: CandidateRow) -> int:
+        return training_seed(self._seeds_by, self._run_seed, candidate.position, candidate.exact_hash)
 
     def _as_seen(self, candidates: list[CandidateRow]) -> list[Seen]:
         short = {e.candidate_id: e.accuracy for e in self._store.runs.evaluations(self._run_id, "screen")}
@@ -153,9 +154,44 @@ class Scorer:
             raise RuntimeError(f"test of {candidate.id}: {outcome.status}: {outcome.message}")
         return outcome.accuracy
 
+    async def best_on_whole_test(
+        self, candidate: CandidateRow, seed: int, weights: str, train_split: Split
+    ) -> tuple[int, float, float]:
+        """Train once more and score every epoch on the whole test set; only ``finish`` may call this, at its very end.
+
+        Nothing of it is stored with the trainings.
+
+        Returns:
+            The best epoch, its accuracy, and that of the last epoch, in percent.
+
+        Raises:
+            RuntimeError: The training gave no score.
+        """
+        protocol = self._protocol.model_copy(update={"eval_every": 1})
+        job = self._job(candidate, "whole-test", seed, weights, protocol)
+        job = replace(job, scored="whole-test", train_split=train_split)
+        scores: dict[int, float] = {}
+
+        def progress(message: dict[str, Any]) -> None:
+            scores[int(message["epoch"])] = float(message["validation_accuracy"])
+            self._activity(candidate.id, f"finish: NADER's column, epoch {message['epoch']}/{protocol.epochs}")
+
+        try:
+            outcome = await self._executor.run(job, progress, self._deadline * _MORE_IMAGES)
+        finally:
+            self._activity(candidate.id, "")
+        if outcome.accuracy is None or not scores:
+            raise RuntimeError(f"NADER's column of {candidate.id}: {outcome.status}: {outcome.message}")
+        best = max(scores, key=lambda epoch: (scores[epoch], -epoch))
+        return best, scores[best], outcome.accuracy
+
     async def _evaluate(self, candidate: CandidateRow, purpose: str, seed: int, weights: str) -> None:
         epochs: list[Row] = []
         protocol, fidelity = self._schedule(purpose)
+        if self._shared and purpose in ("search", "screen"):
+            key = self._shared.key(candidate, protocol, seed)
+            if self._shared.take(key, self._run_id, candidate.id, purpose):
+                return
 
         def progress(message: dict[str, Any]) -> None:
             if purpose == "final":  # it learns from the validation images: what it scores there says nothing
@@ -201,6 +237,8 @@ class Scorer:
             },
             epochs,
         )
+        if self._shared and purpose in ("search", "screen") and outcome.accuracy is not None:
+            self._shared.offer(key, self._run_id, candidate.id, purpose, seed)
 
     def _schedule(self, purpose: str) -> tuple[Protocol, str]:
         """The protocol of a purpose, and the fidelity of its score."""
@@ -225,7 +263,13 @@ class Scorer:
             train_split="full" if purpose == "final" else "train",
             checkpoint_seconds=self._settings.checkpoint_seconds,
             latency_rounds=self._settings.latency_rounds if purpose == "search" else 0,
+            rank=_rank(candidate) if purpose in ("search", "screen") else 0,
         )
+
+
+def _rank(candidate: CandidateRow) -> int:
+    """Generation by generation, and in each the first steps of chains first: a chain is what takes longest to end."""
+    return 2 * candidate.generation + (candidate.stage != 3 or candidate.step > 1)
 
 
 def job_settings(config: RunConfig) -> JobSettings:

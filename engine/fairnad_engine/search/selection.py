@@ -19,10 +19,17 @@ def trained(candidates: Sequence[CandidateRow]) -> list[CandidateRow]:
     return [c for c in candidates if c.status == "trained" and c.accuracy is not None and math.isfinite(c.accuracy)]
 
 
-def counted(candidates: Sequence[CandidateRow]) -> list[CandidateRow]:
-    """Candidates that the budget counts: trained in full, or stopped after the short schedule; never the seed."""
+def counted(candidates: Sequence[CandidateRow], chains: str = "both") -> list[CandidateRow]:
+    """Candidates that the budget counts: trained in full, or stopped after the short schedule; never the seed.
+
+    Of a chain's models ``chains`` counts ``both``, or the ``last``.
+    """
     stopped = [c for c in candidates if c.status == "screened"]
-    return [c for c in (*trained(candidates), *stopped) if c.generation > 0]
+    found = [c for c in (*trained(candidates), *stopped) if c.generation > 0]
+    if chains == "both":
+        return found
+    ended = {(c.generation, c.slot) for c in found if c.step > 1}
+    return [c for c in found if c.step > 1 or (c.generation, c.slot) not in ended]
 
 
 def objectives(candidates: Sequence[CandidateRow]) -> NDArray[np.float64]:

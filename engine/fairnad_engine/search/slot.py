@@ -6,15 +6,19 @@ therefore replayed from its beginning after an interruption and continues where 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 
 from fairnad_engine.backbone.failures import Rung, rung_of
 from fairnad_engine.backbone.realisation import judge_realised
 from fairnad_engine.backbone.verifier import Verdict, load_graph
-from fairnad_engine.llm.protocol import DesignTask, Failure, IdeaBrief, Outcome, Purpose
+from fairnad_engine.llm.protocol import Design, DesignTask, Failure, IdeaBrief, Outcome, Purpose
+from fairnad_engine.search.baselines import EDIT
+from fairnad_engine.search.control import StopRequestedError
 from fairnad_engine.search.order import Unit
 from fairnad_engine.search.proposals import Generation, Proposal, Proposer, candidate_name
+from fairnad_engine.search.scoring import Readable
 from fairnad_engine.search.seeds import entropy
 from fairnad_engine.search.selection import counted
 from fairnad_engine.store.records import CandidateRow, SlotRow
@@ -22,6 +26,21 @@ from fairnad_engine.store.records import CandidateRow, SlotRow
 MAX_DEBUGS = 2
 MAX_DOWNSCALES = 4
 MAX_REROLLS = 2
+
+
+async def run_slots(shared: Generation, slots: Sequence[SlotRow]) -> list[SlotRun]:
+    """Run slots beside each other to their ends; they start in the order given.
+
+    Raises:
+        Exception: What ended one of them; the others are ended then.
+    """
+    runs = [SlotRun(shared, slot) for slot in slots]
+    results = await asyncio.gather(*(one.run() for one in runs), return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    # A stop is the consequence of an error where there is one; the error is what the user needs to see.
+    for error in sorted(errors, key=lambda e: isinstance(e, StopRequestedError)):
+        raise error
+    return runs
 
 
 class SlotRun:
@@ -38,7 +57,7 @@ class SlotRun:
     @property
     def ideas_tried(self) -> list[str]:
         """Alternates that were tried beyond the turn's own idea."""
-        return self._tried[1:]
+        return [one for one in self._tried[1:] if not one.startswith(EDIT)]
 
     async def run(self) -> None:
         """Run every step and record how the slot ended."""
@@ -50,14 +69,14 @@ class SlotRun:
             parent = first if first is not None and trained else self._candidate(self._slot.parent_id)
             second = await self._step(2, parent, self._own_memory(first))
         elif self._steps == 2:
-            await self._g.order.finish((self._slot.slot, 2), False)
+            await self._g.order.finish(self._unit(2), False)
         ends = [one.status for one in (first, second) if one is not None]
         state = next((one for one in ("trained", "screened") if one in ends), "cut" if cut else "failed")
         failure = self._failure if state in ("cut", "failed") else None
         self._g.store.runs.set_slot(self._g.run_id, self._g.number, self._slot.slot, state, failure)
 
     async def _step(self, step: int, parent: CandidateRow, extra: tuple[Outcome, ...]) -> CandidateRow | None:
-        unit: Unit = (self._slot.slot, step)
+        unit = self._unit(step)
         candidate: CandidateRow | None = None
         try:
             if await self._g.order.admitted(unit):
@@ -75,9 +94,13 @@ class SlotRun:
         await self._g.order.finish(unit, candidate is not None and bool(counted([candidate])))
         return candidate
 
-    async def _earlier(self, unit: Unit, window: int) -> frozenset[tuple[int, int, int]]:
-        """The places (generation, slot, step) of this generation that a decision about ``unit`` may read."""
-        return frozenset((self._g.number, *one) for one in await self._g.order.earlier(unit, window))
+    def _unit(self, step: int) -> Unit:
+        return Unit(self._g.number, self._slot.slot, step)
+
+    async def _earlier(self, unit: Unit, window: int) -> Readable:
+        """What a decision about ``unit`` may read."""
+        over = await self._g.order.earlier(unit, window)
+        return lambda one: one.generation < self._g.since or (one.generation, one.slot, one.step) in over
 
     async def _propose(self, unit: Unit, parent: CandidateRow, extra: tuple[Outcome, ...]) -> CandidateRow | None:
         """Return a verified, new candidate, stored; or None when the slot has nothing more to try."""
@@ -86,16 +109,18 @@ class SlotRun:
             if idea is not None and self._slot.stage == 1:
                 self._tried.append(idea.id)
             tries = dict.fromkeys(Rung, 0)
-            task = self._task(unit[1], parent, idea, extra)
+            task = self._task(unit.step, parent, idea, extra)
             while True:
                 task = replace(task, attempt=attempt, entropy=self._entropy(unit, attempt))
                 proposal = await self._proposer.make(unit, task, parent, attempt)
                 failure = proposal.verdict.failure
                 if failure is None:
                     await self._g.order.my_turn(unit)
-                    failure, message = self._known_structure(proposal, parent)
+                    design = proposal.design
+                    assert design is not None  # noqa: S101 - what was verified is a design
+                    failure, message = self._g.novelty.refusal(self._slot, design, proposal.verdict, parent)
                     if failure is None:
-                        return self._accept(unit, proposal, parent)
+                        return self._accept(unit, design, proposal, parent)
                     proposal = replace(proposal, verdict=Verdict(failure, message))
                     self._record_failure(unit, attempt, failure, message)
                 self._failure = failure
@@ -150,7 +175,9 @@ class SlotRun:
         """What to ask for after a failure, or None to give this idea up (method, section 4)."""
         failure = Failure(last.verdict.failure or "", last.verdict.message)
         original = task.original or task.purpose
-        base = replace(task, failure=failure, previous_source=last.design.source if last.design else None)
+        # Edits that did not fit leave what they were to mend as it was.
+        previous = last.design.source if last.design else task.previous_source
+        base = replace(task, failure=failure, previous_source=previous)
         if rung is Rung.EXECUTION and times <= MAX_DEBUGS:
             return replace(base, purpose=Purpose.DEBUG, original=original)
         if rung is Rung.BUDGET and times <= MAX_DOWNSCALES:
@@ -159,45 +186,32 @@ class SlotRun:
             return replace(base, purpose=original, original=None)
         return None
 
-    def _known_structure(self, proposal: Proposal, parent: CandidateRow) -> tuple[str | None, str]:
-        """Structure by rule: refuse what equals the parent, was seen before, or only changes widths."""
-        verdict = proposal.verdict
-        if verdict.exact_hash == parent.exact_hash:
-            return "unchanged", "the graph equals the parent's"
-        seen = self._g.structures.get(verdict.exact_hash)
-        if seen is not None:
-            return "duplicate", f"the graph equals that of {seen}"
-        if self._slot.stage != 2 and verdict.width_hash == parent.width_hash:
-            return "width-only", "only channel counts differ from the parent"
-        return None, ""
-
     def _record_failure(self, unit: Unit, attempt: int, failure: str, message: str) -> None:
-        key = (self._g.run_id, self._g.number, unit[0], unit[1], attempt)
+        key = (self._g.run_id, self._g.number, unit.slot, unit.step, attempt)
         self._g.store.runs.save_attempt(key, {"failure": failure, "message": message})
 
-    def _accept(self, unit: Unit, proposal: Proposal, parent: CandidateRow) -> CandidateRow:
-        g, design, verdict = self._g, proposal.design, proposal.verdict
-        assert design is not None  # noqa: S101 - accepted proposals have one
-        candidate_id = candidate_name(g.number, self._slot, unit[1])
+    def _accept(self, unit: Unit, design: Design, proposal: Proposal, parent: CandidateRow) -> CandidateRow:
+        g, verdict = self._g, proposal.verdict
+        candidate_id = candidate_name(g.number, self._slot, unit.step)
         idea = proposal.idea if self._slot.stage == 1 else None
         told = idea or design.derived
         realised = "unknown"
-        if told is not None:
+        if told is not None and told.sub:
             parent_graph, child_graph = (load_graph(g.store.files, one) for one in (parent.graph, verdict.graph))
             realised = judge_realised(parent_graph, child_graph, g.template.sub(told.sub))
-        g.structures[verdict.exact_hash] = candidate_id
+        g.novelty.accept(candidate_id, self._slot, design, verdict)
         g.store.runs.save_candidate(
             g.run_id,
             candidate_id,
             {
-                "position": g.number * 1000 + unit[1] * 400 + unit[0],
+                "position": g.number * 1000 + unit.step * 400 + unit.slot,
                 "generation": g.number,
                 "stage": self._slot.stage,
-                "slot": unit[0],
-                "step": unit[1],
+                "slot": unit.slot,
+                "step": unit.step,
                 "kind": self._slot.kind,
                 "parent_id": parent.id,
-                "idea_id": idea.id if idea else None,
+                "idea_id": idea.id if idea and not idea.id.startswith(EDIT) else None,
                 "derived": asdict(design.derived) if design.derived else None,
                 "change": design.change,
                 "edit_type": design.edit_type.value,
@@ -225,4 +239,4 @@ class SlotRun:
         return found
 
     def _entropy(self, unit: Unit, attempt: int) -> tuple[int, ...]:
-        return entropy(self._g.run_seed, self._g.number, self._slot.stage, unit[0], unit[1], attempt, "design")
+        return entropy(self._g.run_seed, self._g.number, self._slot.stage, unit.slot, unit.step, attempt, "design")

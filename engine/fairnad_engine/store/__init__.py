@@ -10,6 +10,7 @@ from types import TracebackType
 from sqlite_utils import Database
 
 from fairnad_engine.artifacts import ArtifactFolder
+from fairnad_engine.store.beside import BesideTable
 from fairnad_engine.store.calls import CallTable
 from fairnad_engine.store.connection import open_database, snapshot, transaction
 from fairnad_engine.store.curation import CurationTable
@@ -17,10 +18,14 @@ from fairnad_engine.store.deletion import RunDeletion
 from fairnad_engine.store.filing import FilingTable
 from fairnad_engine.store.jobs import JobTable
 from fairnad_engine.store.journal import IdeaJournal
+from fairnad_engine.store.ledger import LedgerTable
 from fairnad_engine.store.library import IdeaTable, PaperTable, TemplateTable
+from fairnad_engine.store.lineage import LineageTable
 from fairnad_engine.store.live import LiveTable
+from fairnad_engine.store.outcomes import OutcomeTable
 from fairnad_engine.store.runs import RunTable
 from fairnad_engine.store.sampling import SamplingTable
+from fairnad_engine.store.studies import StudyTable
 from fairnad_engine.store.test_scores import TestTable
 
 __all__ = ["Store"]
@@ -45,11 +50,16 @@ class Store:
         self.curation = CurationTable(self._db)
         self.jobs = JobTable(self._db)
         self.runs = RunTable(self._db)
+        self.beside = BesideTable(self._db)
+        self.lineage = LineageTable(self._db)
         self.sampling = SamplingTable(self._db)
         self.calls = CallTable(self._db)
+        self.ledger = LedgerTable(self._db)
         self.tests = TestTable(self._db)
         self.live = LiveTable(self._db)
+        self.outcomes = OutcomeTable(self._db)
         self.filing = FilingTable(self._db)
+        self.studies = StudyTable(self._db, self.runs)
         self.deletion = RunDeletion(self._db, self.runs, self.jobs, self.files)
 
     @contextmanager

@@ -31,6 +31,7 @@ class CallRow:
     key: str
     purpose: str
     model: str
+    prompt_hash: str
     prompt_tokens: int
     completion_tokens: int
     seconds: float
@@ -75,7 +76,7 @@ class CallTable:
 
     def of_step(self, key: str) -> list[CallRow]:
         """The calls of one step and of the steps below it, in order; ``key`` as it was given to :meth:`record`."""
-        query = """SELECT key, purpose, model, prompt_tokens, completion_tokens, seconds, reply
+        query = """SELECT key, purpose, model, prompt_hash, prompt_tokens, completion_tokens, seconds, reply
                    FROM model_calls WHERE key >= ? AND key < ? ORDER BY id"""
         # "0" follows "/": the range holds every key that goes on after a slash.
         rows = self._db.query(query, [f"{key}/", f"{key}0"])

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Children before their parents, as the foreign keys ask.
 _TABLES = (
-    "run_events", "slots", "attempts", "epochs", "evaluations", "candidates", "sampling_counts", "idea_uses",
-    "test_results", "model_calls", "generations",
+    "study_runs", "shared_scores", "run_events", "slots", "attempts", "epochs", "evaluations", "candidates",
+    "sampling_counts", "idea_uses", "test_results", "test_columns", "side_models", "model_calls", "generations",
 )  # fmt: skip
 
 
@@ -89,6 +89,7 @@ class RunDeletion:
         """The files that a run's rows name, or any row."""
         query = """SELECT graph name, run_id FROM candidates
                    UNION SELECT weights, run_id FROM candidates UNION SELECT weights, run_id FROM evaluations
+                   UNION SELECT graph, run_id FROM side_models UNION SELECT weights, run_id FROM side_models
                    UNION SELECT json_extract(verdict_json, '$.graph'), run_id FROM attempts
                    UNION SELECT json_extract(verdict_json, '$.weights'), run_id FROM attempts"""
         return {row["name"] for row in self._db.query(query) if row["name"] and run_id in (None, row["run_id"])}

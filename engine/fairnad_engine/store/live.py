@@ -25,6 +25,8 @@ class CandidateLine:
     status: str
     failure: str | None
     accuracy: float | None
+    step: int = 1
+    edit_type: str = ""
 
     @property
     def open(self) -> bool:
@@ -48,6 +50,11 @@ class LiveTable:
     def __init__(self, database: Database) -> None:
         self._db = database
 
+    def budget(self, run_id: str) -> int:
+        """Models that a run may train, as it stands now."""
+        query = "SELECT json_extract(config_json, '$.budget.trained') n FROM runs WHERE id = ?"
+        return int(next(self._db.query(query, [run_id]))["n"])
+
     def runs(self) -> list[tuple[str, str]]:
         """(id, name) of every run, oldest first."""
         return [(row["id"], row["name"]) for row in self._db.query("SELECT id, name FROM runs ORDER BY rowid")]
@@ -57,7 +64,7 @@ class LiveTable:
         known = list(also)
         marks = ",".join("?" * len(known))
         query = f"""SELECT rowid AS row, id, position, generation, stage, slot, idea_id, change, params, macs, status,
-                    failure, accuracy FROM candidates
+                    failure, accuracy, step, edit_type FROM candidates
                     WHERE run_id = ? AND (rowid > ? OR rowid IN ({marks})) ORDER BY rowid"""  # noqa: S608
         return [CandidateLine(**dict(row)) for row in self._db.query(query, [run_id, after, *known])]
 

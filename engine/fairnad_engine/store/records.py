@@ -8,6 +8,8 @@ from typing import Any
 
 Row = dict[str, Any]
 
+FORGIVEN = 2  # failed turns of a category beyond its trained models that are given again
+
 
 @dataclass(frozen=True)
 class PaperRow:
@@ -120,6 +122,7 @@ class RunProgress:
         generation: The last one.
         best_accuracy: Best validation accuracy, percent.
         screened: Models stopped after the short schedule.
+        counted: Models as the budget counts them: where it counts a chain's last model alone, one of both.
     """
 
     trained: int
@@ -127,6 +130,7 @@ class RunProgress:
     generation: int
     best_accuracy: float | None
     screened: int = 0
+    counted: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,27 @@ class SlotRow:
     parent_id: str | None
     state: str
     failure: str | None
+
+
+@dataclass(frozen=True)
+class TurnCounts:
+    """What became of the turns of one category or idea; of an idea also turns in which it stood in for another.
+
+    Attributes:
+        turns: Turns given; cut ones included.
+        tried: Of them, a proposal was made.
+        valid: Came to a verified backbone.
+        realised: Whose graph shows the idea.
+        trained: Came to a score.
+        on_front: Whose model stands on the front of the last generation that ended.
+    """
+
+    turns: int = 0
+    tried: int = 0
+    valid: int = 0
+    realised: int = 0
+    trained: int = 0
+    on_front: int = 0
 
 
 @dataclass(frozen=True)
@@ -251,19 +276,65 @@ class TestRow:
 
 
 @dataclass(frozen=True)
+class TestColumnRow:
+    """A score made as another paper makes its own, beside the run's.
+
+    Attributes:
+        kind: ``nader``: the best epoch on the whole test set, so chosen by the test.
+        generation_seen: Generation of the finish that made it.
+        epoch: The best one.
+        accuracy: Of that epoch, percent.
+        last_accuracy: Of the last one, on the same images, percent.
+        images: How many were scored.
+    """
+
+    run_id: str
+    candidate_id: str
+    seed: int
+    kind: str
+    generation_seen: int
+    epoch: int
+    accuracy: float
+    last_accuracy: float
+    images: int
+    protocol: str
+    at: str
+
+
+@dataclass(frozen=True)
 class CountRow:
-    """How often fair sampling gave a category its turn; effective = turns + join offset."""
+    """How often fair sampling gave a category its turn.
+
+    Attributes:
+        node: Id of the category.
+        kind: ``level``, ``main`` or ``sub``.
+        turns: Turns given.
+        join_offset: What was added when it joined, so that it entered at the minimum.
+        active: Whether it has approved ideas.
+        trained: Turns that came to a trained model; None where turns are what is kept equal.
+        open: Turns whose end the draw does not know yet, where trained models are kept equal.
+    """
 
     node: str
     kind: str
     turns: int
     join_offset: int
     active: bool
+    trained: int | None = None
+    open: int = 0
 
     @property
     def effective(self) -> int:
-        """Turns as fairness compares them."""
-        return self.turns + self.join_offset
+        """What fairness compares: turns, or trained models; plus the join offset.
+
+        Of trained models: those so far plus the open turns. Failed turns are given again as long as there are not
+        ``FORGIVEN`` more of them than trained models; beyond, they count in the models' place, lest a category that
+        never comes to a model takes every turn.
+        """
+        if self.trained is None:
+            return self.turns + self.join_offset
+        failed = self.turns - self.open - self.trained
+        return max(self.trained, failed - FORGIVEN) + self.open + self.join_offset
 
 
 def decode(row: Any) -> Row:  # noqa: ANN401

@@ -77,8 +77,19 @@ class RunTable:
                    max(accuracy) best FROM candidates WHERE run_id = ? AND status IN ('trained', 'screened')"""
         row = next(self._db.query(query, [run_id]))
         last = next(self._db.query("SELECT max(number) number FROM generations WHERE run_id = ?", [run_id]))
-        budget = int(self.get(run_id).config["budget"]["trained"])
-        return RunProgress(row["trained"] or 0, budget, last["number"] or 0, row["best"], row["screened"] or 0)
+        config = self.get(run_id).config
+        budget, chains = int(config["budget"]["trained"]), config["search"].get("stage3_counts", "both")
+        return RunProgress(
+            row["trained"] or 0, budget, last["number"] or 0, row["best"], row["screened"] or 0,
+            self._counted(run_id, chains),
+        )  # fmt: skip
+
+    def _counted(self, run_id: str, chains: str) -> int:
+        """Models as the budget counts them; agrees with :func:`fairnad_engine.search.selection.counted`."""
+        query = """WITH ended AS (SELECT generation, slot, step FROM candidates WHERE run_id = ? AND generation > 0
+                                  AND (status = 'screened' OR (status = 'trained' AND accuracy IS NOT NULL)))
+                   SELECT count(*) both, count(DISTINCT generation * 100000 + slot) last FROM ended"""
+        return int(next(self._db.query(query, [run_id]))[chains])
 
     # -- events and generations ------------------------------------------------------------------------------
 
@@ -119,6 +130,10 @@ class RunTable:
                 "started_at": now(),
             }
         )
+        self.add_slots(run_id, number, slots)
+
+    def add_slots(self, run_id: str, number: int, slots: list[Row]) -> None:
+        """Store further slots of a generation that is open."""
         self._db.table("slots").insert_all(
             {
                 "run_id": run_id,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def checkpoint_path(job: TrainingJob, device: str = "cpu") -> Path:
     """Where the state of a job lies while it is unfinished, trained on ``cpu`` or ``cuda``."""
     decisive = job.as_dict()
-    for name in ("id", "artifacts", "checkpoint_seconds", "latency_rounds", "record"):
+    for name in ("id", "artifacts", "checkpoint_seconds", "latency_rounds", "record", "rank"):
         decisive.pop(name)
     decisive["device"] = device.partition(":")[0]
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

@@ -43,8 +43,10 @@ __all__ = [
     "dataset_names",
     "dataset_state",
     "load_split",
+    "load_whole_test",
     "split_digest",
     "split_sizes",
+    "whole_test_size",
 ]
 
 IMAGE_FOLDER = "imagefolder"
@@ -149,6 +151,39 @@ def load_split(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # mapped images are read only, and nobody writes to them
         return LabelledImages(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels.copy()))
+
+
+def load_whole_test(
+    name: str,
+    *,
+    root: str | Path | None = None,
+    splits: str | Path | None = None,
+    imagefolder: ImageFolderSettings | Mapping[str, Any] | None = None,
+) -> LabelledImages:
+    """Load the whole published test set: the test split, and the validation images where those were taken from it.
+
+    Other papers report on it (method, section 5); no number of a search does.
+
+    Raises:
+        InputError: The data set is missing or damaged.
+    """
+    import torch
+
+    where: dict[str, Any] = {"root": root, "splits": splits, "imagefolder": imagefolder}
+    loaded = [load_split(name, part, **where) for part in _whole_test(name, where)]
+    return LabelledImages(torch.cat([one.images for one in loaded]), torch.cat([one.labels for one in loaded]))
+
+
+def whole_test_size(name: str, where: Mapping[str, Any]) -> int:
+    """Count the images of :func:`load_whole_test`; ``where`` holds its keywords."""
+    sizes = split_sizes(name, **where)
+    return sum(sizes[part] for part in _whole_test(name, where))
+
+
+def _whole_test(name: str, where: Mapping[str, Any]) -> tuple[Split, ...]:
+    """The splits that are the published test set: validation images were taken from what trains, or from it."""
+    sizes = split_sizes(name, **where)
+    return ("test",) if sizes["full"] > sizes["train"] else ("validation", "test")
 
 
 def split_sizes(

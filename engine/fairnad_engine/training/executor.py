@@ -82,6 +82,7 @@ class LocalExecutor:
         self._pools = [_Pool(device, self._wake) for device in devices or (Device("cpu", workers),)]
         self._changed = asyncio.Event()
         self._tickets = itertools.count()
+        self._queue: set[tuple[int, int]] = set()  # rank and ticket of jobs that wait for any place
 
     async def run(self, job: TrainingJob, progress: Progress, deadline: float) -> TrainingOutcome:
         """See :class:`Executor`."""
@@ -89,7 +90,7 @@ class LocalExecutor:
         pool: _Pool | None = None
         while True:
             ticket = next(self._tickets)
-            pool = await self._enter(ticket, pool if repeats.alone else None)
+            pool = await self._enter(ticket, job.rank, pool if repeats.alone else None)
             faults = pool.faults
             try:
                 outcome = await pool.attempt(ticket, job, progress, deadline)
@@ -108,22 +109,30 @@ class LocalExecutor:
         for pool in self._pools:
             await pool.close()
 
-    async def _enter(self, ticket: int, sole: _Pool | None) -> _Pool:
-        """Wait for a place; ``sole`` is the device that the job must have to itself."""
+    async def _enter(self, ticket: int, rank: int, sole: _Pool | None) -> _Pool:
+        """Wait for a place, behind jobs of a lower rank; ``sole`` is the device that the job must have to itself."""
+        place = (rank, ticket)
         if sole is not None:
             sole.wanted_alone += 1
+        else:
+            self._queue.add(place)
         try:
             while True:
-                alone = sole is not None
-                pools = [sole] if sole is not None else [one for one in self._pools if not one.wanted_alone]
-                if open_ := [one for one in pools if one.packing.admits(alone)]:
+                if sole is not None:
+                    pools = [sole]
+                else:
+                    pools = [one for one in self._pools if not one.wanted_alone] if place == min(self._queue) else []
+                if open_ := [one for one in pools if one.packing.admits(sole is not None)]:
                     pool = min(open_, key=lambda one: len(one.packing))
-                    pool.packing.enter(ticket, alone)
+                    pool.packing.enter(ticket, sole is not None)
                     return pool
                 await self._changed.wait()
         finally:
             if sole is not None:
                 sole.wanted_alone -= 1
+            else:
+                self._queue.discard(place)
+            self._wake()  # the next one may look
 
     def _wake(self) -> None:
         """Let jobs that wait for a place look again."""

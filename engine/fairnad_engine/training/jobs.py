@@ -26,11 +26,14 @@ class TrainingJob:
         artifacts: Folder that receives the trained weights.
         split: Split that ``score`` reads.
         train_split: Split that ``train`` reads; ``full`` where the final number is trained on more images.
+        scored: What each epoch of ``train`` is scored on: ``validation``, or ``whole-test``: the whole test set as
+            other papers use it, with the validation images that were taken from it. Only ``finish`` asks for that.
         data: Where data sets lie and how they are split; keywords of the data sets' readers.
         precision: ``fp32`` (strict: no TF32, deterministic kernels) or ``bf16`` (autocast).
         checkpoint_seconds: Least time between two checkpoints of an unfinished training; None writes none.
         latency_rounds: Timed passes at batch 1 and at batch 256 after training; 0 measures no latency.
         record: Whether a GPU may replay the step as a CUDA graph.
+        rank: Of jobs that wait for a place those of the lowest rank get the next one; changes no outcome.
     """
 
     id: str
@@ -43,11 +46,13 @@ class TrainingJob:
     artifacts: str
     split: Literal["validation", "test"] = "validation"
     train_split: Split = "train"
+    scored: Literal["validation", "whole-test"] = "validation"
     data: dict[str, Any] = field(default_factory=dict)
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpoint_seconds: float | None = None
     latency_rounds: int = 0
     record: bool = True
+    rank: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able form."""

@@ -91,7 +91,7 @@ def _work(job: dict[str, Any], send: Send, device: str = "cpu") -> dict[str, Any
     from fairnad_engine.backbone.graph import parse_graph
     from fairnad_engine.backbone.rebuild import GraphBackbone
     from fairnad_engine.training import trainer
-    from fairnad_engine.training.datasets import dataset_info, load_split
+    from fairnad_engine.training.datasets import dataset_info, load_split, load_whole_test
     from fairnad_engine.training.jobs import TrainingJob
     from fairnad_engine.training.protocol import Protocol
 
@@ -104,7 +104,10 @@ def _work(job: dict[str, Any], send: Send, device: str = "cpu") -> dict[str, Any
         accuracy = trainer.score(model, info, split, protocol.eval_batch_size, device=device, precision=task.precision)
         return {"status": "done", "accuracy": accuracy}
     training = load_split(task.dataset, task.train_split, **task.data)
-    validation = load_split(task.dataset, "validation", **task.data)
+    if task.scored == "whole-test":
+        validation = load_whole_test(task.dataset, **task.data)
+    else:
+        validation = load_split(task.dataset, "validation", **task.data)
     try:
         return _train(task, model, info, training, validation, protocol, send, device)
     except trainer.DivergedError as error:

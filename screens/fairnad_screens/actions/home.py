@@ -15,6 +15,7 @@ ACTIONS = (
     ),
     Action("home.add", "a", "Add papers", "Add papers of your own.", footer=True),
     Action("home.open", "o", "Open run", "Open the selected run's desk.", footer=True),
+    Action("home.studies", "s", "Studies", "Compare methods over seeds: the studies of the workspace."),
     Action("home.down", "j,down", "Down", "Select the next run.", hidden=True),
     Action("home.up", "k,up", "Up", "Select the previous run.", hidden=True),
 )

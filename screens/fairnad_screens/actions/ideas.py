@@ -29,6 +29,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("ideas.clear", "escape", "Clear", "Leave the range, else clear the marks, else clear the filter."),
     Action("ideas.next", "right_square_bracket", "Next undecided", "Go to the next undecided idea."),
     Action("ideas.previous", "left_square_bracket", "Previous undecided", "Go to the undecided idea before."),
+    Action(
+        "ideas.order",
+        "o",
+        "Order",
+        "Sort by what ideas brought in searches: gain over the parent, best accuracy, trained, tried; then by place.",
+    ),
     Action("ideas.copy", "y", "Copy", "Copy the idea, or the marked ones, to the clipboard and to a file."),
     Action("ideas.pane", "enter", "Detail", "Show or hide the detail pane."),
     Action("ideas.pane-down", "J,ctrl+d", "Detail down", "Scroll the detail pane down."),

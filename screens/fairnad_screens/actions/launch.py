@@ -19,6 +19,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("launch.open", "e", "Open file", "Take the settings of a TOML file of your own."),
     Action("launch.model", "m", "Model", "Choose the language model."),
     Action("launch.toml", "t", "TOML", "Show the settings as TOML, or what is missing."),
+    Action("launch.forecast", "f", "Forecast", "Show hours, disk and bottleneck of the search, timing the seed first."),
     Action("launch.check", "c", "Check", "Look again at what is missing."),
     Action("launch.leave", "escape", "Leave field", "Leave the field, so that single keys work again."),
     Action("launch.down", "j,down", "Down", "Go to the next setting.", hidden=True),

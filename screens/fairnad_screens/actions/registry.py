@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fairnad_screens.actions import candidate, everywhere, home, ideas, launch, papers, runs, search, template
+from fairnad_screens.actions import candidate, everywhere, home, ideas, launch, papers, runs, search, study, template
 from fairnad_screens.actions.action import Action
 
 SCOPES: dict[str, tuple[Action, ...]] = {
@@ -15,6 +15,7 @@ SCOPES: dict[str, tuple[Action, ...]] = {
     "search": search.ACTIONS,
     "candidate": candidate.ACTIONS,
     "runs": runs.ACTIONS,
+    "study": study.ACTIONS,
 }
 _BY_ID = {one.id: one for group in SCOPES.values() for one in group}
 

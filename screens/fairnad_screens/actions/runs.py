@@ -17,6 +17,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs.again", "n", "Again", "Open the launch form with the selected run's settings, to change some."),
     Action("runs.export", "e", "Export", "Write the report as a folder: Markdown, JSON, CSV, SVG.", footer=True),
     Action("runs.view", "v", "View report", "Read the report of the selected run as it stands."),
+    Action("runs.studies", "s", "Studies", "Compare methods over seeds: the studies of the workspace."),
     Action("runs.finish", "f", "Finish", "Retrain the front's best with fresh weights and test each once."),
     Action("runs.delete", "D", "Delete", "Delete the selected run, after saying what goes with it."),
     Action("runs.axis", "a", "Axis", "Compare over parameters or over MACs."),

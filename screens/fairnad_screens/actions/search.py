@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fairnad_screens.actions.action import Action
 
-_PANES = ("progress", "idea sampling", "the Pareto front", "hypervolume", "candidates", "failures", "the log")
+_PANES = ("progress", "idea sampling", "the Pareto front", "hypervolume", "candidates", "failures", "the log",
+          "edits and ledger")  # fmt: skip
 
 ACTIONS: tuple[Action, ...] = (
     Action("search.open", "enter", "Open", "Open the candidate under the cursor, or a category.", footer=True),

@@ -20,7 +20,7 @@ _RUNGS: dict[str, tuple[str, ...]] = {
     "budget": ("over-budget",),
     "depth": ("not-multi-layer",),
     "truth": ("graph-disagrees", "batch-dependent"),
-    "new": ("unchanged", "width-only", "duplicate"),
+    "new": ("unchanged", "width-only", "duplicate", "near-duplicate", "quota"),
 }  # fmt: skip
 _OF_REPLAY = "its graph: "  # begins the message where the graph failed in a child of its own
 
@@ -54,10 +54,14 @@ MEANINGS: dict[str, str] = {
     "unchanged": "Its structure equals its parent's.",
     "width-only": "It differs from its parent in width alone.",
     "duplicate": "The run has this structure already.",
+    "near-duplicate": "Its source is all but that of a model that the run has.",
+    "quota": "Its generation still owes structural edits, and this is none.",
     "not-multi-layer": "It has too few layers in a row.",
     "inexpressible": "The designer could not put the idea into this network.",
     "malformed-reply": "The model's reply could not be read.",
     "truncated-reply": "The model's reply broke off.",
+    "unchanged-reply": "The model gave back the program that it was to change.",
+    "edit-mismatch": "The model's edit does not fit the program that it was to change.",
     "no-idea": "There was no idea to work with.",
     "no-parent": "There was no model to change.",
     "diverged": "Its training went to infinity.",

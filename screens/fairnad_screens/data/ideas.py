@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from fairnad_engine.store import Store
 from fairnad_engine.store.curation import IdeaLine, IdeaStory, PaperName, SubPlace
+from fairnad_engine.store.outcomes import IdeaOutcome
 
 UNDECIDED = ("proposed", "imported")
 
@@ -41,6 +42,7 @@ class IdeasSnapshot(NamedTuple):
         papers: The papers' names, or None where they are as they were.
         subs: The template's sub-categories, or None where they are as they were.
         known: What to hand to the next read.
+        outcomes: What ideas brought, or None where that is as it was.
     """
 
     sequence: int
@@ -49,20 +51,27 @@ class IdeasSnapshot(NamedTuple):
     papers: tuple[PaperName, ...] | None
     subs: tuple[SubPlace, ...] | None
     known: Known
+    outcomes: Mapping[str, IdeaOutcome] | None = None
 
 
 class Known(NamedTuple):
-    """What the desk has read: changes of ideas, number of papers, version of the template."""
+    """What the desk has read: changes of ideas, number of papers, versions of the template and of the outcomes."""
 
     sequence: int = -1
     papers: int = -1
     template: int = -1
+    outcomes: tuple[int, ...] = ()
 
 
 def read_ideas(store: Store, known: Known) -> IdeasSnapshot:
     """Read what is not known yet."""
     # The number first: what changes while the rows are read is read again next time.
-    now = Known(store.curation.sequence(), store.papers.count(), (store.templates.newest() or (0, ""))[0])
+    now = Known(
+        store.curation.sequence(),
+        store.papers.count(),
+        (store.templates.newest() or (0, ""))[0],
+        store.outcomes.version(),
+    )
     whole = known.sequence < 0
     rows: Iterable[IdeaLine] = ()
     if whole:
@@ -76,6 +85,7 @@ def read_ideas(store: Store, known: Known) -> IdeasSnapshot:
         papers=tuple(store.curation.papers()) if now.papers != known.papers else None,
         subs=tuple(store.curation.subs()) if now.template != known.template else None,
         known=now,
+        outcomes=store.outcomes.of_ideas() if now.outcomes != known.outcomes else None,
     )
 
 

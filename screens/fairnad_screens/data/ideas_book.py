@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from fairnad_engine.store.curation import PaperName
+from fairnad_engine.store.outcomes import IdeaOutcome
 from fairnad_screens.data.ideas import DeskLine
 from fairnad_screens.data.ideas_filter import IdeaFilter
+
+PLACE = "place"
+# By what ideas can be sorted, the most first; those that have no such figure follow in library order.
+ORDERS: dict[str, Callable[[IdeaOutcome], float | None]] = {
+    PLACE: lambda _: None,
+    "gain": lambda one: one.gain,
+    "best": lambda one: one.best,
+    "trained": lambda one: one.trained,
+    "tried": lambda one: one.tried,
+}
 
 
 class IdeaBook:
@@ -24,13 +35,31 @@ class IdeaBook:
         self.filter = IdeaFilter()
         self._place: dict[str, int] = {}
         self._titles: dict[str, str] = {}
+        self.outcomes: Mapping[str, IdeaOutcome] = {}
+        self.order = PLACE
         self._misplaced = False  # the idea under the cursor was moved, and its row waits for the cursor to leave it
 
     # -- content ----------------------------------------------------------------------------------------------
 
     def load(self, lines: Sequence[DeskLine]) -> None:
         """Take all ideas; the cursor stays on its idea."""
-        self._replace(list(lines))
+        self._replace(list(lines) if self.order == PLACE else self._in_order(lines))
+
+    def set_outcomes(self, outcomes: Mapping[str, IdeaOutcome]) -> bool:
+        """Take what ideas brought; returns whether any of it is new."""
+        if outcomes == self.outcomes:
+            return False
+        self.outcomes = outcomes
+        if self.order != PLACE:
+            self._sort()
+        return True
+
+    def order_by(self, order: str) -> None:
+        """Sort by what ideas brought, which puts the cursor on the first one, or by their place."""
+        self.order = order
+        self._sort()
+        if order != PLACE:
+            self.move_to(0)
 
     def set_papers(self, papers: Iterable[PaperName]) -> None:
         """Take the papers' titles for the filter."""
@@ -74,7 +103,18 @@ class IdeaBook:
         self._clamp()
 
     def _sort(self) -> None:
-        self._replace(sorted(self.lines, key=lambda line: line.order))
+        self._replace(self._in_order(self.lines))
+
+    def _in_order(self, lines: Iterable[DeskLine]) -> list[DeskLine]:
+        by_place = sorted(lines, key=lambda line: line.order)
+        if self.order == PLACE:
+            return by_place
+        value = ORDERS[self.order]
+        figures = {idea: figure for idea, one in self.outcomes.items() if (figure := value(one)) is not None}
+        # Few of all ideas were tried: only these are sorted.
+        tried = [line for line in by_place if line.id in figures]
+        tried.sort(key=lambda line: -figures[line.id])
+        return tried + [line for line in by_place if line.id not in figures]
 
     def _put(self, place: int, line: DeskLine) -> None:
         self._misplaced |= line.order != self.lines[place].order

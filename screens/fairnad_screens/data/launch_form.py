@@ -58,14 +58,15 @@ def _seeds() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in template_file("backbones").glob("*.py")))
 
 
-def _fairness() -> tuple[str, ...]:
-    from fairnad_engine.search.config import Fairness
+def _values_of_setting(name: str) -> Callable[[], tuple[str, ...]]:
+    """What a setting of the search, one of several words, can be."""
 
-    return get_args(Fairness)
+    def values() -> tuple[str, ...]:
+        from fairnad_engine.search.config import SearchSection
 
+        return get_args(SearchSection.model_fields[name].annotation)
 
-def _fits() -> tuple[str, ...]:
-    return ("down", "llm")
+    return values
 
 
 def _switch() -> tuple[str, ...]:
@@ -86,6 +87,17 @@ def _devices() -> tuple[str, ...]:
     gpus = tuple(f"cuda:{number}" for number in range(len(accelerators())))
     several = (" ".join(gpus),) if len(gpus) > 1 else ()
     return ("auto", "cpu", *gpus, *several)
+
+
+def _choice(name: str, label: str, hint: str) -> Field:
+    return Field(f"search.{name}", label, hint, options=_values_of_setting(name), closed=True)
+
+
+def _where_there(*fields: Field) -> tuple[Field, ...]:
+    """Those whose setting this version of the search has."""
+    from fairnad_engine.search.config import SearchSection
+
+    return tuple(one for one in fields if one.place.partition(".")[2] in SearchSection.model_fields)
 
 
 SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
@@ -111,16 +123,28 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
             Field("budget.trained", "Trained models", "the run ends at this many", "count"),
             Field("budget.max_params", "Max. parameters", "60k, 1.5M are understood", "count"),
             Field("budget.max_macs", "Max. MACs", "for one image", "count"),
+            Field("budget.hours", "Hours of work", "an end too; 0: none", "number"),
+            Field("budget.tokens", "Tokens", "an end too; 0: none", "count"),
         ),
     ),
     (
         "Search",
         (
+            _choice("method", "Method", "sets mix and fairness"),
             Field("search.stages", "Stage mix", "slots: ideas, scaling, chains", "stages"),
-            Field("search.fairness", "Fairness", "where turns are kept equal", options=_fairness, closed=True),
+            _choice("fairness", "Fairness", "where turns are kept equal"),
+            _choice("fair_unit", "Fair unit", "turns, or trained models"),
+            Field("search.thompson", "Thompson", "chance of draws by success", "number"),
+            _choice("proposals", "Proposals see", "how much of the run"),
+            Field("search.refill", "Refill", "give failed slots again", "switch", _switch, True),
+            _choice("stage3_counts", "Chains count", "both models, or the last"),
             Field("search.parent_floor", "Parent floor", "points under the seed", "number"),
-            Field("search.fit", "Over budget", "narrow by program or model", options=_fits, closed=True),
+            _choice("fit", "Over budget", "down and fill by program"),
             Field("search.seed", "Random seed", "equal seeds, equal searches", "count"),
+            *_where_there(
+                Field("search.structural_quota", "Structural quota", "least share of edits", "number"),
+                _choice("near_duplicates", "Near duplicates", "strict: refused untrained"),
+            ),
         ),
     ),
     (
@@ -152,6 +176,14 @@ _REASONS = {
     "streams": "auto, or a whole number of 1 to 64",
     "devices": "auto, cpu, or cuda:0 cuda:1 ...",
 }
+
+
+def method_values(method: str) -> Values:
+    """What choosing a method sets beside it, as a file does that names nothing else: stage mix and fairness."""
+    from fairnad_engine.search.config import SearchSection
+
+    chosen = SearchSection.model_validate({"method": method})
+    return {"search.stages": " ".join(map(str, chosen.stages)), "search.fairness": chosen.fairness}
 
 
 def values_of(document: Mapping[str, Any]) -> Values:

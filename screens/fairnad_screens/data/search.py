@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from fairnad_engine.search.control_row import ControlFacts
 from fairnad_engine.store.live import CandidateLine
+from fairnad_engine.store.records import TurnCounts
+
+if TYPE_CHECKING:
+    from fairnad_engine.search.costs import Figure
 
 STAGES = {1: "I ideas", 2: "II Pareto", 3: "III chains"}
+NO_TURNS = TurnCounts()
 # A run in one of these states has, or claims to have, a worker.
 CLAIMS_WORK = ("running", "paused", "stopping", "queued")
 
@@ -24,7 +31,13 @@ class Worker:
 
 @dataclass(frozen=True)
 class RunHead:
-    """A run and the state of its search; the budget counts ``screened`` models, stopped after a short training, too."""
+    """A run and the state of its search.
+
+    Attributes:
+        trained: Models trained, the seed not among them.
+        screened: Models stopped after a short training.
+        counted: Models as the budget counts them: both, or of a chain only the last one.
+    """
 
     id: str
     name: str
@@ -38,6 +51,7 @@ class RunHead:
     budget: int
     best: float | None
     screened: int = 0
+    counted: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,21 +83,75 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Category:
-    """Turns of a category; ``turns`` as fairness compares them. Idle ones have no approved idea."""
+    """A category, or an idea below a sub-category.
+
+    Attributes:
+        id: Its id; of an idea with its sub-category before it.
+        name: Its name.
+        turns: What fairness compares of it: turns, or trained models; of an idea its turns.
+        active: Whether it has approved ideas; without any it is idle.
+        subs: The sub-categories of a main category; of a sub-category the ideas that had a turn or were tried.
+        outcome: What its turns became.
+    """
 
     id: str
     name: str
     turns: int
     active: bool
     subs: tuple[Category, ...] = ()
+    outcome: TurnCounts = NO_TURNS
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Idea sampling; ``difference`` between most and least turned main, None where it is not known."""
+    """Idea sampling.
+
+    Attributes:
+        mains: Main categories in the template's order.
+        difference: Between the most and the least turned main category; None where it is not known.
+        unit: What is kept equal: ``turn``, or ``trained`` models.
+    """
 
     mains: tuple[Category, ...]
     difference: int | None
+    unit: str = "turn"
+
+
+@dataclass(frozen=True)
+class Outlay:
+    """What proposals that ended alike took: seconds summed over processes, tokens read and written."""
+
+    name: str
+    proposals: int
+    seconds: float
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Spending:
+    """The ledger of a run as it stands now, and what is still to come.
+
+    Attributes:
+        outlays: By what came of a proposal, the dearest first.
+        total: All of it.
+        pending: Proposals that nothing has come of yet.
+        hours: Hours of work at which the run ends; 0 for no such end.
+        tokens: Tokens at which it ends; 0 for no such end.
+        left: Hours the run still takes; None where nothing is known, or nothing is left.
+        bottleneck: ``model`` or ``training``.
+        lanes: Proposals at a time.
+        lanes_enough: The fewest lanes with which training is not kept waiting.
+    """
+
+    outlays: tuple[Outlay, ...]
+    total: Outlay
+    pending: int
+    hours: float
+    tokens: int
+    left: Figure | None
+    bottleneck: str | None
+    lanes: int
+    lanes_enough: int | None
 
 
 @dataclass(frozen=True)
@@ -134,6 +202,8 @@ class SearchSnapshot:
         closed: The last generation that ended.
         as_of: The generation that is shown, or None where the desk follows the run.
         screening: What short trainings decided; None where every model is trained in full.
+        control: The seed, only scaled up to the budget's edge, as far as it is trained.
+        spending: What it took and still takes; None where that cannot be read.
     """
 
     runs: tuple[tuple[str, str], ...]
@@ -153,3 +223,5 @@ class SearchSnapshot:
     front: Front = Front()
     failures: Failures = Failures(0, (), ())
     log: tuple[str, ...] = ()
+    control: ControlFacts | None = None
+    spending: Spending | None = None

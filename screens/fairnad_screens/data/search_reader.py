@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from fairnad_engine import clock
+from fairnad_engine.search.control_row import ControlFacts, control_facts
 from fairnad_engine.search.front import front_of
 from fairnad_engine.store import Store
 from fairnad_engine.store.live import CandidateLine
@@ -12,8 +13,6 @@ from fairnad_engine.store.records import GenerationRow, RunRow
 from fairnad_engine.workspace import read_activity
 from fairnad_screens.data.search import (
     CLAIMS_WORK,
-    Category,
-    Counts,
     Failures,
     Front,
     GenerationLine,
@@ -23,7 +22,9 @@ from fairnad_screens.data.search import (
     StageStrip,
     Worker,
 )
+from fairnad_screens.data.search_counts import CountsReader
 from fairnad_screens.data.search_follow import LogTail, TokenCount
+from fairnad_screens.data.search_spending import SpendingReader
 
 _TRAILS = 3
 
@@ -34,8 +35,15 @@ class SearchReader:
     def __init__(self) -> None:
         self._run: _RunReader | None = None
 
-    def read(self, store: Store, wanted: str | None, as_of: int | None) -> SearchSnapshot:
-        """Read a run, the newest where the wanted one is not there; live, or as of a generation."""
+    def read(self, store: Store, wanted: str | None, as_of: int | None, gpus: int = 0) -> SearchSnapshot:
+        """Read a run, the newest where the wanted one is not there; live, or as of a generation.
+
+        Args:
+            store: The workspace.
+            wanted: The run.
+            as_of: The generation, None for live.
+            gpus: GPUs that are seen on this machine, for the time that is left.
+        """
         runs = tuple(store.live.runs())
         if not runs:
             self._run = None
@@ -43,7 +51,7 @@ class SearchReader:
         run_id = wanted if wanted in dict(runs) else runs[-1][0]
         if self._run is None or self._run.row.id != run_id:
             self._run = _RunReader(store, store.runs.get(run_id))
-        return self._run.read(store, runs, as_of)
+        return self._run.read(store, runs, as_of, gpus)
 
 
 class _RunReader:
@@ -51,19 +59,20 @@ class _RunReader:
 
     def __init__(self, store: Store, row: RunRow) -> None:
         self.row = row
-        self._categories = store.live.categories(row.template_version)
         self._lines: dict[int, CandidateLine] = {}
         self._candidates: tuple[CandidateLine, ...] = ()
         self._ideas: dict[str, str] = {}
         self._proposals: dict[tuple[int, str | None], int] = {}
         self._proposals_closed = 0
-        self._active_then: dict[int, set[str]] = {}
+        self._counts = CountsReader(store, row)
+        self._spending = SpendingReader(row.id)
         self._front: tuple[object, Front] | None = None
         self._shown: tuple[object, tuple[CandidateLine, ...]] | None = None
         self._tokens = TokenCount(row.id)
         self._log: LogTail | None = None
+        self._control: tuple[object, ControlFacts] | None = None
 
-    def read(self, store: Store, runs: tuple[tuple[str, str], ...], as_of: int | None) -> SearchSnapshot:
+    def read(self, store: Store, runs: tuple[tuple[str, str], ...], as_of: int | None, gpus: int) -> SearchSnapshot:
         self._read_candidates(store)
         generations = store.runs.generations(self.row.id)
         closed = max((g.number for g in generations if g.state == "done"), default=0)
@@ -86,7 +95,7 @@ class _RunReader:
             screening=self._screening(store, through),
             activity=tuple(sorted(activity.items(), key=lambda item: (not item[1].startswith("training:"), item[0]))),
             tokens=self._tokens.read(store),
-            counts=self._counts(store, as_of),
+            counts=self._counts.read(store, through, as_of),
             generations=tuple(
                 GenerationLine(g.number, g.trained, g.best_accuracy, g.hypervolume or 0.0)
                 for g in generations
@@ -97,7 +106,15 @@ class _RunReader:
             front=self._front_of(candidates, generations, through, closed),
             failures=self._failures(store, candidates, through, closed),
             log=self._log.read() if self._log is not None else (),
+            control=self._control_row(store, (closed, head.state, store.beside.scores(self.row.id))),
+            spending=self._spending.read(store, head.state, closed, gpus=gpus),
         )
+
+    def _control_row(self, store: Store, stands: object) -> ControlFacts:
+        """The control row; read again only where something may have changed."""
+        if self._control is None or self._control[0] != stands:
+            self._control = (stands, control_facts(store, self.row.id))
+        return self._control[1]
 
     def _head(self, store: Store) -> RunHead:
         job = store.jobs.of_run(self.row.id)
@@ -117,10 +134,18 @@ class _RunReader:
             else Worker(holder[0].host, holder[0].pid, holder[1], max(0.0, clock.now() - holder[1])),
             held=held,
             trained=sum(c.generation > 0 for c in trained),
-            budget=int(self.row.config["budget"]["trained"]),
+            budget=store.live.budget(self.row.id),  # a run may be given more
             best=max((c.accuracy for c in trained if c.accuracy is not None), default=None),
             screened=sum(c.status == "screened" for c in self._candidates),
+            counted=self._counted(),
         )
+
+    def _counted(self) -> int:
+        """Models as the budget counts them."""
+        ended = [c for c in self._candidates if c.generation and c.status in ("trained", "screened")]
+        if self.row.config["search"].get("stage3_counts", "both") == "both":
+            return len(ended)
+        return len({(c.generation, c.slot) for c in ended})
 
     def _screening(self, store: Store, through: int) -> Screening | None:
         fidelity = self.row.config.get("fidelity") or {}
@@ -181,35 +206,8 @@ class _RunReader:
             stages.setdefault(slot.stage, []).append(state)
         return tuple(StageStrip(stage, tuple(states)) for stage, states in sorted(stages.items()))
 
-    def _counts(self, store: Store, as_of: int | None) -> Counts:
-        rows = store.sampling.counts(self.row.id)
-        drawn = None if as_of is None else store.live.turns(self.row.id, as_of)
-        turns = {node: row.effective for node, row in rows.items()} if drawn is None else drawn
-        active = {node for node, row in rows.items() if row.active} if as_of is None else self._active(store, as_of)
-        subs: dict[str, list[Category]] = {}
-        for node, parent, name in self._categories:
-            if parent is not None:
-                subs.setdefault(parent, []).append(Category(node, name, turns.get(node, 0), node in active))
-        mains = tuple(
-            Category(node, name, turns.get(node, 0), node in active, tuple(subs.get(node, ())))
-            for node, parent, name in self._categories
-            if parent is None
-        )
-        compared = [main.turns for main in mains if main.active]
-        # Where a category joined later, its entry count of then is not kept.
-        told = drawn is None or not any(row.join_offset for row in rows.values())
-        return Counts(mains, max(compared) - min(compared) if compared and told else None)
-
-    def _active(self, store: Store, generation: int) -> set[str]:
-        """Categories that had approved ideas when a generation was drawn, as the run recorded it."""
-        if generation not in self._active_then:
-            # Before the first generation nothing was recorded; what that one drew from is the nearest.
-            found = store.runs.latest_event(self.row.id, "ideas", max(1, generation))
-            ideas = found[1] if found is not None else []
-            self._active_then[generation] = {node for _, main, sub in ideas for node in (main, sub)}
-        return self._active_then[generation]
-
     def _failures(self, store: Store, candidates: tuple[CandidateLine, ...], through: int, closed: int) -> Failures:
+        self._proposals_closed = min(self._proposals_closed, closed)  # a run that is given more reopens its last one
         # A class may empty again while its generation runs, but not after it ended.
         for key in [key for key in self._proposals if key[0] > self._proposals_closed]:
             del self._proposals[key]

@@ -42,11 +42,11 @@ def lineage_page(snapshot: CandidateSnapshot, width: int) -> Page:
 
 
 def _node(one: Ancestor, here: bool, width: int) -> Iterable[Content]:
-    stage = f"generation {one.generation}, stage {one.stage} ({one.kind})" if one.generation else "the seed"
+    stage = f"generation {one.generation}, stage {one.stage} ({one.kind})" if one.generation else f"the {one.kind}"
     mark = f"{GLYPHS.mark} " if here else ""
     head = f"{mark}{one.id}  {accuracy_text(one.accuracy, one.status)}  {one.params:,} params  {stage}"
     yield plain_line(head, width, "bold" if here else "")
-    if one.generation == 0:
+    if one.kind == "seed":
         return
     realised = f"  {_REALISED.get(one.realised, '?')} realised: {one.realised}"
     yield from _edge(f"{one.change}{realised}", width)

@@ -13,6 +13,7 @@ from textual.visual import Visual
 from textual.widget import Widget
 
 from fairnad_engine.store.curation import HistoryEntry, IdeaStory
+from fairnad_engine.store.outcomes import IdeaOutcome
 from fairnad_screens.actions import key_of
 from fairnad_screens.text import GLYPHS, plain
 from fairnad_screens.widgets.ideas_list import STATUS_SIGNS
@@ -34,14 +35,16 @@ class IdeaPane(Widget, inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__(id="idea-pane")
         self._story: IdeaStory | None = None
+        self._outcome: IdeaOutcome | None = None
         self._strips: list[Strip] = []
         self._shown: list[Strip] = []
         self._top = 0
 
-    def show_story(self, story: IdeaStory | None) -> None:
-        """Show an idea, from its top unless it is the one that is shown already."""
-        if story == self._story:
+    def show_story(self, story: IdeaStory | None, outcome: IdeaOutcome | None = None) -> None:
+        """Show an idea and what it brought, from its top unless it is the one that is shown already."""
+        if (story, outcome) == (self._story, self._outcome):
             return
+        self._outcome = outcome
         if story is None or self._story is None or story.idea.id != self._story.idea.id:
             self._top = 0
         self._story = story
@@ -72,7 +75,7 @@ class IdeaPane(Widget, inherit_bindings=False):
 
     def _lay_out(self) -> None:
         width, low = self.size.width, self.size.height < LOW
-        text = Content("") if self._story is None else Content("\n").join(_lines(self._story, low))
+        text = Content("") if self._story is None else Content("\n").join(_lines(self._story, self._outcome, low))
         self._strips = Visual.to_strips(self, text, width, None, self.visual_style) if width else []
         self._draw()
 
@@ -100,9 +103,11 @@ class IdeaPane(Widget, inherit_bindings=False):
         return self._shown[y] if y < len(self._shown) else Strip.blank(self.size.width, self.rich_style)
 
 
-def _lines(story: IdeaStory, low: bool) -> Iterator[Content]:
+def _lines(story: IdeaStory, outcome: IdeaOutcome | None, low: bool) -> Iterator[Content]:
     idea = story.idea
     yield plain(idea.instruction, "bold")
+    if outcome is not None:
+        yield from _brought(outcome)
     yield Content("")
     yield from _evidence(story, NEAR if low else None)
     yield Content("")
@@ -149,6 +154,20 @@ def _evidence(story: IdeaStory, before: int | None) -> Iterator[Content]:
         plain(flowing[start:end], "reverse"),
         plain(flowing[end:]),
     )
+
+
+def _brought(outcome: IdeaOutcome) -> Iterator[Content]:
+    times = "once" if outcome.tried == 1 else f"{outcome.tried:,} times"
+    told = f"tried {times}: {outcome.valid:,} valid, {outcome.realised:,} realised, {outcome.trained:,} trained"
+    yield _field("Brought", f"{told}, {outcome.on_front:,} on the front")
+    if outcome.best is not None:
+        gains = ""
+        if outcome.gain is not None and outcome.best_gain is not None:
+            most = f", {outcome.best_gain:+.2f} at best" if outcome.trained > 1 else ""
+            gains = f"; {outcome.gain:+.2f} points against its parent{most}"
+        yield _field("", f"best {outcome.best:.2f} % in {outcome.best_run}{gains}")
+    if len(outcome.runs) > 1 or outcome.best is None:
+        yield _field("", f"in {', '.join(outcome.runs)}")
 
 
 def _entry(entry: HistoryEntry) -> Content:

@@ -13,11 +13,13 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from fairnad_engine.store.outcomes import IdeaOutcome
 from fairnad_engine.text import single_line
 from fairnad_screens.data.ideas import DeskLine
 from fairnad_screens.data.ideas_book import IdeaBook
 from fairnad_screens.text import GLYPHS, plain
 
+BROUGHT = 20  # cells of the column of what ideas brought
 STATUS_SIGNS = {
     "proposed": GLYPHS.idle,
     "approved": GLYPHS.done,
@@ -34,6 +36,7 @@ class IdeaList(ScrollView, can_focus=True, inherit_bindings=False):
     IdeaList > .ideas--cursor { text-style: reverse; }
     IdeaList > .ideas--marked { color: $accent; text-style: bold; }
     IdeaList > .ideas--sub { color: $secondary; }
+    IdeaList > .ideas--brought { color: $accent; }
     IdeaList > .ideas--approved { color: $success; }
     IdeaList > .ideas--rejected { color: $error; }
     IdeaList > .ideas--proposed { color: $warning; }
@@ -41,7 +44,8 @@ class IdeaList(ScrollView, can_focus=True, inherit_bindings=False):
     IdeaList > .ideas--done { text-style: dim; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"ideas--{one}" for one in ("cursor", "marked", "sub", "approved", "rejected", "proposed", "imported", "done")
+        f"ideas--{one}"
+        for one in ("cursor", "marked", "sub", "brought", "approved", "rejected", "proposed", "imported", "done")
     }
 
     class Picked(Message):
@@ -82,7 +86,14 @@ class IdeaList(ScrollView, can_focus=True, inherit_bindings=False):
         if row >= len(self._book.shown):
             return None if self._book.shown else self.empty
         line = self._book.lines[self._book.shown[row]]
-        return line, row == self._book.cursor, line.id in self._book.marks or row in self._ranged
+        brought = self._book.outcomes.get(line.id) if self._book.outcomes else None
+        return (
+            line,
+            brought,
+            self._book.order,
+            row == self._book.cursor,
+            line.id in self._book.marks or row in self._ranged,
+        )
 
     def keep_in_sight(self) -> None:
         """Scroll as little as shows the cursor with a row around it."""
@@ -131,7 +142,7 @@ class IdeaList(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip(segments).adjust_cell_length(width, base)
 
     def _segments(self, line: DeskLine, width: int, base: Style, marked: bool, cursor: str) -> list[Segment]:
-        sub_width, words = columns(width)
+        sub_width, words = columns(width, brought=bool(self._book.outcomes))
         sign = f"{STATUS_SIGNS.get(line.status, '?')}{line.status[:1].upper()} "
         rest = base if line.undecided else base + self._style("done")
         parts = [
@@ -141,6 +152,9 @@ class IdeaList(ScrollView, can_focus=True, inherit_bindings=False):
         ]
         if sub_width:
             parts.append(Segment(f"{single_line(line.sub, sub_width):<{sub_width}} ", base + self._style("sub")))
+        if self._book.outcomes:
+            told = brought(self._book.outcomes.get(line.id), self._book.order)
+            parts.append(Segment(told, base + self._style("brought")))
         # Wide characters are cut again by the strip; more than this is never seen.
         parts.append(Segment(_one_line(line.text, max(1, words)), base + self._style("marked") if marked else rest))
         return parts
@@ -149,10 +163,29 @@ class IdeaList(ScrollView, can_focus=True, inherit_bindings=False):
         return self.get_component_rich_style(f"ideas--{name}", partial=True)
 
 
-def columns(width: int) -> tuple[int, int]:
+def columns(width: int, *, brought: bool = False) -> tuple[int, int]:
     """Cells of the sub-category and of the instruction; narrow lists leave the first out."""
-    sub = 0 if width < 40 else 16 if width < 64 else 22
-    return sub, width - 5 - (sub + 1 if sub else 0)
+    room = width - BROUGHT if brought else width
+    sub = 0 if room < 40 else 16 if room < 64 else 22
+    return sub, room - 5 - (sub + 1 if sub else 0)
+
+
+def header(width: int, order: str) -> str:
+    """Names of the columns, where there is something in that of what ideas brought."""
+    sub, _ = columns(width, brought=True)
+    place = f"{'sub-category':<{sub}} " if sub else ""
+    figure = "best %" if order == "best" else "gain"
+    return f"     {place}{'tra/tried':>10}{figure:>8}  idea, by {order}"
+
+
+def brought(outcome: IdeaOutcome | None, order: str) -> str:
+    """What an idea brought, in ``BROUGHT`` cells: trained of tried, ``*`` on a front, gain or best accuracy."""
+    if outcome is None:
+        return " " * BROUGHT
+    share = f"{outcome.trained}/{outcome.tried}{'*' if outcome.on_front else ' '}"
+    value = outcome.best if order == "best" else outcome.gain
+    figure = "-" if value is None else f"{value:.2f}" if order == "best" else f"{value:+.2f}"
+    return f"{share:>11}{figure:>7}  "
 
 
 @lru_cache(maxsize=512)

@@ -11,7 +11,7 @@ from fairnad_screens.data.search import SearchSnapshot
 from fairnad_screens.text import GLYPHS, plain_line
 from fairnad_screens.widgets.search_pane import LineView
 
-_NAMES = {1: "progress", 2: "sampling", 3: "front", 4: "volume", 5: "candidates", 6: "failures", 7: "log"}
+_NAMES = {1: "progress", 2: "ideas", 3: "front", 4: "volume", 5: "candidates", 6: "failures", 7: "log", 8: "ledger"}
 
 
 class HeadLine(LineView):
@@ -64,5 +64,6 @@ class HeadLine(LineView):
         """Panes that a key would bring, at length and in short."""
         keys = [(key_of(f"search.pane-{number}"), _NAMES[number]) for number in self._hidden]
         if keys:
-            yield "  hidden: " + "  ".join(f"{key} {name}" for key, name in keys) + " "
+            for gap in ("  ", " "):
+                yield "  hidden: " + gap.join(f"{key} {name}" for key, name in keys) + " "
             yield "  hidden: " + " ".join(key for key, _ in keys) + " "

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from textual.geometry import Region
 
-PANES = (1, 2, 3, 4, 5, 6, 7)
-_LEFT = (1, 2, 6)
+PANES = (1, 2, 3, 4, 5, 6, 7, 8)
+_LEFT = (1, 2, 6, 8)
 # Shares of a column's height, and the least that shows anything.
-_SHARES = {1: (11, 9), 2: (18, 5), 3: (16, 9), 4: (7, 4), 5: (10, 5), 6: (6, 4), 7: (6, 4)}
+_SHARES = {1: (13, 11), 2: (18, 5), 3: (16, 9), 4: (7, 4), 5: (10, 5), 6: (6, 4), 7: (6, 4), 8: (8, 5)}
 _WHOLE_ROW = (5, 7)  # lists with long lines
 _ROOMY = (110, 30)
 _ROW_HEIGHT = 9

@@ -9,8 +9,8 @@ from textual.content import Content
 
 from fairnad_engine.machine import MachineLoad
 from fairnad_screens.actions import key_of
-from fairnad_screens.data.search import STAGES, RunHead, Screening, SearchSnapshot, StageStrip, Tokens
-from fairnad_screens.figures import ago, compact
+from fairnad_screens.data.search import STAGES, RunHead, Screening, SearchSnapshot, Spending, StageStrip, Tokens
+from fairnad_screens.figures import ago, compact, span
 from fairnad_screens.text import GLYPHS, plain_line, unicode_works
 from fairnad_screens.widgets.search_pane import LinePane
 
@@ -63,6 +63,8 @@ class ProgressPane(LinePane):
 
 def _lines(snapshot: SearchSnapshot, head: RunHead, machine: MachineLoad | None, width: int) -> list[Content]:
     lines = [*_state(head, width), _bar(head, width)]
+    if snapshot.spending is not None and snapshot.as_of is None:
+        lines += _left(head, snapshot.spending, width)
     if snapshot.generation:
         lines += [Content(f"Generation {snapshot.generation}"), *(_strip(strip) for strip in snapshot.strips)]
     else:
@@ -140,13 +142,30 @@ def _state(head: RunHead, width: int) -> list[Content]:
 
 
 def _bar(head: RunHead, width: int) -> Content:
-    done = head.trained + head.screened  # the budget counts both
+    done = head.counted
     told = f" {done}/{head.budget}"
     best = f" best {head.best:.2f} %" if head.best is not None else ""
     room = max(4, width - len("Trained ") - len(told) - len(best))
     filled = min(room, room * done // max(1, head.budget))
     bar = Content.styled(GLYPHS.bar * filled, "$success")
     return Content.assemble("Trained ", bar, Content.styled(GLYPHS.bar_rest * (room - filled), "dim"), told, best)
+
+
+def _left(head: RunHead, spending: Spending, width: int) -> list[Content]:
+    """How long it still takes and what holds it up; of limits of work and tokens what is spent."""
+    lines = []
+    if spending.left is not None and head.state != "done":
+        low, middle, high = (span(one * 3600) for one in (spending.left.low, spending.left.middle, spending.left.high))
+        lines.append(plain_line(f"Left about {middle}, {low} to {high}", width))
+        if spending.bottleneck == "model" and spending.lanes_enough is not None:
+            told = f"waits for the model; {spending.lanes_enough} lanes end it"
+            lines.append(plain_line(f"  {told}", width, "$warning"))
+    if spending.hours:
+        lines.append(plain_line(f"Work {span(spending.total.seconds)} of {spending.hours:g} h", width))
+    if spending.tokens:
+        told = f"Tokens {compact(spending.total.tokens)} of {compact(spending.tokens)}"
+        lines.append(plain_line(told, width))
+    return lines
 
 
 def _strip(strip: StageStrip) -> Content:

@@ -49,6 +49,7 @@ CONTRASTS: dict[str, tuple[str, ...]] = {
     "stages.depth-ratio": ("stages.width-ratio",),
     "stages.width-ratio": ("stages.depth-ratio",),
     "branch.multi-kernel": ("conv.factorised",),
+    "branch.cardinality": ("branch.multi-kernel",),
     "branch.channel-split": ("channel.feed-forward",),
     "links.skip": ("schedule.separate-layer",),
     "links.dense": ("links.skip",),

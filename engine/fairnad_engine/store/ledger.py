@@ -1,0 +1,176 @@
+"""What the ledger reads: every proposal with its costs in one row, and the sums that it must come to.
+
+Rows and sums are read by queries of their own, so that a row that is lost or counted twice shows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+
+from fairnad_engine.store.calls import CallTable, CallTotals
+
+Place = tuple[int, int, int]  # generation, slot, step
+
+
+@dataclass(frozen=True)
+class ProposalCost:
+    """One proposal: where it stands, how far it came, and the seconds it took.
+
+    Attributes:
+        generation: Its generation.
+        slot: Its slot.
+        step: 1, or 2 for the second step of a chain.
+        attempt: Which proposal of the step.
+        stage: 1 to 3.
+        purpose: Why it was asked for.
+        idea: The idea it applies, or the one that it derived.
+        failure: Class of its rejection.
+        designed: Whether the model's reply was a design.
+        verified: Whether the verifier has spoken.
+        design_seconds: Wall time of asking the model.
+        verify_seconds: Wall time of the verifier.
+    """
+
+    generation: int
+    slot: int
+    step: int
+    attempt: int
+    stage: int
+    purpose: str
+    idea: str | None
+    failure: str | None
+    designed: bool
+    verified: bool
+    design_seconds: float
+    verify_seconds: float
+
+    @property
+    def place(self) -> Place:
+        """The step it belongs to."""
+        return self.generation, self.slot, self.step
+
+
+@dataclass(frozen=True)
+class CandidateCost:
+    """One verified backbone and the seconds of its trainings: by the search, and by ``finish``."""
+
+    id: str
+    generation: int
+    slot: int
+    step: int
+    stage: int
+    idea: str | None
+    status: str
+    failure: str | None
+    params: int
+    search_seconds: float
+    finish_seconds: float
+
+    @property
+    def place(self) -> Place:
+        """The step it came of; of the seed (0, 0, 1)."""
+        return self.generation, self.slot, self.step
+
+
+@dataclass(frozen=True)
+class CallCost:
+    """The requests to language models of one step of the work; ``key`` as it was recorded."""
+
+    key: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunSums:
+    """Sums of a whole run, straight from its tables."""
+
+    proposals: int
+    design_seconds: float
+    verify_seconds: float
+    search_seconds: float
+    finish_seconds: float
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    call_seconds: float
+
+
+class LedgerTable:
+    """Reads only; what it reads is written by the search."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def proposals(self, run_id: str) -> list[ProposalCost]:
+        """Every proposal of a run in slot order, without its texts."""
+        query = """SELECT a.generation, a.slot, a.step, a.attempt, coalesce(s.stage, 0) stage, a.purpose,
+                   coalesce(a.idea_id, json_extract(a.design_json, '$.derived.id')) idea, a.failure,
+                   a.design_json IS NOT NULL designed, a.verdict_json IS NOT NULL verified,
+                   coalesce(a.design_seconds, 0.0) design_seconds, coalesce(a.verify_seconds, 0.0) verify_seconds
+                   FROM attempts a LEFT JOIN slots s USING (run_id, generation, slot)
+                   WHERE run_id = ? ORDER BY a.generation, a.slot, a.step, a.attempt"""
+        return [
+            ProposalCost(**{**dict(row), "designed": bool(row["designed"]), "verified": bool(row["verified"])})
+            for row in self._db.query(query, [run_id])
+        ]
+
+    def candidates(self, run_id: str) -> list[CandidateCost]:
+        """Every verified backbone of a run, the seed first; those beside the archive last, as of generation 0."""
+        query = """WITH c AS (SELECT 0 beside, run_id, id, position, generation, slot, step, stage, idea_id,
+                                derived_json, status, failure, params FROM candidates
+                              UNION ALL SELECT 1, run_id, id, position, 0, slot, step, 0, NULL,
+                                NULL, status, failure, params FROM side_models)
+                   SELECT c.id, c.generation, c.slot, c.step, c.stage,
+                   coalesce(c.idea_id, json_extract(c.derived_json, '$.id')) idea, c.status, c.failure, c.params,
+                   coalesce(sum(e.seconds) FILTER (WHERE e.purpose IN ('search', 'screen')), 0.0) search_seconds,
+                   coalesce(sum(e.seconds) FILTER (WHERE e.purpose NOT IN ('search', 'screen')), 0.0) finish_seconds
+                   FROM c LEFT JOIN evaluations e ON e.run_id = c.run_id AND e.candidate_id = c.id
+                   WHERE c.run_id = ? GROUP BY c.id ORDER BY c.beside, c.position"""
+        return [CandidateCost(**dict(row)) for row in self._db.query(query, [run_id])]
+
+    def calls(self, run_id: str) -> list[CallCost]:
+        """Requests of a run, summed by what they were made for."""
+        query = """SELECT rtrim(rtrim(key, '0123456789'), '/') step, count(*) calls, sum(prompt_tokens) prompt_tokens,
+                   sum(completion_tokens) completion_tokens, sum(seconds) seconds
+                   FROM model_calls WHERE run_id = ? GROUP BY step ORDER BY step"""
+        return [
+            CallCost(
+                row["step"], row["calls"], row["prompt_tokens"] or 0, row["completion_tokens"] or 0, row["seconds"] or 0
+            )
+            for row in self._db.query(query, [run_id])
+        ]
+
+    def sums(self, run_id: str) -> RunSums:
+        """The sums that every account of the run must come to."""
+        attempts = next(
+            self._db.query(
+                """SELECT count(*) n, coalesce(sum(design_seconds), 0.0) design,
+                   coalesce(sum(verify_seconds), 0.0) verify FROM attempts WHERE run_id = ?""",
+                [run_id],
+            )
+        )
+        seconds = {
+            row["searched"]: row["seconds"]
+            for row in self._db.query(
+                """SELECT purpose IN ('search', 'screen') searched, sum(seconds) seconds
+                   FROM evaluations WHERE run_id = ? GROUP BY 1""",
+                [run_id],
+            )
+        }
+        calls: list[CallTotals] = CallTable(self._db).totals(run_id)
+        return RunSums(
+            proposals=attempts["n"],
+            design_seconds=attempts["design"],
+            verify_seconds=attempts["verify"],
+            search_seconds=seconds.get(1) or 0.0,
+            finish_seconds=seconds.get(0) or 0.0,
+            calls=sum(one.calls for one in calls),
+            prompt_tokens=sum(one.prompt_tokens for one in calls),
+            completion_tokens=sum(one.completion_tokens for one in calls),
+            call_seconds=sum(one.seconds for one in calls),
+        )
