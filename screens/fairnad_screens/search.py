@@ -120,7 +120,7 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
             case CountsPane():
                 pane.show(found.counts)
             case FrontPane():
-                pane.show(found.front)
+                pane.show(found.front, found.control)
             case CurvePane():
                 pane.show(found.generations, self._baseline)
             case CandidatePane():

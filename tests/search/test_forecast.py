@@ -34,6 +34,24 @@ def test_the_closed_form_agrees_with_the_scheduler(scene, tmp_path):
     assert pipeline.steady_seconds(models) < 1.1 * searched
 
 
+@pytest.mark.parametrize("scene", SCENES, ids=str)
+def test_where_generations_overlap_another_closed_form_agrees(scene, tmp_path):
+    world = simulate(dataclasses.replace(scene, generations=3, search={"proposals": "lookahead"}), tmp_path)
+    models = len(world.trainings) - 1
+    searched = world.loop.time() - scene.call - scene.training
+    assert pipeline_of(scene).lookahead_seconds(models, (8, 8, 4)) == pytest.approx(searched, rel=0.25)
+
+
+def test_where_a_chain_counts_once_more_models_are_trained_than_are_counted():
+    config = preset("paper-cifar10").config
+    once = config.model_copy(update={"search": config.search.model_copy(update={"stage3_counts": "last"})})
+    costs = before_start(config, SeedTiming(100_000, 10_000_000, 30_000, 50.0, 3.0, "cpu"), "x" * 3000)
+    both, last = forecast(config, costs), forecast(once, costs)
+    assert both.models == config.budget.trained and last.models == config.budget.trained * 24 // 20
+    assert last.generations == 25 and both.generations == 21
+    assert last.hours.middle > 1.1 * both.hours.middle
+
+
 def test_where_the_model_is_the_bottleneck_more_lanes_help_until_the_number_that_is_named(tmp_path):
     scene = Scene(60, 60, lanes=2, streams=4, passing=0.56, **SMALL)
     pipeline = pipeline_of(scene)

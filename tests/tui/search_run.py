@@ -6,6 +6,7 @@ import random
 
 from fairnad_engine.llm.protocol import ModelCall
 from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.control_row import BESIDE, CONTROL
 from fairnad_engine.search.front import front_of
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CountRow
@@ -84,6 +85,14 @@ class WrittenRun:
             ])  # fmt: skip
 
     def candidate(self, name: str, generation: int, slot: int, stage: int, **more: object) -> None:
+        self.store.runs.save_candidate(self.id, name, self._columns(name, generation, slot, stage, **more))
+
+    def control(self, accuracy: float, **more: object) -> None:
+        """The seed at the budget's edge, trained."""
+        self.store.beside.save(self.id, CONTROL, self._columns(CONTROL, 0, 0, 0, status=BESIDE, **more))
+        self.train(CONTROL, accuracy, purpose=CONTROL)
+
+    def _columns(self, name: str, generation: int, slot: int, stage: int, **more: object) -> dict[str, object]:
         values = {
             "position": generation * 1000 + slot, "generation": generation, "stage": stage, "slot": slot, "step": 1,
             "kind": "idea", "parent_id": "seed", "idea_id": None, "derived": None, "change": f"change of {name}",
@@ -92,11 +101,11 @@ class WrittenRun:
             "exact_hash": name, "width_hash": name, "graph": "g", "weights": "w", "status": "verified",
             "failure": None, "accuracy": None,
         }  # fmt: skip
-        self.store.runs.save_candidate(self.id, name, {**values, **more})
+        return {**values, **more}
 
-    def train(self, name: str, accuracy: float | None, status: str = "done") -> None:
+    def train(self, name: str, accuracy: float | None, status: str = "done", purpose: str = "search") -> None:
         values = {
-            "purpose": "search", "seed": 0, "protocol": "p", "protocol_digest": "p", "status": status,
+            "purpose": purpose, "seed": 0, "protocol": "p", "protocol_digest": "p", "status": status,
             "accuracy": accuracy, "weights": None, "message": "", "seconds": 1.0,
         }  # fmt: skip
         self.store.runs.save_evaluation(self.id, name, values, [])

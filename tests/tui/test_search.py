@@ -19,7 +19,7 @@ from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog
 from fairnad_screens.figures import span
 from fairnad_screens.widgets.front_plot import FrontPlot
 from fairnad_screens.widgets.search_counts import CountsPane
-from fairnad_screens.widgets.search_front import FrontPane
+from fairnad_screens.widgets.search_front import CONTROL, FrontPane
 from fairnad_screens.widgets.search_pane import LineView
 from fairnad_screens.widgets.search_table import CandidatePane
 from tests.tui.harness import messages, opened, shown, wait_for
@@ -537,6 +537,18 @@ async def test_the_front_says_that_it_has_three_objectives(run, store):
         front.point_at("g03-s07")
         await pilot.pause()
         assert "on the front for its few parameters" in shown(app)
+
+
+async def test_the_scaled_seed_stands_beside_the_front(run, store):
+    async with desk(store, SMALL) as (app, screen, pilot):
+        await wait_for(lambda: "front of accuracy, params and MACs" in shown(app))
+        assert CONTROL not in shown(app)
+    run.control(97.25, params=59_000, macs=800_000)
+    async with desk(store, SMALL) as (app, screen, pilot):
+        await wait_for(lambda: f"{CONTROL} seed scaled up 97.25 %" in shown(app))
+        front = screen.query_one(FrontPane)
+        assert front.control == (59_000, 800_000, 97.25) and "control" not in front.front.front
+        assert shown(app).count(CONTROL) == 2  # the point and the line below
 
 
 async def test_names_of_categories_are_whole_where_there_is_room(run, store):

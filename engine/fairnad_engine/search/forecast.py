@@ -78,14 +78,27 @@ class Pipeline:
             stages: Slots of each stage.
             rounds: Stages that wait for one another: 3 where each sees the results of the one before.
         """
-        slots = sum(stages)
         per_generation = self.models_of(stages)
-        failing = 1 - self.passing
-        tries = 1 if failing < 0.01 else math.ceil(math.log(max(slots, 2)) / -math.log(failing))
-        begin = self.call * min(tries, 1 + 2)  # as often as an idea is debugged
-        tail = self.call / self.passing + self.training if stages[2] else 0.5 * self.training
         work = per_generation / min(self.model_rate, self.training_rate)
+        begin, tail = self._begin(stages), self._tail(stages)
         return models / per_generation * (rounds * begin + work + tail + (rounds - 1) * 0.5 * self.training)
+
+    def lookahead_seconds(self, models: int, stages: tuple[int, int, int]) -> float:
+        """Seconds where a generation's proposals see the one before the last, so that two generations overlap.
+
+        Only the first generation is waited for, and only the last one's chains are.
+        """
+        return self._begin(stages) + models / min(self.model_rate, self.training_rate) + self._tail(stages)
+
+    def _begin(self, stages: tuple[int, int, int]) -> float:
+        """Until a generation's first training: its proposals are settled in slot order, failing ones tried again."""
+        failing = 1 - self.passing
+        tries = 1 if failing < 0.01 else math.ceil(math.log(max(sum(stages), 2)) / -math.log(failing))
+        return self.call * min(tries, 1 + 2)  # as often as an idea is debugged
+
+    def _tail(self, stages: tuple[int, int, int]) -> float:
+        """From where streams run dry to a generation's end: the second steps of its chains."""
+        return self.call / self.passing + self.training if stages[2] else 0.5 * self.training
 
     @staticmethod
     def models_of(stages: tuple[int, int, int]) -> int:
@@ -98,7 +111,7 @@ class Forecast:
     """What is still to be done and what it will take.
 
     Attributes:
-        models: Trained models to come.
+        models: Trained models to come; more than the budget counts where a chain counts once.
         generations: Generations they take, where no slot fails.
         proposals: Model replies.
         hours: Wall time; None where nothing is known of a training's cost.
@@ -183,11 +196,15 @@ def forecast(config: RunConfig, costs: Costs, *, models: int | None = None, gpus
     Args:
         config: The run's settings.
         costs: Of one proposal and one training.
-        models: Trained models to come; None takes the whole budget.
+        models: Trained models to come, as the budget counts them; None takes the whole budget.
         gpus: Visible GPUs.
         epochs: Of the protocol.
     """
-    count = config.budget.trained if models is None else models
+    stages = config.search.stages
+    counted = config.budget.trained if models is None else models
+    every = Pipeline.models_of(stages)
+    each = every if config.search.stage3_counts == "both" else sum(stages)
+    count = math.ceil(counted * every / each)
     streams, slower = streams_of(config, gpus)
     if slower > 1 and costs.training and not costs.training.source.startswith(("timed", "assumed")):
         slower = 1.0  # it was measured with the others beside it
@@ -208,7 +225,6 @@ def forecast(config: RunConfig, costs: Costs, *, models: int | None = None, gpus
         least, likely, most = (span / _HOUR if count else 0.0 for span in spans)
         hours = Figure(least, likely, most, "closed form of the costs")
         stream_hours = training.times(count / _HOUR)
-    every = Pipeline.models_of(config.search.stages)
     return Forecast(
         models=count,
         generations=math.ceil(count / every),
@@ -255,6 +271,8 @@ def time_left(store: Store, run_id: str, *, gpus: int = 0) -> Forecast:
 
 
 def _seconds(config: RunConfig, pipeline: Pipeline, models: int) -> float:
+    if config.search.proposals == "lookahead":
+        return pipeline.lookahead_seconds(models, config.search.stages)
     rounds = 3 if config.search.proposals == "sequential" else 1
     return pipeline.snapshot_seconds(models, config.search.stages, rounds)
 

@@ -8,6 +8,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
 
+from fairnad_engine.search.control_row import ControlFacts
 from fairnad_engine.store.live import CandidateLine
 from fairnad_engine.text import sanitize
 from fairnad_screens.data.search import Front
@@ -21,6 +22,7 @@ FRESH = "★" if unicode_works() else "*"
 MEMBER = GLYPHS.mark
 DOMINATED = GLYPHS.dot
 FORMER = "∘" if unicode_works() else ","
+CONTROL = "✚" if unicode_works() else "+"
 LEAST_SIZE = (30, 8)
 _LEAST_WORDS = 12
 _LEGEND_HEIGHT = 10  # of the pane, so that the plot keeps its rows where there are few
@@ -36,6 +38,7 @@ class FrontPane(SearchPane):
         self.axis: Axis = "params"
         self.cursor: str | None = None
         self._front = Front()
+        self._control: ControlFacts | None = None
         self._points: dict[str, CandidateLine] = {}
         self._painted: object = None
 
@@ -48,8 +51,9 @@ class FrontPane(SearchPane):
 
     # -- what is shown ----------------------------------------------------------------------------------------
 
-    def show(self, front: Front) -> None:
-        """Show a front."""
+    def show(self, front: Front, control: ControlFacts | None = None) -> None:
+        """Show a front, and the seed scaled up to the budget's edge that it is held against."""
+        self._control = control
         if front is not self._front:
             self._front = front
             self._points = {one.id: one for one in front.points}
@@ -71,6 +75,14 @@ class FrontPane(SearchPane):
     def front(self) -> Front:
         """The front that is shown."""
         return self._front
+
+    @property
+    def control(self) -> tuple[float, float, float] | None:
+        """Parameters, MACs and validation accuracy of the scaled seed; None while it has no score."""
+        found = self._control
+        if found is None or found.validation_mean is None:
+            return None
+        return float(found.params or 0), float(found.macs or 0), found.validation_mean
 
     def cost(self, one: CandidateLine) -> int:
         """A candidate's cost on the axis that is shown."""
@@ -161,7 +173,7 @@ class FrontPane(SearchPane):
         if legend.display != tall:
             legend.display = tall
         # The front itself is held, not its id: an id may be given again.
-        key = (self._front, self.axis, self.chosen(), self.app.theme, self.size)
+        key = (self._front, self.axis, self.chosen(), self.app.theme, self.size, self.control)
         if self._plots and not _same(key, self._painted):
             self._painted = key
             plot.draw(self._series())
@@ -185,10 +197,13 @@ class FrontPane(SearchPane):
         trails = [Series(self._stairs(trail), DOMINATED, old, line=True) for trail in self._front.trails]
         current = self.current()
         cursor = () if current is None else ((float(self.cost(current)), current.accuracy or 0.0),)
+        control = self.control
+        scaled = () if control is None else ((control[0 if self.axis == "params" else 1], control[2]),)
         return [
             *trails,
             Series(tuple(groups["dominated"]), DOMINATED, "dim"),
             Series(tuple(groups["former"]), FORMER, colours[6]),
+            Series(scaled, CONTROL, "bold"),
             Series(tuple(groups["member"]), MEMBER, f"{blue} bold"),
             Series(tuple(groups["fresh"]), FRESH, f"{orange} bold"),
             Series(cursor, self.sign(current.id) if current else " ", "reverse bold"),
@@ -275,6 +290,8 @@ class _Legend(_Part):
         if one is not None and one.id in pane.front.front and pane.beaten(one):
             other = "MACs" if pane.axis == "params" else "parameters"
             return Content.styled(f"{pane.sign(one.id)} on the front for its few {other}", "bold")
+        if pane.control is not None:
+            return plain_line(f"{MEMBER} front  {CONTROL} seed scaled up {pane.control[2]:.2f} %", width, "dim")
         return Content.styled(f"{MEMBER} front of accuracy, params and MACs", "dim")
 
 
