@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.search.ancestry import copy_archive, uses_through
-from fairnad_engine.search.config import BASELINES, RunConfig
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config_search import BASELINES
 from fairnad_engine.search.finish_results import EXTENDED, last_generation, own_test_seen, where_test_seen
 from fairnad_engine.search.selection import counted, pareto_front
 from fairnad_engine.search.spending import Purse

@@ -234,7 +234,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
 
     def _stage_one(self) -> int:
         """Slots that need ideas."""
-        from fairnad_engine.search.config import BASELINES
+        from fairnad_engine.search.config_search import BASELINES
 
         if self._values()["search.method"] in BASELINES:
             return 0

@@ -5,7 +5,8 @@ import pytest
 from fairnad_engine.errors import InputError
 from fairnad_engine.preflight import check_before_start
 from fairnad_engine.search.baselines import EDIT, POPULATION, edit_brief, plan_baseline
-from fairnad_engine.search.config import BASELINES, METHOD_ALIASES, METHODS, RunConfig, parse_config
+from fairnad_engine.search.config import RunConfig, parse_config
+from fairnad_engine.search.config_search import BASELINES, METHOD_ALIASES, METHODS
 from fairnad_engine.search.plan import places_of, waves_of
 from fairnad_engine.search.selection import rank_and_crowding, top_by_accuracy
 from tests.search.playing import RUN, Designer, Verifier, play, template_of, workspace

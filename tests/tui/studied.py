@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from fairnad_engine.search.config import Method
+from fairnad_engine.search.config_search import Method
 from fairnad_engine.store import Store
 from tests.tui.search_run import WrittenRun
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.search.baselines import EDIT
-from fairnad_engine.search.config import BASELINES, RunConfig, SearchSection
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config_search import BASELINES, SearchSection
 from fairnad_engine.search.fairness import FairSampler
 from fairnad_engine.search.plan import approved_ideas, places_of, waves_of
 from fairnad_engine.store import Store

@@ -10,47 +10,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
 from fairnad_engine.on_finish import split_command
+from fairnad_engine.search.config_search import SearchSection, Section
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
-
-Fairness = Literal["main+sub", "level+main+sub", "main", "sub", "none"]
-Method = Literal[
-    "fairnad", "uniform", "fair", "fair+pareto", "iterative", "random", "evolution", "nsga2", "llm-no-idea"
-]
-
-# What a method means where nothing else is said. The first five are the rows of the paper's ablation (method,
-# section 6) at one size of a generation: twenty models, of a chain two. The baselines draw no ideas; evolution is
-# to see its children soon, as its source has it.
-METHODS: dict[str, dict[str, Any]] = {
-    "fairnad": {},
-    "uniform": {"fairness": "none", "stages": (20, 0, 0)},
-    "fair": {"stages": (20, 0, 0)},
-    "fair+pareto": {"stages": (10, 10, 0)},
-    "iterative": {"stages": (0, 0, 10)},
-    "random": {"stages": (20, 0, 0)},
-    "evolution": {"stages": (4, 0, 0)},
-    "nsga2": {"stages": (20, 0, 0)},
-    "llm-no-idea": {"stages": (20, 0, 0)},
-}
-BASELINES = ("random", "evolution", "nsga2", "llm-no-idea")
-# Other names of the same: the baseline by its full one, the ablations by what is left of the stages.
-METHOD_ALIASES = {"regularized-evolution": "evolution", "stage1-only": "fair", "stage3-only": "iterative"}
-_MOST_SLOTS = 400  # of a generation
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _absolute(path: str) -> str:
     return str(Path(path).expanduser().absolute())
 
 
-class PapersSection(_Section):
+class PapersSection(Section):
     """Where papers come from.
 
     Attributes:
@@ -62,7 +35,7 @@ class PapersSection(_Section):
     reread: bool = True
 
 
-class CurationSection(_Section):
+class CurationSection(Section):
     """How an unattended run decides about ideas.
 
     Attributes:
@@ -72,7 +45,7 @@ class CurationSection(_Section):
     policy: Literal["grounded", "none"] = "grounded"
 
 
-class ModelSection(_Section):
+class ModelSection(Section):
     """Which language model reads papers and designs backbones; always named, never guessed.
 
     Attributes:
@@ -101,7 +74,7 @@ class ModelSection(_Section):
         return {name: value for name, value in dumped.items() if value != type(self).model_fields[name].default}
 
 
-class DataSection(_Section):
+class DataSection(Section):
     """What backbones are trained on.
 
     Attributes:
@@ -133,7 +106,7 @@ class DataSection(_Section):
         return self.model_copy(update=changes)
 
 
-class BudgetSection(_Section):
+class BudgetSection(Section):
     """What a backbone may cost and how many are trained.
 
     Attributes:
@@ -157,94 +130,7 @@ class BudgetSection(_Section):
         return {name: value for name, value in dumped.items() if value or name not in ("hours", "tokens")}
 
 
-class SearchSection(_Section):
-    """The search itself (method, sections 3 and 4).
-
-    Attributes:
-        seed: Seed of every random choice.
-        seed_backbone: Name of a shipped seed, or path of a Python file.
-        stages: Slots of Stage I, II and III in a generation.
-        fairness: On which levels of the template turns are kept equal; ``none`` draws uniformly over ideas.
-        parent_floor: Points below the seed's accuracy under which a model is no parent in Stage II.
-        fit: Who fits a child to the budget: ``down`` narrows by program what is over it, ``fill`` puts every child at
-            its edge, ``llm`` asks the model.
-        method: The whole method, one row of the paper's ablation, or a baseline; it sets ``fairness`` and ``stages``
-            where they are not given.
-        fair_unit: What is kept equal: turns, or the models trained of them (:mod:`fairnad_engine.search.fairness`).
-        thompson: Probability with which a turn's main category is drawn by what categories brought so far.
-        refill: Whether a failed slot is given once more at the end of its generation, with a new turn.
-        stage3_counts: Whether of a chain both models count toward the budget, or the last one.
-        proposals: What a proposal sees: the run as the generation before left it (``snapshot``), the stages before
-            its own too (``sequential``), or only what the generation before the last left (``lookahead``).
-        seeds_by: What seeds a training beside the run's seed: its ``place`` in the run, or its ``structure``, by which
-            equal networks of paired runs come to equal scores and are trained once in a workspace.
-        control: When the seed at the budget's edge is trained, which every report sets beside the front: with
-            ``finish``, at the end of the ``search``, or never (``off``). It changes nothing of the outcome.
-        structural_quota: Share of a generation's Stage I and III models that must be structural edits.
-        near_duplicates: ``strict`` refuses programs that differ from one of the run by next to nothing, before any
-            training (:mod:`fairnad_engine.search.sketch`).
-    """
-
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    seed_backbone: str = "resnet32"
-    stages: tuple[int, int, int] = (8, 8, 4)
-    fairness: Fairness = "main+sub"
-    parent_floor: float = Field(default=2.0, ge=0)
-    fit: Literal["down", "fill", "llm"] = "down"
-    method: Method = "fairnad"
-    fair_unit: Literal["turn", "trained"] = "turn"
-    thompson: float = Field(default=0.0, ge=0, le=1)
-    refill: bool = False
-    stage3_counts: Literal["both", "last"] = "both"
-    proposals: Literal["snapshot", "sequential", "lookahead"] = "snapshot"
-    seeds_by: Literal["place", "structure"] = "place"
-    control: Literal["finish", "search", "off"] = "finish"
-    structural_quota: float = Field(default=0.0, ge=0, le=1)
-    near_duplicates: Literal["off", "strict"] = "off"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _what_the_method_means(cls, given: Any) -> Any:  # noqa: ANN401 - as it came, not checked yet
-        if not isinstance(given, dict):
-            return given
-        method = given.get("method")
-        if not isinstance(method, str):
-            return given
-        method = METHOD_ALIASES.get(method, method)
-        return {**METHODS.get(method, {}), **given, "method": method}
-
-    @model_validator(mode="after")
-    def _some_slots(self) -> SearchSection:
-        most = _MOST_SLOTS // (2 if self.refill else 1)
-        if min(self.stages) < 0 or not 1 <= sum(self.stages) <= most:
-            raise ValueError(f"stages needs three numbers of slots, 1 to {most} together")
-        return self
-
-    @property
-    def overlaps(self) -> bool:
-        """Whether a generation may begin while the one before goes on: its slots are all known when it begins."""
-        return self.proposals == "lookahead" and not self.refill
-
-    @property
-    def draws_ideas(self) -> bool:
-        """Whether the search needs approved ideas."""
-        return self.stages[0] > 0 and self.method not in BASELINES
-
-    def settings(self) -> dict[str, Any]:
-        """As a run's digest takes them: settings that came later appear only where they are not at their default.
-
-        A method that only sets other settings is no setting of its own.
-        """
-        dumped = self.model_dump(mode="json", exclude={"control"})
-        sampling = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals")
-        later = (*sampling, "method", "seeds_by", "structural_quota", "near_duplicates")
-        unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
-        if self.method not in BASELINES:
-            unset.add("method")
-        return {name: value for name, value in dumped.items() if name not in unset}
-
-
-class FidelitySection(_Section):
+class FidelitySection(Section):
     """Whether every model is trained in full (the paper's form), or first over a short schedule.
 
     Attributes:
@@ -269,7 +155,7 @@ class FidelitySection(_Section):
 DeviceName = Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,3})$")]
 
 
-class MachineSection(_Section):
+class MachineSection(Section):
     """How a run uses this machine; changes nothing of its outcome on the CPU.
 
     On a GPU scores depend on its kernels and on ``precision`` by rounding, so they are those of that kind of device.
@@ -305,7 +191,7 @@ class MachineSection(_Section):
         return command
 
 
-class RunConfig(_Section):
+class RunConfig(Section):
     """All sections of a configuration file."""
 
     name: str = Field(default="search", min_length=1, max_length=80)

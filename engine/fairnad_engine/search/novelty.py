@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from fairnad_engine.backbone.verifier import Verdict
 from fairnad_engine.llm.protocol import Design
 from fairnad_engine.search.archive import Snapshot
-from fairnad_engine.search.config import SearchSection
+from fairnad_engine.search.config_search import SearchSection
 from fairnad_engine.search.memory import NEAR_DUPLICATE, QUOTA, Memory, quota_allows
 from fairnad_engine.store.records import CandidateRow, SlotRow
 

@@ -13,7 +13,8 @@ from fairnad_engine.llm.protocol import IdeaBrief
 from fairnad_engine.search.ancestry import uses_through
 from fairnad_engine.search.archive import Snapshot, snapshot_at
 from fairnad_engine.search.baselines import EDIT, edit_brief, plan_baseline
-from fairnad_engine.search.config import BASELINES, RunConfig
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config_search import BASELINES
 from fairnad_engine.search.fairness import FairSampler
 from fairnad_engine.search.plan import Place, approved_ideas, plan_slots
 from fairnad_engine.search.posterior import read_posterior

@@ -13,7 +13,8 @@ import numpy as np
 
 from fairnad_engine.llm.protocol import Purpose
 from fairnad_engine.search.archive import Snapshot
-from fairnad_engine.search.config import BASELINES, RunConfig
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config_search import BASELINES
 from fairnad_engine.search.fairness import FairIdea, FairSampler
 from fairnad_engine.search.seeds import entropy, generator
 from fairnad_engine.search.selection import tournament

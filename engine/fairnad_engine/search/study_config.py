@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.resources import template_file
-from fairnad_engine.search.config import METHOD_ALIASES, Method, RunConfig, load_config, parse_config
+from fairnad_engine.search.config import RunConfig, load_config, parse_config
+from fairnad_engine.search.config_search import METHOD_ALIASES, Method
 from fairnad_engine.search.presets import presets
 
 _METHODS: tuple[str, ...] = (*get_args(Method), *METHOD_ALIASES)

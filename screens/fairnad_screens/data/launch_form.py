@@ -62,7 +62,7 @@ def _values_of_setting(name: str) -> Callable[[], tuple[str, ...]]:
     """What a setting of the search, one of several words, can be."""
 
     def values() -> tuple[str, ...]:
-        from fairnad_engine.search.config import SearchSection
+        from fairnad_engine.search.config_search import SearchSection
 
         return get_args(SearchSection.model_fields[name].annotation)
 
@@ -95,7 +95,7 @@ def _choice(name: str, label: str, hint: str) -> Field:
 
 def _where_there(*fields: Field) -> tuple[Field, ...]:
     """Those whose setting this version of the search has."""
-    from fairnad_engine.search.config import SearchSection
+    from fairnad_engine.search.config_search import SearchSection
 
     return tuple(one for one in fields if one.place.partition(".")[2] in SearchSection.model_fields)
 
@@ -180,7 +180,7 @@ _REASONS = {
 
 def method_values(method: str) -> Values:
     """What choosing a method sets beside it, as a file does that names nothing else: stage mix and fairness."""
-    from fairnad_engine.search.config import SearchSection
+    from fairnad_engine.search.config_search import SearchSection
 
     chosen = SearchSection.model_validate({"method": method})
     return {"search.stages": " ".join(map(str, chosen.stages)), "search.fairness": chosen.fairness}

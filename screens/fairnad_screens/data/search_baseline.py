@@ -24,7 +24,7 @@ class Baseline:
 def read_baseline(store: Store, run_id: str) -> Baseline | None:
     """The baseline to hold a run against, of the newest study that has one; None where no study is like the run."""
     from fairnad_engine.search.comparison import band_of
-    from fairnad_engine.search.config import BASELINES
+    from fairnad_engine.search.config_search import BASELINES
     from fairnad_engine.search.study import run_curve
 
     like = _likeness(store.runs.get(run_id))
