@@ -67,6 +67,7 @@ def override(
     base: RunConfig,
     *,
     llm: str | None = None,
+    method: str | None = None,
     seed: int | None = None,
     trained: int | None = None,
     workers: int | None = None,
@@ -74,8 +75,11 @@ def override(
     streams: str | int | None = None,
     accept_weak_jail: bool = False,
 ) -> RunConfig:
-    """Lay command-line options over a configuration."""
+    """Lay command-line options over a configuration; a method comes with its own stages and fairness."""
     document = base.model_dump(mode="json")
+    if method is not None:
+        rest = {name: value for name, value in document["search"].items() if name not in ("stages", "fairness")}
+        document["search"] = {**rest, "method": method}
     changes: list[tuple[str, str, Any]] = [
         ("model", "llm", llm),
         ("search", "seed", seed),

@@ -15,9 +15,9 @@ from fairnad_engine.errors import FairnadError
 from fairnad_tui.options import device_options
 
 _COMMANDS: dict[str, tuple[str, str]] = {
-    "attach": ("runs", "Follow a run that goes on in the background."),
+    "attach": ("running", "Follow a run that goes on in the background."),
     "calibrate": ("calibrate", "Train the reference networks, and say what a candidate will cost here."),
-    "control": ("runs", "Pause, resume or stop a run."),
+    "control": ("running", "Pause, resume or stop a run."),
     "doctor": ("doctor", "Try the jail's layers, the model and this machine, and say what is missing."),
     "evaluate": ("results", "Score an exported backbone again, through its graph alone."),
     "export": ("results", "Write one candidate as a folder of its own."),
@@ -27,7 +27,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "papers": ("papers", "Add and list papers."),
     "report": ("results", "Write a run's report."),
     "run": ("runs", "Search backbones from the approved ideas, or resume a search."),
-    "status": ("runs", "Say where the workspace and its runs stand."),
+    "status": ("running", "Say where the workspace and its runs stand."),
     "study": ("study", "Run methods by seeds over one configuration, and compare them."),
     "structure": ("structure", "Screen papers and extract their design ideas."),
     "template": ("template", "Show or check the attribute template."),

@@ -1,16 +1,15 @@
-"""``run``, ``attach``, ``control`` and ``status``."""
+"""``run``: start a search, or go on with one in one of the ways there are."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from fairnad_engine.errors import InputError
-from fairnad_tui.options import db_option, device_options, json_option, open_store
-from fairnad_tui.output import print_json, print_table, tell
+from fairnad_tui.commands.running import run_and_job
+from fairnad_tui.options import db_option, device_options, open_store
 
 if TYPE_CHECKING:
     from fairnad_engine.search.config import RunConfig
@@ -33,6 +32,7 @@ _MACHINE = ("workers", "devices", "streams", "accept_weak_jail")  # settings tha
 @click.option("--replay", metavar="RUN", help="Do a run again with the replies its model gave; asks no model.")
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL].")
+@click.option("--method", metavar="NAME", help="The method, an ablation or a baseline, with its stages and fairness.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.")
 @click.option("--trained", type=click.IntRange(1), help="Models to train.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Trainings at a time; does not change the outcome.")
@@ -63,7 +63,8 @@ def run(
     _check_together(resume, fork, generation, warm_start, replay)
     if as_json and not dry_run:
         raise InputError("--json of a run goes with --dry-run; leave it out, or add --dry-run")
-    given = {"--config": config, "--preset": preset, "--llm": options["llm"], "--seed": options["seed"]}
+    given = {"--config": config, "--preset": preset, "--llm": options["llm"]}
+    given |= {f"--{name}": options[name] for name in ("seed", "method")}
     named = [name for name, value in given.items() if value is not None]
     if dry_run:
         from fairnad_tui.commands.plan import dry_run as show_plan
@@ -151,7 +152,7 @@ def _resumed(store: Store, run_id: str, options: dict[str, Any]) -> tuple[RunRow
     from fairnad_engine.preflight import check_before_start
     from fairnad_engine.search.config import RunConfig
 
-    found, job = _run_and_job(store, run_id)
+    found, job = run_and_job(store, run_id)
     more = options["trained"] is not None and options["trained"] != int(found.config["budget"]["trained"])
     if job.state == "done" and not more:
         raise InputError(
@@ -215,121 +216,3 @@ def _settings(config: Path | None, preset: str | None) -> RunConfig:
     if preset not in known:
         raise InputError(f"--preset {preset!r}: there is no such preset; choose one of: {', '.join(known)}")
     return shipped(preset).config
-
-
-@click.command()
-@click.argument("run_id", metavar="[RUN]", required=False)
-@db_option
-def attach(run_id: str | None, db: Path | None) -> None:
-    """Follow a run that goes on in the background (the newest one by default)."""
-    from fairnad_tui.displays import choose_display
-    from fairnad_tui.follow import follow
-
-    with open_store(db) as store:
-        found, job = _run_and_job(store, run_id)
-        follow(store, job, choose_display(), f"fairnad-tui run --resume {found.id}")
-
-
-@click.command()
-@click.argument("request", type=click.Choice(["pause", "resume", "stop", "stop-now"]))
-@click.argument("run_id", metavar="[RUN]", required=False)
-@db_option
-def control(request: str, run_id: str | None, db: Path | None) -> None:
-    """Pause, resume or stop a run (the newest one by default); `stop` lets trainings in flight end."""
-    with open_store(db) as store:
-        found, job = _run_and_job(store, run_id)
-        if not store.jobs.is_held(job.id):
-            raise InputError(
-                f"{found.id} is {job.state}, nobody works on it; go on with: fairnad-tui run --resume {found.id}"
-            )
-        store.jobs.request(job.id, request)
-    click.echo(f"asked {found.id} to {request}")
-
-
-@click.command()
-@db_option
-@json_option
-def status(db: Path | None, as_json: bool) -> None:
-    """Say where the workspace and its runs stand."""
-    with open_store(db) as store:
-        document = workspace_status(store)
-    if as_json:
-        print_json(document)
-        return
-    ideas = ", ".join(f"{n:,} {name}" for name, n in document["ideas"].items() if n) or "none"
-    tell(f"workspace  {document['workspace']}")
-    click.echo(f"papers     {document['papers']:,}")
-    click.echo(f"ideas      {ideas}")
-    for job in document["structuring"]:
-        tell(f"structure  {job['job']}: {job['state']} {job['message']}".rstrip())
-    if document["runs"]:
-        print_table(
-            "Runs",
-            ("run", "name", "state", "trained", "generation", "best val %", "model", "worker"),
-            (
-                (
-                    r["run"],
-                    r["name"],
-                    r["state"],
-                    f"{r['counted']}/{r['budget']}{_beside(r)}",
-                    r["generation"],
-                    "-" if r["best_validation_accuracy"] is None else f"{r['best_validation_accuracy']:.2f}",
-                    r["model"],
-                    r["worker"] or "-",
-                )
-                for r in document["runs"]
-            ),
-        )
-
-
-def workspace_status(store: Store) -> dict[str, Any]:
-    """The workspace as ``status --json`` prints it."""
-    jobs = [job for job in store.jobs.all() if job.kind == "structure" and job.state != "done"]
-    return {
-        "workspace": str(store.path),
-        "papers": store.papers.count(),
-        "ideas": store.ideas.counts(),
-        "structuring": [{"job": j.id, "state": store.jobs.living_state(j), "message": j.message} for j in jobs],
-        "runs": [_run_status(store, one) for one in store.runs.all()],
-    }
-
-
-def _beside(run: dict[str, Any]) -> str:
-    """What of a run's models the budget counts otherwise than one by one."""
-    screened = f", {run['screened']} screened" if run["screened"] else ""
-    extra = run["trained"] + run["screened"] - run["counted"]
-    return screened + (f", {extra} first of a chain" if extra else "")
-
-
-def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
-    job = store.jobs.of_run(run.id)
-    candidates = store.runs.candidates(run.id)
-    generations = store.runs.generations(run.id)
-    scores = [c.accuracy for c in candidates if c.status == "trained" and c.accuracy is not None]
-    holder = store.jobs.holder(job.id) if job else None
-    return {
-        "run": run.id,
-        "name": run.name,
-        "state": store.jobs.living_state(job) if job else "unknown",
-        "message": job.message if job else "",
-        "trained": sum(c.status == "trained" and c.generation > 0 for c in candidates),
-        "screened": sum(c.status == "screened" for c in candidates),
-        "counted": store.runs.progress(run.id).counted,
-        "budget": run.config["budget"]["trained"],
-        "generation": generations[-1].number if generations else 0,
-        "best_validation_accuracy": max(scores, default=None),
-        "model": run.model,
-        "digest": run.digest,
-        "worker": f"{holder[0].host}:{holder[0].pid}" if holder else None,
-        "heartbeat_seconds_ago": round(time.time() - holder[1], 1) if holder else None,
-    }
-
-
-def _run_and_job(store: Store, run_id: str | None) -> tuple[RunRow, JobRow]:
-    found = store.runs.get(run_id) if run_id else store.runs.newest()
-    if found is None:
-        raise InputError("there is no run yet; start one with: fairnad-tui run")
-    job = store.jobs.of_run(found.id)
-    if job is None:
-        raise InputError(f"{found.id} has no job; start a new run with: fairnad-tui run")
-    return found, job

@@ -37,10 +37,11 @@ def test_the_papers_preset_says_what_it_would_take_and_what_is_missing(fairnad, 
 
 @pytest.mark.slow
 def test_the_text_has_every_part_and_options_lie_over_the_settings(fairnad, tmp_path):
-    ended = fairnad("run", "--preset", "small-cpu", "--dry-run", "--trained", 30, "--workers", 3)
+    ended = fairnad("run", "--preset", "small-cpu", "--dry-run", "--trained", 30, "--workers", 3, "--method", "fair+pareto")
     assert ended.code == 0, ended.err
     for told in ("30, and the seed digits-small", "protocol digits: digits, 15 epochs", "bottleneck", "MISSING"):
         assert told in ended.out
+    assert "fair+pareto, main+sub" in ended.out
     assert ended.err.splitlines()[-1] == "nothing was trained; 1 missing"
     assert list(tmp_path.iterdir()) == []
 
@@ -53,6 +54,8 @@ def test_the_text_has_every_part_and_options_lie_over_the_settings(fairnad, tmp_
         (("--preset", "demo", "--config", "x.toml"), "name one"),
         (("--dry-run", "--resume", "run-1"), "--resume"),
         (("--json",), "--dry-run"),
+        (("--preset", "demo", "--method", "greedy", "--dry-run"), "fair+pareto"),
+        (("--resume", "run-1", "--method", "random"), "--fork run-1"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(fairnad, tmp_path, arguments, told):
