@@ -37,7 +37,9 @@ def test_the_papers_preset_says_what_it_would_take_and_what_is_missing(fairnad, 
 
 @pytest.mark.slow
 def test_the_text_has_every_part_and_options_lie_over_the_settings(fairnad, tmp_path):
-    ended = fairnad("run", "--preset", "small-cpu", "--dry-run", "--trained", 30, "--workers", 3, "--method", "fair+pareto")
+    ended = fairnad(
+        "run", "--preset", "small-cpu", "--dry-run", "--trained", 30, "--workers", 3, "--method", "fair+pareto"
+    )
     assert ended.code == 0, ended.err
     for told in ("30, and the seed digits-small", "protocol digits: digits, 15 epochs", "bottleneck", "MISSING"):
         assert told in ended.out

@@ -7,13 +7,18 @@ import numpy as np
 import pytest
 
 from fairnad_engine.backbone.failures import Rung, rung_of
+from fairnad_engine.backbone.verifier import Verdict
+from fairnad_engine.llm.protocol import Design, EditType
 from fairnad_engine.llm.rules.catalogue import TRANSFORMATIONS
 from fairnad_engine.llm.rules.catalogue.draw import Draw
 from fairnad_engine.llm.rules.render import render, render_code
 from fairnad_engine.llm.rules.seeds import SEEDS
+from fairnad_engine.search.archive import Snapshot
+from fairnad_engine.search.config_search import SearchSection
 from fairnad_engine.search.memory import NEAR_DUPLICATE, QUOTA, EditLine, Memory, edit_counts, quota_allows
+from fairnad_engine.search.novelty import Novelty
 from fairnad_engine.search.sketch import similarity, sketch
-from fairnad_engine.store.records import AttemptRow, CandidateRow
+from fairnad_engine.store.records import AttemptRow, CandidateRow, SlotRow
 
 SEED = render(SEEDS["digits-small"])
 
@@ -53,6 +58,20 @@ def test_tombstones_name_what_failed_to_train_or_was_stopped():
         candidate("unlucky", "failed", exact_hash="hash-second"),
     ]
     assert Memory(candidates, []).tombstones() == {"hash-broken": "broken", "hash-stopped": "stopped"}
+
+
+def test_a_refusal_says_that_the_structure_was_tried_and_removed():
+    known = Snapshot((THE_SEED, candidate("fine"), candidate("broken", "failed", failure="diverged")), ())
+    novelty = Novelty(known, SearchSection())
+    slot, design = SlotRow(**{field.name: 1 for field in fields(SlotRow)}), Design("x = 1", "c", EditType.STRUCTURAL)
+
+    def refused(digest):
+        verdict = Verdict(None, "", 1.0, 10, 20, digest, digest, "graph", "weights")
+        return novelty.refusal(slot, design, verdict, THE_SEED)
+
+    assert refused("hash-broken") == ("duplicate", "the graph equals that of broken, which was tried and removed")
+    assert refused("hash-fine") == ("duplicate", "the graph equals that of fine")
+    assert refused("hash-new") == (None, "")
 
 
 def test_the_log_says_what_each_edit_was_and_brought():

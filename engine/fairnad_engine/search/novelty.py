@@ -29,8 +29,10 @@ class Novelty:
             known: Everything before the first of these units, earlier waves of the same generation included.
             search: The run's settings.
         """
+        memory = Memory(known.candidates, ())
         self._structures = known.exact_hashes()
-        self._memory = Memory(known.candidates, ()) if search.near_duplicates == "strict" else None
+        self._tombstones = memory.tombstones()
+        self._memory = memory if search.near_duplicates == "strict" else None
         self._quota = search.structural_quota
         self._units = search.stages[0] + 2 * search.stages[2]
         self._done: defaultdict[int, Counter[str]] = defaultdict(Counter)  # by generation
@@ -44,7 +46,8 @@ class Novelty:
             return "unchanged", "the graph equals the parent's"
         seen = self._structures.get(verdict.exact_hash)
         if seen is not None:
-            return "duplicate", f"the graph equals that of {seen}"
+            removed = ", which was tried and removed" if verdict.exact_hash in self._tombstones else ""
+            return "duplicate", f"the graph equals that of {seen}{removed}"
         if slot.stage != 2 and verdict.width_hash == parent.width_hash:
             return "width-only", "only channel counts differ from the parent"
         # A source that is only built wider is its parent's copy by intent.
