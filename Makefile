@@ -6,7 +6,7 @@ DEMO_DIR ?= demo
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
-.PHONY: demo test check lint bench bench-engine bench-ui bench-search install dev clean
+.PHONY: demo test check soak lint bench bench-engine bench-ui bench-search install dev clean
 
 demo: install  ## papers -> ideas -> search -> Pareto front, on 2 CPU cores in a few minutes
 	mkdir -p $(DEMO_DIR)
@@ -16,7 +16,10 @@ test: dev  ## the whole suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
 
 check: dev  ## the fast part of the suite, an answer in under five minutes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not live_llm" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not soak and not live_llm" $(PYTEST_ARGS)
+
+soak: dev  ## what the suite tries at a few places, at all of them
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m soak $(PYTEST_ARGS)
 
 lint: dev  ## style, types, import contracts
 	$(BIN)/ruff check .

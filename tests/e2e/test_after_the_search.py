@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from fairnad_engine.store import Store
+
 CONFIG = """
 name = "small"
 [papers]
@@ -21,7 +23,7 @@ max_params = 60_000
 max_macs = 3_000_000
 [search]
 seed_backbone = "digits-small"
-stages = [3, 1, 0]
+stages = [2, 1, 0]
 control = "search"
 """
 
@@ -37,16 +39,20 @@ def test_a_search_goes_on_in_every_way(fairnad, tmp_path):
     assert "done; see" in fairnad("run", "--resume", "run-1").one_line()
     assert "name a larger one" in fairnad("run", "--resume", "run-1", "--trained", "1").one_line()
     assert "--fork run-1" in fairnad("run", "--resume", "run-1", "--seed", "3").one_line()
-    assert fairnad("run", "--resume", "run-1", "--trained", "5").code == 0
-    (tmp_path / "long.toml").write_text(CONFIG.replace("trained = 2", "trained = 5"))
+    assert fairnad("run", "--resume", "run-1", "--trained", "4").code == 0
+    (tmp_path / "long.toml").write_text(CONFIG.replace("trained = 2", "trained = 4"))
     assert fairnad("run", "--config", "long.toml").code == 0
     runs = {one["run"]: one for one in json.loads(fairnad("status", "--json").out)["runs"]}
-    assert runs["run-1"]["digest"] == runs["run-2"]["digest"] and runs["run-1"]["trained"] == 5
+    assert runs["run-1"]["digest"] == runs["run-2"]["digest"] and runs["run-1"]["trained"] == 4
 
     done = fairnad("finish", "run-1", "--top", "1", "--fill", "--nader-column")
     assert done.code == 0, done.err
     assert "chosen by test" in done.out and "do not compare with this run" in done.out
-    said = fairnad("run", "--fork", "run-1", "--generation", "1", "--trained", "8", "--seed", "4")
+    tests = tests_of(tmp_path / "fairnad.db")
+    assert len({one.seed for one in tests}) == 3 and all(0 <= one.test_accuracy <= 100 for one in tests)
+    assert fairnad("finish", "run-1", "--top", "1", "--fill", "--nader-column").code == 0
+    assert tests_of(tmp_path / "fairnad.db") == tests  # touched once
+    said = fairnad("run", "--fork", "run-1", "--generation", "1", "--trained", "5", "--seed", "4")
     assert said.code == 0, said.err
     fork = json.loads(fairnad("report", "run-3", "--json").out)
     assert fork["ancestry"]["run"] == "run-1" and fork["ancestry"]["test_seen"].startswith("generation")
@@ -62,6 +68,11 @@ def test_a_search_goes_on_in_every_way(fairnad, tmp_path):
     assert "name a candidate" in fairnad("export").one_line()
     told = features(tmp_path / best)
     assert [one[1] for one in told["maps"]] == told["channels"] and told["maps"][0][2] == 64
+
+
+def tests_of(db):
+    with Store(db) as store:
+        return store.tests.of_run("run-1")
 
 
 def features(folder):

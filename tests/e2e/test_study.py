@@ -36,7 +36,7 @@ llm = "rules"
 [run.data]
 protocol = "smoke"
 [run.budget]
-trained = 3
+trained = 2
 max_params = 60_000
 max_macs = 3_000_000
 [run.search]
@@ -85,7 +85,7 @@ def test_a_study_is_killed_taken_up_again_compared_and_its_scores_are_those_of_f
     assert before.items() <= dates(db).items()  # what was done is kept
     found = json.loads(ended.out)
     assert [run["status"] for run in found["runs"]] == ["done"] * 4
-    assert [run["trained"] for run in found["runs"]] == [3] * 4
+    assert [run["trained"] for run in found["runs"]] == [2] * 4
     (versus,) = found["compared"]["versus"]
     assert versus["seeds"] == [1, 2]
     assert versus["hypervolume"] == versus["best"] == {"mean": 0.0, "low": 0.0, "high": 0.0}  # the same twice
@@ -96,14 +96,14 @@ def test_a_study_is_killed_taken_up_again_compared_and_its_scores_are_those_of_f
         copied = store.runs.evaluations("run-2", "search")
         assert {one.message.partition("/")[0] for one in copied} == {"shared by run-1"}
         assert {one.seconds for one in copied} == {0.0}
-        assert [len(store.runs.epochs("run-2", one.candidate_id)) for one in copied] == [2] * 4
+        assert [len(store.runs.epochs("run-2", one.candidate_id)) for one in copied] == [2] * 3
         check_fresh_training(store)
 
     assert fairnad("study", "show", "small", "--output", "out").code == 0
     for name in ("hypervolume.svg", "accuracy.svg"):
         assert len(ElementTree.parse(tmp_path / "out" / name).getroot().findall(".//*[@id='curves']/*")) == 2
     lines = (tmp_path / "out" / "study.csv").read_text().splitlines()
-    assert len(lines) == 1 + 2 * 4
+    assert len(lines) == 1 + 2 * 3
     assert lines[1].startswith("fairnad,0,2,")
     assert "fairnad minus another" in (tmp_path / "out" / "study.md").read_text()
     listed = fairnad("study")

@@ -241,12 +241,12 @@ CHEATS = (
     Cheat(
         "another network at each call",
         _with(_init("self.calls = 0"), _two("self.calls += 1\nx = F.relu(self.two(x)) * self.calls")),
-        failure="graph-disagrees",
+        failure="baked-randomness",
     ),
     Cheat(
         "another network after its third call",
         _with(_init("self.calls = 0"), _two("self.calls += 1\nx = F.relu(self.two(x)) * (1 if self.calls < 4 else 2)")),
-        failure="graph-disagrees",
+        failure="baked-randomness",
     ),
     Cheat(
         "another network after its hundredth call",

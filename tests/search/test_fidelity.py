@@ -350,19 +350,25 @@ def in_its_last_look(store):
     return any(e["kind"].startswith("last-look") for e in store.runs.events("run-1"))
 
 
-@pytest.mark.slow
-@pytest.mark.xdist_group("fidelity")
-@pytest.mark.parametrize("where", [in_its_generations, in_its_last_look])
-def test_killed_between_short_and_full_it_ends_with_the_same_digest(structured, undisturbed, tmp_path, where):
-    folder = tmp_path / "workspace"
-    shutil.copytree(structured, folder)
-    program(folder, "run", "--config", "c.toml", "--workers", 2, "--detach")
+def kill(folder, where):
     with Store(folder / "fairnad.db") as store:
         job = store.jobs.of_run("run-1")
         wait_until(lambda: where(store))
         os.killpg(os.getpgid(store.jobs.holder(job.id)[0].pid), signal.SIGKILL)
         wait_until(lambda: not store.jobs.is_held(job.id))
         assert store.runs.get("run-1").digest is None
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("fidelity")
+@pytest.mark.timeout(600)
+def test_killed_between_short_and_full_it_ends_with_the_same_digest(structured, undisturbed, tmp_path):
+    folder = tmp_path / "workspace"
+    shutil.copytree(structured, folder)
+    program(folder, "run", "--config", "c.toml", "--workers", 2, "--detach")
+    kill(folder, in_its_generations)
+    program(folder, "run", "--resume", "run-1", "--detach")
+    kill(folder, in_its_last_look)
     program(folder, "run", "--resume", "run-1")
     with Store(folder / "fairnad.db") as here, Store(undisturbed / "fairnad.db") as there:
         assert here.runs.get("run-1").digest == there.runs.get("run-1").digest is not None

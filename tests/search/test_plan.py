@@ -82,6 +82,17 @@ def test_lanes_workers_and_kills_at_any_point_change_nothing(name, tmp_path):
     assert len(digests) == 1
 
 
+def test_another_seed_is_another_run(tmp_path):
+    found = {}
+    for seed in (11, 12, 11.0):
+        with workspace(tmp_path / str(seed), {"seed": int(seed)}, {"trained": 8}) as store:
+            digest = play(store)
+            subs = [slot.sub for slot in store.runs.slots(RUN, 1)]
+            found[str(seed)] = (digest, subs, [one.exact_hash for one in store.runs.candidates(RUN)])
+    assert found["11"] == found["11.0"]
+    assert all(one != other for one, other in zip(found["11"], found["12"], strict=True))
+
+
 def test_with_lookahead_a_generation_begins_while_the_one_before_goes_on(tmp_path):
     """And what it sees is the run as the generation before the last left it: no parent is younger."""
     under_way = {}

@@ -13,7 +13,7 @@ drop-path as one operation                          test_drop_path_follows_autoc
 in-place order                                      test_in_place_operations_keep_their_order
 ``num_batches_tracked``                             test_batches_are_counted_once_a_training_step
 ``no_grad`` blocks                                  test_a_no_grad_block_is_refused
-two traces, two seeds                               test_baked_randomness_is_refused
+two passes, two seeds                               test_baked_randomness_is_refused, test_what_torch_draws_in_…
 custom ``autograd.Function``                        test_a_gradient_of_zero_is_seen
 tensor hooks                                        test_a_hook_is_seen
 one dictionary of parameters for both modes         test_both_modes_share_their_tensors
@@ -29,6 +29,7 @@ import builtins
 import copy
 import functools
 import json
+import random
 import re
 
 import pytest
@@ -36,11 +37,12 @@ import torch
 from torch import nn
 
 from fairnad_engine.backbone import rebuild
-from fairnad_engine.backbone.agreement import disagreement
-from fairnad_engine.backbone.export import CandidateError, build, export_with_witness, read_tensors
+from fairnad_engine.backbone.agreement import disagreement, probe
+from fairnad_engine.backbone.export import CandidateError, build, export_with_witness, named_tensors, read_tensors
 from fairnad_engine.backbone.graph import GraphRefusedError, parse_graph
 from fairnad_engine.backbone.rebuild import GraphBackbone
 from fairnad_engine.backbone.replay import replay_graph
+from fairnad_engine.backbone.steadiness import first_difference
 
 torch.set_num_threads(1)
 
@@ -281,11 +283,39 @@ def test_no_gradient_by_detaching_is_kept():
     [
         ("x = x * __import__('random').random()", "baked-randomness"),
         ("x = x.roll(__import__('random').randrange(10**6), 2)", "baked-randomness"),
+        ("x = x + torch.tensor([__import__('random').random()])", "baked-randomness"),
+        ("x = x + torch.from_numpy(__import__('numpy').random.rand(1).astype('float32'))", "baked-randomness"),
+        ("x = F.relu(x) if __import__('random').random() < 0.5 else F.gelu(x)", "baked-randomness"),
+        ("self.calls = getattr(self, 'calls', 0) + 1\nx = x * self.calls", "baked-randomness"),
         ("x = x * float(torch.rand(()))", "not-exportable"),  # to the trace, a number of the data
     ],
 )
 def test_baked_randomness_is_refused(line, kind):
+    random.seed(0)
     assert refusal(network(line)).kind == kind
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = F.dropout(x, 0.5, self.training)",
+        "x = x + 0.1 * torch.randn_like(x)",
+        "x = x * (torch.rand(x.shape[0], 1, 1, 1) < 0.5)",
+        "x = x * torch.bernoulli(torch.full_like(x, 0.5))",
+        "x = x + torch.tensor([0.25])",
+        "x = x[torch.randperm(x.shape[0])]",
+    ],
+)
+def test_what_torch_draws_in_each_pass_is_the_same_computation(line):
+    model = build(network(line), 1, 10, 1.0, 3)
+    images, _ = probe((1, 8, 8), 10, 3)
+    assert first_difference(model, named_tensors(model), images, 3) is None
+
+
+def test_where_two_passes_part_is_named():
+    model = build(network("self.calls = getattr(self, 'calls', 0) + 1\nx = x * self.calls"), 1, 10, 1.0, 3)
+    images, _ = probe((1, 8, 8), 10, 3)
+    assert first_difference(model, named_tensors(model), images, 3).startswith("aten.mul.Tensor")
 
 
 def test_a_gradient_of_zero_is_seen():

@@ -39,7 +39,7 @@ def test_pairs_cover_every_sub_category_both_ways() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("held_out", [False, True])
+@pytest.mark.parametrize("held_out", [pytest.param(False, marks=pytest.mark.soak), True])
 def test_verdicts_agree_with_judgements_by_hand(held_out: bool) -> None:
     judged = [(pair, verdict(pair)) for pair in PAIRS if pair.held_out is held_out]
     wrong = [(*pair, found) for pair, found in judged if found != pair.label]
