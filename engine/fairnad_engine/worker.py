@@ -152,7 +152,9 @@ async def _structure(store: Store, job: JobRow, control: Control, activity: Acti
     config = RunConfig.model_validate(job.config)
     template, _ = template_of(store)
     streams = PaperStreams(stream_folder(store.path, job.id))
-    models = await asyncio.to_thread(make_models, config.model.llm, template, on_text=streams.write)
+    models = await asyncio.to_thread(
+        make_models, config.model.llm, template, on_text=streams.write, keep_alive=config.model.keep_alive
+    )
     done = await structure(
         store,
         models.reader,
@@ -196,7 +198,10 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     if replayed := run.environment.get("replay"):
         designer = replay_designer(store, replayed, template)
     else:
-        models = await asyncio.to_thread(make_models, config.model.llm, template, edits=config.model.edits)
+        kept = config.model.keep_alive
+        models = await asyncio.to_thread(
+            make_models, config.model.llm, template, edits=config.model.edits, keep_alive=kept
+        )
         designer = models.designer
     budget = budget_of(run)
     devices = _devices(machine, machine.workers)

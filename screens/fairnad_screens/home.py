@@ -111,14 +111,17 @@ def model_state(llm: str | None) -> str:
         return f"none chosen; {key_of('papers.model')} among the papers ({key_of('app.papers')}) chooses one"
     try:
         spec = parse_llm(llm)
-        url = server_url(spec.url)
+        urls = [server_url(url) for url in spec.urls or (None,)]
     except InputError as error:
         return str(error)
     if spec.kind == "rules":
         return "rules, built in"
-    if listens(url):
-        return f"{spec.name}, its server listens"
-    remedy = "start it with: ollama serve" if is_local(url) else f"nothing answers at {url}"
+    silent = [url for url in urls if not listens(url)]
+    if not silent:
+        return f"{spec.name}, {'its server listens' if len(urls) == 1 else f'all {len(urls)} servers listen'}"
+    if len(silent) < len(urls):
+        return f"{spec.name}, {len(urls) - len(silent)} of {len(urls)} servers listen, not {silent[0]}"
+    remedy = "start it with: ollama serve" if is_local(silent[0]) else f"nothing answers at {silent[0]}"
     return f"{spec.name}: {remedy}"
 
 

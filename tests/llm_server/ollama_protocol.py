@@ -65,6 +65,7 @@ class OllamaProtocol:
         listing: Bytes in place of the list of models.
         granted: Context that the model gets whatever is asked for; None for what is asked for.
         context_length: Context that the model was trained for.
+        digest: Of its models' weights.
         requests: The chat requests so far.
     """
 
@@ -76,6 +77,7 @@ class OllamaProtocol:
     granted: int | None = None
     context_length: int = 32768
     capabilities: tuple[str, ...] = ("completion",)
+    digest: str = DIGEST
     requests: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
     closing: threading.Event = field(default_factory=threading.Event)
@@ -148,7 +150,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/api/tags":
-            models = [{"model": name, "name": name, "digest": DIGEST, "size": 1} for name in self.state.models]
+            models = [
+                {"model": name, "name": name, "digest": self.state.digest, "size": 1} for name in self.state.models
+            ]
             body = json.dumps({"models": models}).encode() if self.state.listing is None else self.state.listing
             self._send(self.state.listing_status, body)
         elif self.path == "/api/ps":

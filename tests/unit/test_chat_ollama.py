@@ -76,8 +76,15 @@ class TestOrdinaryCall:
             "properties": {"good": {"type": "boolean"}, "why": {"type": "string", "maxLength": 40}},
         }
         assert request["stream"] is True
+        assert (request["truncate"], request["shift"]) == (False, False)
+        assert "keep_alive" not in request
         assert "think" not in request
         assert [message["role"] for message in request["messages"]] == ["system", "user"]
+
+    @pytest.mark.parametrize(("given", "sent"), [("10m", "10m"), ("0", 0), ("-1", -1)])
+    def test_how_long_the_model_stays_loaded(self, server, given, sent):
+        ask(OllamaModel("tiny:1b", server.url, timeouts=PATIENCE, keep_alive=given))
+        assert server.requests[0]["keep_alive"] == sent
 
     def test_a_model_that_can_think_is_told_not_to(self, server, model):
         server.capabilities = ("completion", "thinking")
@@ -382,11 +389,12 @@ class TestChoice:
             ("ollama:qwen3:8b", ("ollama", "qwen3:8b", "", "ollama:qwen3:8b")),
             ("ollama:qwen3:8b@http://gpu1:11434", ("ollama", "qwen3:8b", "http://gpu1:11434", "ollama:qwen3:8b")),
             ("ollama:hf.co/a/b:Q4", ("ollama", "hf.co/a/b:Q4", "", "ollama:hf.co/a/b:Q4")),
+            ("ollama:m@gpu1,gpu2:80", ("ollama", "m", "gpu1,gpu2:80", "ollama:m")),
         ],
     )
     def test_forms(self, spec, parts):
         parsed = parse_llm(spec)
-        assert (parsed.kind, parsed.model, parsed.url, parsed.name) == parts
+        assert (parsed.kind, parsed.model, ",".join(parsed.urls), parsed.name) == parts
 
     @pytest.mark.parametrize(
         "spec",
@@ -400,7 +408,8 @@ class TestChoice:
             "ollama:@x",
             "ollama:m@",
             "ollama:a b",
-            "ollama:m@a,b",
+            "ollama:m@a,",
+            "ollama:m@a,http://a:11434",
             "ollama:m@ftp://x",
             "openai:x#m",
         ],

@@ -11,9 +11,11 @@ from fairnad_engine.errors import InputError
 if TYPE_CHECKING:
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.edits import EditSettings
+    from fairnad_engine.llm.hosts import OllamaHosts
+    from fairnad_engine.llm.ollama import OllamaModel
     from fairnad_engine.llm.protocol import Designer, Reader
 
-_FORMS = "give rules, or ollama:MODEL[@URL] such as ollama:qwen3:8b"
+_FORMS = "give rules, or ollama:MODEL[@URL[,URL...]] such as ollama:qwen3:8b"
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,12 @@ class LlmSpec:
     Attributes:
         kind: Who designs and reads.
         model: The model as its server names it; empty for ``rules``.
-        url: The server; empty for the default one.
+        urls: The servers; none for the default one.
     """
 
     kind: Literal["rules", "ollama"]
     model: str = ""
-    url: str = ""
+    urls: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -57,16 +59,16 @@ def parse_llm(spec: str) -> LlmSpec:
         return LlmSpec("rules")
     if kind == "openai":
         raise InputError(f"--llm {spec}: openai: is not there yet; {_FORMS}")
-    model, at, url = rest.partition("@")
-    if kind != "ollama" or not model or any(character.isspace() for character in rest) or (at and not url):
+    model, at, servers = rest.partition("@")
+    urls = tuple(servers.split(",")) if at else ()
+    if kind != "ollama" or not model or any(character.isspace() for character in rest) or not all(urls):
         raise InputError(f"--llm {spec!r}: not a model; {_FORMS}")
-    if "," in url:
-        raise InputError(f"--llm {spec}: more than one server; {_FORMS}")
-    if url:
+    if urls:
         from fairnad_engine.llm.ollama_server import server_url
 
-        server_url(url)
-    return LlmSpec("ollama", model, url)
+        if len({server_url(url) for url in urls}) < len(urls):
+            raise InputError(f"--llm {spec}: names a server twice; {_FORMS}")
+    return LlmSpec("ollama", model, urls)
 
 
 def check_llm(spec: str) -> LlmSpec:
@@ -78,9 +80,7 @@ def check_llm(spec: str) -> LlmSpec:
     """
     parsed = parse_llm(spec)
     if parsed.kind == "ollama":
-        from fairnad_engine.llm.ollama import OllamaModel
-
-        OllamaModel(parsed.model, parsed.url or None).check()
+        _served(parsed).check()
     return parsed
 
 
@@ -90,6 +90,7 @@ def make_models(
     *,
     edits: EditSettings | None = None,
     on_text: Callable[[str], None] | None = None,
+    keep_alive: str = "",
 ) -> Models:
     """Return the reader and designer that ``--llm`` names.
 
@@ -98,13 +99,14 @@ def make_models(
         template: Under what ideas are filed.
         edits: In which form a chat model gives its designs, and how long they may be.
         on_text: Called, on the thread that asks, with each piece of a reply as it arrives.
+        keep_alive: How long a server keeps the model loaded after an answer; empty for its own setting.
 
     Raises:
         InputError: ``spec`` is of no known form.
         ModelUnavailableError: The model or its server is missing.
     """
     parsed = parse_llm(spec)
-    return _rules() if parsed.kind == "rules" else _ollama(parsed, template, edits, on_text)
+    return _rules() if parsed.kind == "rules" else _ollama(parsed, template, edits, on_text, keep_alive)
 
 
 def _rules() -> Models:
@@ -117,12 +119,26 @@ def _rules() -> Models:
 
 
 def _ollama(
-    spec: LlmSpec, template: Template, edits: EditSettings | None, on_text: Callable[[str], None] | None
+    spec: LlmSpec,
+    template: Template,
+    edits: EditSettings | None,
+    on_text: Callable[[str], None] | None,
+    keep_alive: str,
 ) -> Models:
     from fairnad_engine.llm.chat_designer import ChatDesigner
     from fairnad_engine.llm.chat_reader import ChatReader
-    from fairnad_engine.llm.ollama import OllamaModel
 
-    model = OllamaModel(spec.model, spec.url or None, on_token=on_text)
+    model = _served(spec, on_text, keep_alive)
     digest = model.check()
     return Models(ChatReader(model, on_text=on_text), ChatDesigner(model, template, edits), spec.name, digest)
+
+
+def _served(
+    spec: LlmSpec, on_text: Callable[[str], None] | None = None, keep_alive: str = ""
+) -> OllamaModel | OllamaHosts:
+    """The model where it is served: on one server or on several."""
+    from fairnad_engine.llm.hosts import OllamaHosts
+    from fairnad_engine.llm.ollama import OllamaModel
+
+    models = [OllamaModel(spec.model, url, on_token=on_text, keep_alive=keep_alive) for url in spec.urls or (None,)]
+    return models[0] if len(models) == 1 else OllamaHosts(models)

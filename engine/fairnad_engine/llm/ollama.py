@@ -77,6 +77,7 @@ class OllamaModel:
         timeouts: Timeouts | None = None,
         on_token: Callable[[str], None] | None = None,
         pause: Callable[[float], None] = time.sleep,
+        keep_alive: str = "",
     ) -> None:
         """Name a model; nothing is sent yet.
 
@@ -86,6 +87,8 @@ class OllamaModel:
             timeouts: How long to wait for what.
             on_token: Called with each piece of an answer as it arrives.
             pause: Waits before another try.
+            keep_alive: How long the server keeps the model loaded after an answer, such as ``10m``; ``0`` hands its
+                memory back at once, ``-1`` keeps it for ever; empty for the server's own setting.
 
         Raises:
             InputError: ``url`` is no address.
@@ -95,6 +98,7 @@ class OllamaModel:
         self._timeouts = timeouts or Timeouts()
         self._on_token = on_token
         self._pause = pause
+        self._keep_alive = int(keep_alive) if keep_alive.lstrip("-").isdigit() else keep_alive or None
         self._lock = threading.Lock()
         self._client: ollama.Client | None = None
         self._served: ServedModel | None = None
@@ -105,6 +109,17 @@ class OllamaModel:
     def name(self) -> str:
         """The model as the user named it."""
         return f"ollama:{self._model}"
+
+    @property
+    def url(self) -> str:
+        """The server."""
+        return self._url
+
+    def forget(self) -> None:
+        """Ask the server anew what it has before the next prompt: it may have been started again."""
+        with self._lock:
+            self._served = None
+            self._granted.clear()
 
     def check(self) -> str:
         """Return the digest of the model's weights, or say within seconds what is missing.
@@ -244,6 +259,7 @@ class OllamaModel:
                 format=request.form,
                 # While a model thinks aloud its server does not hold it to the schema.
                 think=False if self._profile().thinks else None,
+                keep_alive=self._keep_alive,
                 options={
                     "num_ctx": context,
                     "num_predict": request.max_tokens,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import shlex
 import shutil
@@ -18,6 +19,7 @@ from fairnad_engine.errors import InputError, ModelUnavailableError
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
+    import httpx
     import ollama
 
 _Answer = TypeVar("_Answer")
@@ -90,7 +92,22 @@ def connect(url: str, timeouts: Timeouts, silence: float) -> ollama.Client:
 
     patience = httpx.Timeout(connect=timeouts.connect, read=silence, write=30.0, pool=None)
     # A proxy that the environment names has no way to this machine's own loopback.
-    return ollama.Client(host=url, timeout=patience, trust_env=not is_local(url))
+    hooks = {"request": [_whole_prompts_only]}
+    return ollama.Client(host=url, timeout=patience, trust_env=not is_local(url), event_hooks=hooks)
+
+
+def _whole_prompts_only(request: httpx.Request) -> None:
+    """Ask that a prompt is refused rather than cut short, in two fields that the client does not know.
+
+    Nor do old servers, which leave them unread: that is why answers are held against the prompt all the same.
+    """
+    import httpx
+
+    if request.url.path.endswith("/api/chat"):
+        body = {**json.loads(request.read()), "truncate": False, "shift": False}
+        content = json.dumps(body).encode()
+        request.stream = httpx.ByteStream(content)
+        request.headers["Content-Length"] = str(len(content))
 
 
 def listens(url: str, seconds: float = 1.0) -> bool:

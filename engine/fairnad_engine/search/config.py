@@ -55,6 +55,8 @@ class ModelSection(Section):
             replace, ``catalogue``: it picks a transformation and its parameters, and the program applies it.
         max_source: Longest program that is shown to the model or accepted from it, in characters.
         max_reply: Longest reply with a design, in tokens.
+        keep_alive: How long an Ollama server keeps the model loaded after an answer, such as ``10m``: ``0`` hands its
+            memory back to trainings at once, ``-1`` keeps it for ever; empty for the server's own setting.
     """
 
     llm: str = "ollama:qwen3:8b"
@@ -62,6 +64,7 @@ class ModelSection(Section):
     edit_format: EditFormat = "whole"
     max_source: int = Field(default=40_000, ge=500, le=40_000)
     max_reply: int = Field(default=8192, ge=128, le=32_768)
+    keep_alive: str = Field(default="", pattern=r"^(-?\d+|\d+(ms|s|m|h))?$", max_length=12)
 
     @property
     def edits(self) -> EditSettings:
@@ -70,7 +73,7 @@ class ModelSection(Section):
 
     def settings(self) -> dict[str, Any]:
         """What decides of a design besides the model: only what is not at its default."""
-        dumped = self.model_dump(mode="json", exclude={"llm", "lanes"})
+        dumped = self.model_dump(mode="json", exclude={"llm", "lanes", "keep_alive"})
         return {name: value for name, value in dumped.items() if value != type(self).model_fields[name].default}
 
 
@@ -206,7 +209,9 @@ class RunConfig(Section):
 
     def outcome_settings(self) -> dict[str, Any]:
         """The settings that decide a run's outcome; the rest may differ between equal runs."""
-        settings = self.model_dump(mode="json", exclude={"name": True, "machine": True, "model": {"lanes"}})
+        settings = self.model_dump(
+            mode="json", exclude={"name": True, "machine": True, "model": {"lanes", "keep_alive"}}
+        )
         settings["data"] = self.data.resolved().model_dump(mode="json")
         model = {"llm": self.model.llm, **self.model.settings()}
         settings |= {"budget": self.budget.settings(), "search": self.search.settings(), "model": model}

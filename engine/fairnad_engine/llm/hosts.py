@@ -1,0 +1,130 @@
+"""One model on several Ollama servers, used side by side; one that fails is set aside and tried again.
+
+Which server answers changes nothing that is recorded but the seconds: all must hold the same weights, and one that
+comes back with others is not asked.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fairnad_engine.errors import ModelUnavailableError
+from fairnad_engine.llm.chat import ChatReply
+from fairnad_engine.llm.ollama import OllamaModel
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+_ASIDE_SECONDS = 30.0
+
+
+@dataclass
+class _Host:
+    model: OllamaModel
+    asking: int = 0
+    aside_until: float = float("-inf")
+    known: bool = False  # its weights were compared
+
+
+class OllamaHosts:
+    """A chat model that several servers have. May be called from several threads at once.
+
+    Args:
+        models: The same model on each server, in the order in which they are named.
+        clock: Seconds that only go forward.
+    """
+
+    def __init__(self, models: Sequence[OllamaModel], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._hosts = [_Host(model) for model in models]
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._digest = ""
+
+    @property
+    def name(self) -> str:
+        """The model as the user named it."""
+        return self._hosts[0].model.name
+
+    def check(self) -> str:
+        """Return the digest of the weights that the servers share; those that do not answer are set aside.
+
+        Raises:
+            ModelUnavailableError: None of them has the model, or two have different weights under its name.
+        """
+        problems = []
+        for host in self._hosts:
+            try:
+                self._compare(host)
+            except _OtherWeightsError:
+                raise
+            except ModelUnavailableError as error:
+                problems.append(error)
+                self._set_aside(host)
+        if len(problems) == len(self._hosts):
+            raise problems[0]
+        return self._digest
+
+    def chat(
+        self,
+        system: str,
+        user: str,
+        schema: type[BaseModel] | None,
+        purpose: str,
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> ChatReply:
+        """Answer one prompt on the server that has least to do; see :class:`fairnad_engine.llm.chat.ChatModel`."""
+        tried: list[_Host] = []
+        while True:
+            host = self._take(tried)
+            try:
+                self._compare(host)
+                return host.model.chat(
+                    system, user, schema, purpose, max_tokens=max_tokens, temperature=temperature, seed=seed
+                )
+            except ModelUnavailableError:
+                tried.append(host)
+                self._set_aside(host)
+                if len(tried) == len(self._hosts):
+                    raise
+            finally:
+                with self._lock:
+                    host.asking -= 1
+
+    def _take(self, tried: Sequence[_Host]) -> _Host:
+        """The least busy server not tried for this prompt; one that is set aside only where no other is left."""
+        with self._lock:
+            now = self._clock()
+            untried = [host for host in self._hosts if all(host is not one for one in tried)]
+            host = min(untried, key=lambda one: (max(0.0, one.aside_until - now), one.asking))
+            host.asking += 1
+            return host
+
+    def _set_aside(self, host: _Host) -> None:
+        with self._lock:
+            host.aside_until = self._clock() + _ASIDE_SECONDS
+            host.known = False  # what comes back may be another server
+            host.model.forget()
+
+    def _compare(self, host: _Host) -> None:
+        if host.known:
+            return
+        digest = host.model.check()
+        with self._lock:
+            self._digest = self._digest or digest
+            if digest != self._digest:
+                raise _OtherWeightsError(
+                    f"{host.model.url} has other weights under the name {host.model.name} than the first server "
+                    f"({digest[:19]} and {self._digest[:19]}); pull the same model on all, or name one server"
+                )
+            host.known = True
+
+
+class _OtherWeightsError(ModelUnavailableError):
+    """Two servers mean different models by one name."""

@@ -1,0 +1,114 @@
+"""One model on several servers: shared work, a dead one set aside, other weights refused."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+from llm_server.ollama_protocol import Behaviour, OllamaProtocol, says, serving
+
+from fairnad_engine.errors import ModelUnavailableError
+from fairnad_engine.llm.hosts import OllamaHosts
+from fairnad_engine.llm.models import check_llm, make_models, parse_llm
+from fairnad_engine.llm.ollama import OllamaModel
+from fairnad_engine.llm.ollama_server import Timeouts
+
+PATIENCE = Timeouts(connect=0.5, check=3.0, silence=1.0)
+
+
+@pytest.fixture
+def servers():
+    with ExitStack() as stack:
+        yield [stack.enter_context(serving(OllamaProtocol(says(name)))) for name in ("one", "two", "three")]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def hosts(servers, clock):
+    models = [OllamaModel("tiny:1b", one.url, timeouts=PATIENCE, pause=lambda _: None) for one in servers]
+    return OllamaHosts(models, clock=clock)
+
+
+def ask(model, text="What?"):
+    return model.chat("Be brief.", text, None, "screen", max_tokens=20).text
+
+
+def failing(server):
+    server.behaviours = [Behaviour(status=500, error="out of memory")]
+
+
+def test_prompts_asked_at_once_are_spread(servers, clock):
+    model = hosts(servers, clock)
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda n: ask(model, f"word {n}"), range(30)))
+    asked = [len(one.requests) for one in servers]
+    assert sum(asked) == 30
+    assert min(asked) >= 1
+
+
+def test_a_server_that_fails_is_set_aside_and_tried_again(servers, clock):
+    model = hosts(servers[:2], clock)
+    assert ask(model) == "one"
+    failing(servers[0])
+    assert [ask(model) for _ in range(3)] == ["two"] * 3
+    tries = len(servers[0].requests)
+    servers[0].behaviours = []
+    assert ask(model) == "two" and len(servers[0].requests) == tries
+    clock.now = 31.0
+    assert ask(model) == "one"
+
+
+def test_where_all_fail_each_was_asked_and_the_failure_is_told(servers, clock):
+    model = hosts(servers, clock)
+    for one in servers:
+        failing(one)
+    with pytest.raises(ModelUnavailableError, match="out of memory"):
+        ask(model)
+    assert all(one.requests for one in servers)
+    servers[1].behaviours = []  # none need wait until its time is over where no other is left
+    assert ask(model) == "two"
+
+
+def test_a_check_needs_one_server_that_has_the_model(servers, clock):
+    servers[0].models = ("other:1b",)
+    model = hosts(servers[:2], clock)
+    assert model.check().startswith("sha256:")
+    assert ask(model) == "two"
+    servers[1].models = ("other:1b",)
+    with pytest.raises(ModelUnavailableError, match="ollama pull tiny:1b"):
+        hosts(servers[:2], clock).check()
+
+
+def test_other_weights_under_the_same_name_are_refused(servers, clock):
+    servers[1].digest = "sha256:beef"
+    with pytest.raises(ModelUnavailableError, match="other weights under the name ollama:tiny:1b"):
+        hosts(servers[:2], clock).check()
+
+
+def test_a_server_that_comes_back_with_other_weights_is_not_asked(servers, clock):
+    model = hosts(servers[:2], clock)
+    assert ask(model) == "one"
+    failing(servers[0])
+    assert ask(model) == "two"
+    servers[0].behaviours, servers[0].digest, clock.now = [], "sha256:beef", 31.0
+    before = len(servers[0].requests)
+    assert ask(model) == "two"
+    assert len(servers[0].requests) == before
+
+
+def test_as_it_is_named(servers):
+    spec = f"ollama:tiny:1b@{servers[0].url},{servers[1].url}"
+    assert parse_llm(spec).name == check_llm(spec).name == "ollama:tiny:1b"
+    from fairnad_engine.knowledge.template import Template
+
+    models = make_models(spec, Template.load())
+    assert models.name == models.reader.name == models.designer.name == "ollama:tiny:1b"
