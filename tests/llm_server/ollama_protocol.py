@@ -66,6 +66,8 @@ class OllamaProtocol:
         granted: Context that the model gets whatever is asked for; None for what is asked for.
         context_length: Context that the model was trained for.
         digest: Of its models' weights.
+        version: Of the server; empty where it does not say.
+        library: Models that can be pulled.
         requests: The chat requests so far.
     """
 
@@ -78,6 +80,8 @@ class OllamaProtocol:
     context_length: int = 32768
     capabilities: tuple[str, ...] = ("completion",)
     digest: str = DIGEST
+    version: str = "0.17.1"
+    library: tuple[str, ...] = ()
     requests: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
     closing: threading.Event = field(default_factory=threading.Event)
@@ -158,6 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/api/ps":
             context = self.state.granted or (self.state.requests[-1]["options"]["num_ctx"])
             self._json(200, {"models": [{"model": name, "context_length": context} for name in self.state.models]})
+        elif self.path == "/api/version" and self.state.version:
+            self._json(200, {"version": self.state.version})
         else:
             self._json(404, {"error": "not found"})
 
@@ -166,7 +172,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.state.closing.is_set():
             self._reset()
             return
-        if request["model"] not in self.state.models:
+        if self.path == "/api/pull":
+            self._pull(request["model"])
+        elif request["model"] not in self.state.models:
             self._json(404, {"error": f"model {request['model']!r} not found"})
         elif self.path == "/api/show":
             facts = {"general.architecture": "tiny", "tiny.context_length": self.state.context_length}
@@ -176,6 +184,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._chat(request, self.state.next_behaviour())
         else:
             self._json(404, {"error": "not found"})
+
+    def _pull(self, model: str) -> None:
+        parts: list[dict[str, Any]] = [{"status": "pulling manifest"}]
+        if model in self.state.library:
+            layers = (("sha256:aa", 4_000_000), ("sha256:bb", 1_000_000))
+            steps = [(digest, total, done) for digest, total in layers for done in (None, total // 2, total)]
+            for digest, total, done in steps:
+                part: dict[str, Any] = {"status": f"pulling {digest}", "digest": digest, "total": total}
+                parts.append({**part, "completed": done} if done is not None else part)
+            parts.append({"status": "success"})
+            self.state.models = (*self.state.models, model)
+        else:
+            parts.append({"error": "pull model manifest: file does not exist"})
+        body = b"".join(json.dumps(part).encode() + b"\n" for part in parts)
+        self._send(200, body)
 
     def _chat(self, request: dict[str, Any], behaviour: Behaviour) -> None:
         if behaviour.status >= 400:

@@ -166,7 +166,7 @@ def _in_time(question: Callable[[], _Answer], url: str, timeouts: Timeouts) -> _
 
 
 def _look_up(model: str, url: str, timeouts: Timeouts) -> ServedModel:
-    with _problems_of(url):
+    with problems_of(url):
         client = connect(url, timeouts, timeouts.check)
         wanted = {model.lower(), f"{model}:latest".lower()} if ":" not in model.split("/")[-1] else {model.lower()}
         listed = [one for one in client.list().models if (one.model or "").lower() in wanted]
@@ -180,12 +180,12 @@ def _look_up(model: str, url: str, timeouts: Timeouts) -> ServedModel:
 
 
 def _names(url: str, timeouts: Timeouts) -> tuple[str, ...]:
-    with _problems_of(url):
+    with problems_of(url):
         return tuple(one.model for one in connect(url, timeouts, timeouts.check).list().models if one.model)
 
 
 @contextmanager
-def _problems_of(url: str) -> Iterator[None]:
+def problems_of(url: str) -> Iterator[None]:
     """Turn whatever a server does wrong into the line that mends it."""
     import httpx
     import ollama

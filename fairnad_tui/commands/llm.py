@@ -1,0 +1,129 @@
+"""``llm``: models of a server, what one can do, getting one, and what all calls took."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fairnad_engine.errors import InputError
+from fairnad_tui.options import db_option, json_option, open_store
+from fairnad_tui.output import print_json, print_table, remark, tell
+
+if TYPE_CHECKING:
+    from fairnad_engine.llm.models import LlmSpec
+    from fairnad_engine.store.calls import CallTotals
+
+
+@click.group()
+def llm() -> None:
+    """Language models: what a server has, what a model can do, and what the calls took."""
+
+
+@llm.command("list")
+@click.argument("server", metavar="[URL]", required=False)
+@json_option
+def list_models(server: str | None, as_json: bool) -> None:
+    """List the models of an Ollama server (OLLAMA_HOST, or this machine's by default)."""
+    from fairnad_engine.llm.ollama_server import served_models
+
+    names = sorted(served_models(server))
+    if as_json:
+        print_json(names)
+    elif names:
+        tell("\n".join(names))
+    else:
+        remark("the server has no model yet; get one with: fairnad-tui llm pull ollama:qwen3:8b")
+
+
+@llm.command()
+@click.argument("model")
+@click.option("--fresh", is_flag=True, help="Ask again, also where it is known.")
+@json_option
+def probe(model: str, fresh: bool, as_json: bool) -> None:
+    """Find out what MODEL can do (context, schema with and without thinking, speed), and what ails its server."""
+    from fairnad_engine.llm.probe import probe as probe_model
+    from fairnad_engine.llm.probe import server_warnings
+
+    spec = _ollama(model)
+    documents: list[dict[str, Any]] = []
+    for url in spec.urls or (None,):
+        found = probe_model(spec.model, url, fresh=fresh)
+        warnings = (*server_warnings(url), *found.advice)
+        documents.append({"model": spec.name, "server": url, **asdict(found), "warnings": list(warnings)})
+    if as_json:
+        print_json(documents)
+        return
+    for one in documents:
+        rows = [(name.replace("_", " "), _said(value)) for name, value in one.items() if name != "warnings"]
+        print_table(spec.name, ("what", "found"), rows)
+        for warning in one["warnings"]:
+            remark(f"fairnad-tui: {warning}")
+
+
+@llm.command()
+@click.argument("model")
+def pull(model: str) -> None:
+    """Get MODEL from Ollama's library onto its server."""
+    from fairnad_engine.llm.pull import pull_model
+
+    spec = _ollama(model)
+    for url in spec.urls or (None,):
+        shown = -1
+        for progress in pull_model(spec.model, url):
+            percent = int(100 * progress.share) if progress.share is not None else None
+            if percent is not None and percent // 10 != shown:
+                shown = percent // 10
+                remark(f"{progress.status}: {percent} %")
+        remark(f"{spec.name} is there")
+
+
+@llm.command()
+@click.option("--run", "run_id", metavar="RUN", help="Only the calls of one run.")
+@json_option
+@db_option
+def stats(run_id: str | None, as_json: bool, db: Path | None) -> None:
+    """Say what all calls took, by purpose and model: tokens, seconds, tokens a second."""
+    with open_store(db) as store:
+        if run_id:
+            store.runs.get(run_id)
+        totals = store.calls.totals(run_id)
+    if as_json:
+        print_json([{**asdict(one), "tokens_per_second": _speed(one)} for one in totals])
+        return
+    rows = [_row(one.purpose, one.model, [one]) for one in totals]
+    if len(rows) > 1:
+        rows.append(_row("all", "", totals))
+    print_table("Calls", ("purpose", "model", "calls", "read", "written", "seconds", "s a call", "written/s"), rows)
+
+
+def _row(purpose: str, model: str, calls: list[CallTotals]) -> tuple[object, ...]:
+    number, seconds = sum(one.calls for one in calls), sum(one.seconds for one in calls)
+    written = sum(one.completion_tokens for one in calls)
+    read = sum(one.prompt_tokens for one in calls)
+    speed = f"{written / seconds:.1f}" if seconds and written else None
+    return purpose, model, number, read, written, f"{seconds:.1f}", f"{seconds / max(1, number):.2f}", speed
+
+
+def _speed(one: CallTotals) -> float | None:
+    return round(one.completion_tokens / one.seconds, 1) if one.seconds and one.completion_tokens else None
+
+
+def _ollama(model: str) -> LlmSpec:
+    """What names a model on a server.
+
+    Raises:
+        InputError: It is of another form, or built in.
+    """
+    from fairnad_engine.llm.models import parse_llm
+
+    spec = parse_llm(model)
+    if spec.kind != "ollama":
+        raise InputError(f"{model} is built in: it is always there, needs no server and writes no tokens")
+    return spec
+
+
+def _said(value: object) -> object:
+    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
