@@ -66,7 +66,7 @@ _EPILOG = (
 @click.option("--no-ui", is_flag=True, help="Run structure, curation, search and report without the terminal screens.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings of a --no-ui run, a TOML file.")
 @click.option("--demo", is_flag=True, help="With --no-ui: the sample papers, the rules model and handwritten digits.")
-@click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL,...].")
+@click.option("--llm", metavar="MODEL", help="rules, ollama:MODEL[@URL,...] or openai:URL#MODEL.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.")
 @click.option("--trained", type=click.IntRange(1), help="Models to train.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Trainings at a time; does not change the outcome.")

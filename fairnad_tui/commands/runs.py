@@ -31,7 +31,7 @@ _MACHINE = ("workers", "devices", "streams", "accept_weak_jail")  # settings tha
 @click.option("--warm-start", metavar="RUN", help="A new run whose archive begins with another run's front.")
 @click.option("--replay", metavar="RUN", help="Do a run again with the replies its model gave; asks no model.")
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
-@click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL,...].")
+@click.option("--llm", metavar="MODEL", help="rules, ollama:MODEL[@URL,...] or openai:URL#MODEL.")
 @click.option("--method", metavar="NAME", help="The method, an ablation or a baseline, with its stages and fairness.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of every random choice.")
 @click.option("--trained", type=click.IntRange(1), help="Models to train.")

@@ -10,7 +10,7 @@ from fairnad_tui.options import db_option, open_store
 
 
 @click.command()
-@click.option("--llm", metavar="MODEL", help="rules, or ollama:MODEL[@URL,...] [ollama:qwen3:8b].")
+@click.option("--llm", metavar="MODEL", help="rules, ollama:MODEL[@URL,...] or openai:URL#MODEL [ollama:qwen3:8b].")
 @click.option(
     "--policy",
     type=click.Choice(["grounded", "none"]),

@@ -126,7 +126,7 @@ class PapersWork(FairScreen[PapersSnapshot]):
         choices = [Choice(self.llm, f"{self.llm}   (as now)")]
         choices += [Choice(f"ollama:{name}", f"ollama:{name}   (on this machine)") for name in served]
         choices.append(Choice("rules", "rules   (built in: no model, finds phrases of the template)"))
-        choices.append(Choice(_OTHER, "another: type ollama:MODEL or ollama:MODEL@URL"))
+        choices.append(Choice(_OTHER, "another: type ollama:MODEL@URL or openai:URL#MODEL"))
         unique = list({one.value: one for one in reversed(choices)}.values())[::-1]
         title = "Which model reads papers?" + (f"\n{problem}" if problem else "")
         chosen = await self.app.push_screen_wait(ChoiceDialog(title, unique))

@@ -3,6 +3,9 @@
 The model is far too small to have ideas; what is shown is that its replies arrive valid, bounded and accounted.
 """
 
+import json
+import urllib.request
+
 import pytest
 from llm_server.small_model import NAME, gguf_file, small_model
 
@@ -13,6 +16,7 @@ from fairnad_engine.llm.chat_reader import ChatReader
 from fairnad_engine.llm.edits import EditSettings
 from fairnad_engine.llm.models import check_llm, make_models
 from fairnad_engine.llm.ollama import OllamaModel
+from fairnad_engine.llm.openai import OpenAIModel
 from fairnad_engine.llm.protocol import DesignRefusedError, DesignTask, IdeaBrief, Purpose
 from fairnad_engine.llm.replies import ScreenReply
 from fairnad_engine.llm.rules.blueprint import Block, Blueprint, Layer, Stage, Stem
@@ -92,6 +96,22 @@ def test_reply_streams_in_is_valid_and_counted(server):
     least, most = fewest_tokens("Answer in JSON.") + fewest_tokens(user), most_tokens("Answer in JSON." + user)
     assert least <= reply.prompt_tokens <= most
     assert 0 < reply.completion_tokens <= 250
+
+
+def test_the_same_model_by_another_protocol(server):
+    with urllib.request.urlopen(f"{server.behind}/v1/models", timeout=10) as answer:
+        served = json.load(answer)["data"][0]["id"]
+    spec = f"openai:{server.behind}#{served}"
+    assert check_llm(spec).name == f"openai:{served}"
+    heard = []
+    model = OpenAIModel(served, server.behind, on_token=heard.append)
+    user = "A paper on convolutions with 3x3 kernels: `conv(x) + x`. Can it inspire a better backbone?"
+    reply = model.chat("Answer in JSON.", user, ScreenReply, "screen", max_tokens=250)
+    assert isinstance(reply.parsed, ScreenReply)
+    assert "".join(heard) == reply.text and len(heard) > 1 and reply.finished
+    direct = OllamaModel(NAME, server.url).chat("Answer in JSON.", user, ScreenReply, "screen", max_tokens=250)
+    assert (reply.text, reply.prompt_tokens) == (direct.text, direct.prompt_tokens)
+    assert model.check().startswith("openai-")
 
 
 def test_paper_is_screened_and_extracted(server, paper, two_categories):

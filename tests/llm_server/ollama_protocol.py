@@ -68,6 +68,7 @@ class OllamaProtocol:
         digest: Of its models' weights.
         version: Of the server; empty where it does not say.
         library: Models that can be pulled.
+        behind: Address of a server of another protocol that really answers.
         requests: The chat requests so far.
     """
 
@@ -84,6 +85,7 @@ class OllamaProtocol:
     library: tuple[str, ...] = ()
     requests: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
+    behind: str = ""
     closing: threading.Event = field(default_factory=threading.Event)
 
     def next_behaviour(self) -> Behaviour:

@@ -48,6 +48,7 @@ def small_model() -> Iterator[OllamaProtocol]:
     state = OllamaProtocol(
         lambda request: _complete(backend.listening_address, request), models=(NAME,), context_length=CONTEXT
     )
+    state.behind = backend.listening_address
     with serving(state):
         yield state
 

@@ -411,7 +411,6 @@ class TestChoice:
             "ollama:m@a,",
             "ollama:m@a,http://a:11434",
             "ollama:m@ftp://x",
-            "openai:x#m",
         ],
     )
     def test_refused(self, spec):

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from fairnad_engine.llm.edits import EditSettings
     from fairnad_engine.llm.hosts import OllamaHosts
     from fairnad_engine.llm.ollama import OllamaModel
+    from fairnad_engine.llm.openai import OpenAIModel
     from fairnad_engine.llm.protocol import Designer, Reader
 
-_FORMS = "give rules, or ollama:MODEL[@URL[,URL...]] such as ollama:qwen3:8b"
+_FORMS = "give rules, ollama:MODEL[@URL[,URL...]] such as ollama:qwen3:8b, or openai:URL#MODEL"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class LlmSpec:
         urls: The servers; none for the default one.
     """
 
-    kind: Literal["rules", "ollama"]
+    kind: Literal["rules", "ollama", "openai"]
     model: str = ""
     urls: tuple[str, ...] = ()
 
@@ -58,7 +59,7 @@ def parse_llm(spec: str) -> LlmSpec:
     if kind == "rules" and not rest and ":" not in spec:
         return LlmSpec("rules")
     if kind == "openai":
-        raise InputError(f"--llm {spec}: openai: is not there yet; {_FORMS}")
+        return _parse_openai(spec, rest)
     model, at, servers = rest.partition("@")
     urls = tuple(servers.split(",")) if at else ()
     if kind != "ollama" or not model or any(character.isspace() for character in rest) or not all(urls):
@@ -71,6 +72,15 @@ def parse_llm(spec: str) -> LlmSpec:
     return LlmSpec("ollama", model, urls)
 
 
+def _parse_openai(spec: str, rest: str) -> LlmSpec:
+    from fairnad_engine.llm.openai import openai_url
+
+    url, _, model = rest.partition("#")
+    if not url or not model or any(character.isspace() for character in rest):
+        raise InputError(f"--llm {spec!r}: not a model; {_FORMS}")
+    return LlmSpec("openai", model, (openai_url(url),))
+
+
 def check_llm(spec: str) -> LlmSpec:
     """Make sure within seconds that a model is there, before anything else is begun.
 
@@ -79,7 +89,7 @@ def check_llm(spec: str) -> LlmSpec:
         ModelUnavailableError: The model or its server is missing.
     """
     parsed = parse_llm(spec)
-    if parsed.kind == "ollama":
+    if parsed.kind != "rules":
         _served(parsed).check()
     return parsed
 
@@ -106,7 +116,7 @@ def make_models(
         ModelUnavailableError: The model or its server is missing.
     """
     parsed = parse_llm(spec)
-    return _rules() if parsed.kind == "rules" else _ollama(parsed, template, edits, on_text, keep_alive)
+    return _rules() if parsed.kind == "rules" else _chatting(parsed, template, edits, on_text, keep_alive)
 
 
 def _rules() -> Models:
@@ -118,7 +128,7 @@ def _rules() -> Models:
     return Models(RulesReader(), RulesDesigner(), "rules", f"rules-{version('fairnad-tui')}")
 
 
-def _ollama(
+def _chatting(
     spec: LlmSpec,
     template: Template,
     edits: EditSettings | None,
@@ -135,10 +145,14 @@ def _ollama(
 
 def _served(
     spec: LlmSpec, on_text: Callable[[str], None] | None = None, keep_alive: str = ""
-) -> OllamaModel | OllamaHosts:
+) -> OllamaModel | OllamaHosts | OpenAIModel:
     """The model where it is served: on one server or on several."""
     from fairnad_engine.llm.hosts import OllamaHosts
     from fairnad_engine.llm.ollama import OllamaModel
 
+    if spec.kind == "openai":
+        from fairnad_engine.llm.openai import OpenAIModel
+
+        return OpenAIModel(spec.model, spec.urls[0], on_token=on_text)
     models = [OllamaModel(spec.model, url, on_token=on_text, keep_alive=keep_alive) for url in spec.urls or (None,)]
     return models[0] if len(models) == 1 else OllamaHosts(models)

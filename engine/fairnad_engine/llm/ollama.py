@@ -11,9 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fairnad_engine.errors import ModelUnavailableError
 from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt
 from fairnad_engine.llm.ollama_server import (
     ServedModel,
@@ -25,17 +25,12 @@ from fairnad_engine.llm.ollama_server import (
     not_answering,
     server_url,
 )
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT, context_for, fewest_tokens, most_tokens
 
 if TYPE_CHECKING:
     import ollama
     from pydantic import BaseModel
-
-_WAITS = (0.5, 2.0)
-"""Seconds before each further try after a lost connection."""
-
-_LONGEST_TOKEN = 16
-"""Characters per token beyond which a reply is taken for a runaway; code has two to five."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +51,6 @@ class _Raw:
     read: int | None
     written: int
     finished: bool
-
-
-class _LostError(Exception):
-    """The answer broke off; another try may succeed."""
-
-    def __init__(self, verdict: ModelUnavailableError) -> None:
-        super().__init__(str(verdict))
-        self.verdict = verdict
 
 
 class OllamaModel:
@@ -151,7 +138,7 @@ class OllamaModel:
         for last in (False, True):
             started = time.monotonic()
             try:
-                raw = self._ask_patiently(request, context)
+                raw = patiently(partial(self._ask, request, context), self._pause)
                 problem = self._cut_short(raw, request, most, context)
             except TruncatedPromptError as refusal:
                 raw, problem = _Raw("", 0, 0, False), str(refusal)
@@ -217,20 +204,9 @@ class OllamaModel:
             self._granted[context] = max(sizes, default=context)
         return self._granted[context]
 
-    def _ask_patiently(self, request: _Request, context: int) -> _Raw:
-        for wait in _WAITS:
-            try:
-                return self._ask(request, context)
-            except _LostError:
-                self._pause(wait)
-        try:
-            return self._ask(request, context)
-        except _LostError as lost:
-            raise lost.verdict from lost
-
     def _ask(self, request: _Request, context: int) -> _Raw:
         pieces: list[str] = []
-        length, longest = 0, _LONGEST_TOKEN * max(request.max_tokens, 64)
+        length, longest = 0, LONGEST_TOKEN * max(request.max_tokens, 64)
         parts = self._parts(request, context)
         for part in parts:
             piece = part.message.content or ""
@@ -244,7 +220,7 @@ class OllamaModel:
             if part.done:
                 finished = part.done_reason != "length"
                 return _Raw("".join(pieces), part.prompt_eval_count, part.eval_count or 0, finished)
-        raise _LostError(failing(self._url, "an answer ended before it was complete"))
+        raise LostAnswerError(failing(self._url, "an answer ended before it was complete"))
 
     def _parts(self, request: _Request, context: int) -> Generator[ollama.ChatResponse]:
         """Yield the pieces of an answer; whatever goes wrong on the way is a loss or a verdict."""
@@ -270,13 +246,13 @@ class OllamaModel:
         except ollama.ResponseError as error:
             raise self._refused(error) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise _LostError(not_answering(self._url)) from error
+            raise LostAnswerError(not_answering(self._url)) from error
         except httpx.TimeoutException as error:
-            raise _LostError(failing(self._url, f"silent for {self._timeouts.silence:g} s")) from error
+            raise LostAnswerError(failing(self._url, f"silent for {self._timeouts.silence:g} s")) from error
         except httpx.TransportError as error:
-            raise _LostError(failing(self._url, f"the connection broke: {error}")) from error
+            raise LostAnswerError(failing(self._url, f"the connection broke: {error}")) from error
         except (ValueError, TypeError, AttributeError) as error:
-            raise _LostError(failing(self._url, "an answer is not of Ollama's form")) from error
+            raise LostAnswerError(failing(self._url, "an answer is not of Ollama's form")) from error
 
     def _refused(self, error: ollama.ResponseError) -> Exception:
         text = str(error.error)
@@ -286,7 +262,7 @@ class OllamaModel:
             return TruncatedPromptError(text)
         if 400 <= error.status_code < 500 and error.status_code not in (408, 429):
             return failing(self._url, f"it refuses a request: {text}")
-        return _LostError(failing(self._url, text))
+        return LostAnswerError(failing(self._url, text))
 
     def _connected(self) -> ollama.Client:
         with self._lock:

@@ -1,0 +1,295 @@
+"""A chat model behind a server that speaks OpenAI's protocol: vLLM, llama.cpp, LM Studio.
+
+What guards a reply here: the form is asked for as a JSON schema, the tokens that the server says it read are held
+against the prompt, and a reply that was cut off is known as such. What such a server does not allow is to ask for a
+context: a prompt that it cannot hold is refused, and no larger one can be tried.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from fairnad_engine.errors import InputError, ModelUnavailableError
+from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt
+from fairnad_engine.llm.ollama_server import Timeouts, is_local
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT, fewest_tokens, most_tokens
+
+if TYPE_CHECKING:
+    import httpx
+    from pydantic import BaseModel
+
+KEY_VARIABLE = "FAIRNAD_API_KEY"
+_FORM = "--llm openai:URL#MODEL, such as openai:http://127.0.0.1:8000/v1#qwen3-8b"
+
+
+@dataclass(frozen=True)
+class _Served:
+    digest: str
+    context: int
+
+
+def openai_url(address: str) -> str:
+    """Return an address with the path of the protocol's first version, ``/v1``, where it has none.
+
+    Raises:
+        InputError: It is no address.
+    """
+    try:
+        parts = urlsplit(address)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        good = False
+    if not good or any(character.isspace() for character in address):
+        raise InputError(f"{address}: not the address of a server; write {_FORM}")
+    return address.rstrip("/") if parts.path.strip("/") else f"{address.rstrip('/')}/v1"
+
+
+class OpenAIModel:
+    """One model on one server.
+
+    Args:
+        model: As the server names it.
+        url: The server, with or without ``/v1``.
+        timeouts: How long to wait for what.
+        on_token: Called with each piece of an answer as it arrives.
+        pause: Waits before another try.
+
+    Raises:
+        InputError: ``url`` is no address.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        url: str,
+        *,
+        timeouts: Timeouts | None = None,
+        on_token: Callable[[str], None] | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._model = model
+        self._url = openai_url(url)
+        self._timeouts = timeouts or Timeouts()
+        self._on_token = on_token
+        self._pause = pause
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+        self._served: _Served | None = None
+        self._says_not_to_think = True
+
+    @property
+    def name(self) -> str:
+        """The model as the user named it, without the server."""
+        return f"openai:{self._model}"
+
+    def check(self) -> str:
+        """Return what identifies the model: a hash of what the server says of it, since it tells no weights' digest.
+
+        Raises:
+            ModelUnavailableError: The server does not answer or lacks the model.
+        """
+        return self._profile().digest
+
+    def chat(
+        self,
+        system: str,
+        user: str,
+        schema: type[BaseModel] | None,
+        purpose: str,
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> ChatReply:
+        """Answer one prompt; see :class:`fairnad_engine.llm.chat.ChatModel`."""
+        from fairnad_engine.llm.replies import read, wire_schema
+
+        context = self._profile().context
+        most = most_tokens(system) + most_tokens(user) + max_tokens
+        if most > context:
+            raise TruncatedPromptError(
+                f"{purpose}: prompt and reply may take {most} tokens and the context holds {context}"
+            )
+        request: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "seed": seed,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if schema is not None:
+            form = {"name": "reply", "strict": True, "schema": wire_schema(schema)}
+            request["response_format"] = {"type": "json_schema", "json_schema": form}
+        started = time.monotonic()
+        answer = patiently(lambda: self._ask(request), self._pause)
+        reply = ChatReply(
+            text=answer.text,
+            parsed=read(answer.text, schema) if schema else None,
+            prompt_tokens=answer.read or 0,
+            completion_tokens=answer.written,
+            seconds=time.monotonic() - started,
+            prompt_hash=hash_prompt(system, user, schema),
+            finished=answer.finished,
+        )
+        problem = _cut_short(answer, fewest_tokens(system) + fewest_tokens(user), context)
+        if problem is not None:
+            raise TruncatedPromptError(f"{purpose}: {problem}", [reply])
+        return reply
+
+    def _profile(self) -> _Served:
+        with self._lock:
+            if self._served is None:
+                self._served = self._look_up()
+            return self._served
+
+    def _look_up(self) -> _Served:
+        import httpx
+
+        try:
+            answer = self._connected().get(f"{self._url}/models", timeout=self._timeouts.check)
+            answer.raise_for_status()
+            known = {str(one["id"]): one for one in answer.json()["data"]}
+        except httpx.TransportError as error:
+            raise ModelUnavailableError(f"nothing answers at {self._url}; start the server, or name it: {_FORM}") from (
+                error
+            )
+        except httpx.HTTPStatusError as error:
+            told = error.response.status_code
+            key = f"; set {KEY_VARIABLE} to its key" if told in (401, 403) else f"; name its address: {_FORM}"
+            raise ModelUnavailableError(f"{self._url}/models answers HTTP {told}{key}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelUnavailableError(
+                f"{self._url} answers, but not as OpenAI's protocol has it; name its address: {_FORM}"
+            ) from error
+        if self._model not in known:
+            there = ", ".join(sorted(known)[:5]) or "none"
+            raise ModelUnavailableError(f"{self._url} has no model {self._model}; it has: {there}")
+        entry = {key: value for key, value in known[self._model].items() if key != "created"}
+        digest = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
+        return _Served(f"openai-{digest[:16]}", _context_of(entry))
+
+    def _ask(self, request: dict[str, Any]) -> _Answer:
+        while True:
+            # A model that thinks aloud first writes its thoughts into the reply, or past the schema.
+            more = {"chat_template_kwargs": {"enable_thinking": False}} if self._says_not_to_think else {}
+            try:
+                return self._stream({**request, **more})
+            except _UnknownFieldError:
+                self._says_not_to_think = False
+
+    def _stream(self, request: dict[str, Any]) -> _Answer:
+        import httpx
+
+        try:
+            with self._connected().stream("POST", f"{self._url}/chat/completions", json=request) as answer:
+                if answer.status_code >= 400:
+                    answer.read()
+                    raise self._refused(answer.status_code, answer.text)
+                return self._collect(answer, request["max_tokens"])
+        except httpx.ConnectError as error:
+            raise LostAnswerError(ModelUnavailableError(f"nothing answers at {self._url}; start the server")) from error
+        except httpx.TimeoutException as error:
+            raise self._lost(f"silent for {self._timeouts.silence:g} s") from error
+        except httpx.TransportError as error:
+            raise self._lost(f"the connection broke: {error}") from error
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+            raise self._lost("an answer is not of the protocol's form") from error
+
+    def _collect(self, answer: httpx.Response, max_tokens: int) -> _Answer:
+        pieces: list[str] = []
+        length, reason, usage = 0, "", None
+        longest = LONGEST_TOKEN * max(max_tokens, 64)
+        for part in _events(answer):
+            if "error" in part:
+                raise self._lost(str(part["error"]))
+            usage = part.get("usage") or usage
+            for choice in part.get("choices", ()):
+                piece = choice.get("delta", {}).get("content") or ""
+                pieces.append(piece[: max(0, longest - length)])
+                length += len(piece)
+                reason = choice.get("finish_reason") or reason
+                if piece and self._on_token:
+                    self._on_token(piece)
+            if length > longest:
+                return _Answer("".join(pieces), None, max_tokens, finished=False)
+        if not reason:
+            raise self._lost("an answer ended before it was complete")
+        read = int(usage["prompt_tokens"]) if usage else None
+        written = int(usage["completion_tokens"]) if usage else 0
+        return _Answer("".join(pieces), read, written, finished=reason != "length")
+
+    def _refused(self, status: int, text: str) -> Exception:
+        told = " ".join(text.split())[:200]
+        if status == 400 and "chat_template_kwargs" in text and self._says_not_to_think:
+            return _UnknownFieldError()
+        if status == 400 and "context" in text:
+            return TruncatedPromptError(told)
+        if status == 404 or (400 <= status < 500 and status not in (408, 429)):
+            return ModelUnavailableError(f"{self._url} refuses a request (HTTP {status}): {told}")
+        return self._lost(f"HTTP {status}: {told}")
+
+    def _lost(self, reason: str) -> LostAnswerError:
+        return LostAnswerError(ModelUnavailableError(f"{self._url} fails ({reason}); see its log, or start it again"))
+
+    def _connected(self) -> httpx.Client:
+        import httpx
+
+        with_key = {"Authorization": f"Bearer {key}"} if (key := os.environ.get(KEY_VARIABLE)) else {}
+        if self._client is None:
+            patience = httpx.Timeout(connect=self._timeouts.connect, read=self._timeouts.silence, write=30.0, pool=None)
+            self._client = httpx.Client(timeout=patience, headers=with_key, trust_env=not is_local(self._url))
+        return self._client
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What one request gave; ``read`` is None where the server does not say how many tokens it read."""
+
+    text: str
+    read: int | None
+    written: int
+    finished: bool
+
+
+class _UnknownFieldError(Exception):
+    """The server does not know a field that only some servers have."""
+
+
+def _events(answer: httpx.Response) -> Iterator[dict[str, Any]]:
+    """The documents of a stream of server-sent events, up to its end mark."""
+    for line in answer.iter_lines():
+        if line.startswith("data:"):
+            data = line.removeprefix("data:").strip()
+            if data == "[DONE]":
+                return
+            yield json.loads(data)
+
+
+def _cut_short(answer: _Answer, least: int, context: int) -> str | None:
+    """Say why the prompt cannot have been read whole, or return None."""
+    if not answer.read:
+        return None if not answer.finished else "the server does not say how many tokens of the prompt it read"
+    if answer.read < least:
+        return f"the server read {answer.read} tokens of a prompt of at least {least}"
+    if answer.read >= context - 1:
+        return f"the server read {answer.read} tokens, all that a context of {context} holds"
+    return None
+
+
+def _context_of(entry: dict[str, Any]) -> int:
+    """Tokens that a model can read and write, where the server says so, as vLLM and llama.cpp do in their own ways."""
+    meta = entry.get("meta")
+    named = [entry.get("max_model_len"), entry.get("max_context_length")]
+    named += [meta.get("n_ctx"), meta.get("n_ctx_train")] if isinstance(meta, dict) else []
+    return min([one for one in named if isinstance(one, int) and one > 0], default=LARGEST_CONTEXT)
