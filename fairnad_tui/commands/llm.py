@@ -99,6 +99,33 @@ def stats(run_id: str | None, as_json: bool, db: Path | None) -> None:
     print_table("Calls", ("purpose", "model", "calls", "read", "written", "seconds", "s a call", "written/s"), rows)
 
 
+@llm.command()
+@click.option("--run", "run_id", metavar="RUN", help="Only the calls of one run.")
+@click.option("--purpose", help="Only calls of one purpose, such as screen or extract.")
+@click.option("--last", type=click.IntRange(1), default=20, show_default=True, help="How many, newest first.")
+@json_option
+@db_option
+def calls(run_id: str | None, purpose: str | None, last: int, as_json: bool, db: Path | None) -> None:
+    """List the last calls; `llm show NUMBER` shows a prompt and its raw reply."""
+    with open_store(db) as store:
+        lines = store.calls.newest(last, run_id=run_id, purpose=purpose)
+    if as_json:
+        print_json([asdict(one) for one in lines])
+        return
+    rows = [(o.id, o.purpose, o.model, o.prompt_tokens, o.completion_tokens, f"{o.seconds:.2f}", o.key) for o in lines]
+    print_table("Calls", ("number", "purpose", "model", "read", "written", "seconds", "step"), rows)
+
+
+@llm.command()
+@click.argument("number", type=click.IntRange(1))
+@db_option
+def show(number: int, db: Path | None) -> None:
+    """Show the prompt and the raw reply of a call."""
+    with open_store(db) as store:
+        prompt, reply = store.calls.text(number)
+    tell(f"--- prompt\n{prompt if prompt is not None else '(not kept by the program that asked)'}\n--- reply\n{reply}")
+
+
 def _row(purpose: str, model: str, calls: list[CallTotals]) -> tuple[object, ...]:
     number, seconds = sum(one.calls for one in calls), sum(one.seconds for one in calls)
     written = sum(one.completion_tokens for one in calls)

@@ -78,6 +78,24 @@ def test_no_number_is_given_twice(tmp_path):
         assert store.jobs.create("search", {}, None).id == "job-4"
 
 
+def test_prompts_are_kept_once_and_go_with_their_last_call(tmp_path):
+    with workspace(tmp_path) as store:
+        for number, (digest, run) in enumerate((("a", RUN), ("a", None), ("b", RUN), ("c", None))):
+            call = ModelCall("idea", "m", digest, 1, 2, 3.0, f"reply {number}", f"prompt é {digest}")
+            store.calls.record(f"step-{number}", [call], job_id="j", run_id=run)
+        store.calls.record("old", [ModelCall("idea", "m", "d", 1, 2, 3.0, "reply")], job_id="j", run_id=None)
+        lines = store.calls.newest(10)
+        texts = {line.key.partition("/")[0]: store.calls.text(line.id) for line in lines}
+        assert texts["step-1"] == ("prompt é a", "reply 1") and texts["old"] == (None, "reply")
+        assert [line.key for line in store.calls.newest(1, run_id=RUN)] == ["step-2/0"]
+        assert store.calls.newest(9, purpose="screen") == []
+        with pytest.raises(InputError, match="llm calls"):
+            store.calls.text(99)
+        store.deletion.delete(RUN)
+        left = {row["hash"] for row in store._db.query("SELECT hash FROM model_prompts")}
+        assert left == {"a", "c"}
+
+
 def test_calls_of_a_step_are_those_below_its_key(tmp_path):
     with Store(tmp_path / "w.db") as store:
         for key in ("run-1/1/1/1/0", "run-1/1/1/1/1", "run-1/1/1/1/10", "run-1/1/10/1/1"):

@@ -27,6 +27,7 @@ class ChatReply:
         seconds: Wall time.
         prompt_hash: SHA-256 of the whole prompt, see :func:`hash_prompt`.
         finished: False where the answer was cut off by a limit on its length.
+        prompt: What the model was given, as :func:`whole_prompt` puts it.
         discarded: Earlier answers to the same prompt, not used because the server had read only a part of it.
     """
 
@@ -37,6 +38,7 @@ class ChatReply:
     seconds: float
     prompt_hash: str
     finished: bool
+    prompt: str = ""
     discarded: tuple[ChatReply, ...] = ()
 
 
@@ -87,6 +89,11 @@ class ChatModel(Protocol):
         """
 
 
+def whole_prompt(system: str, user: str) -> str:
+    """A prompt as it is kept and shown."""
+    return f"{system}\n\n{user}"
+
+
 def hash_prompt(system: str, user: str, schema: type[BaseModel] | None) -> str:
     """SHA-256 of everything that a model is given, hexadecimal."""
     form = schema.model_json_schema() if schema else None
@@ -105,6 +112,7 @@ def accounted(reply: ChatReply, purpose: str, model: str) -> tuple[ModelCall, ..
             completion_tokens=one.completion_tokens,
             seconds=one.seconds,
             reply=one.text,
+            prompt=one.prompt,
         )
         for one in (*reply.discarded, replace(reply, discarded=()))
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt
+from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt, whole_prompt
 from fairnad_engine.llm.ollama_server import (
     ServedModel,
     Timeouts,
@@ -131,7 +131,7 @@ class OllamaModel:
         from fairnad_engine.llm.replies import read, wire_schema
 
         request = _Request(system, user, wire_schema(schema) if schema else None, max_tokens, temperature, seed)
-        prompt_hash = hash_prompt(system, user, schema)
+        prompt_hash, prompt = hash_prompt(system, user, schema), whole_prompt(system, user)
         most = most_tokens(system) + most_tokens(user)
         context = self._room_for(most + max_tokens, purpose)
         discarded: list[ChatReply] = []
@@ -144,7 +144,7 @@ class OllamaModel:
                 raw, problem = _Raw("", 0, 0, False), str(refusal)
             seconds = time.monotonic() - started
             parsed = read(raw.text, schema) if schema else None
-            reply = ChatReply(raw.text, parsed, raw.read or 0, raw.written, seconds, prompt_hash, raw.finished)
+            reply = ChatReply(raw.text, parsed, raw.read or 0, raw.written, seconds, prompt_hash, raw.finished, prompt)
             if problem is None:
                 return replace(reply, discarded=tuple(discarded))
             discarded.append(reply)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fairnad_engine.errors import InputError, ModelUnavailableError
-from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt
+from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt, whole_prompt
 from fairnad_engine.llm.ollama_server import Timeouts, is_local
 from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT, fewest_tokens, most_tokens
@@ -141,6 +141,7 @@ class OpenAIModel:
             seconds=time.monotonic() - started,
             prompt_hash=hash_prompt(system, user, schema),
             finished=answer.finished,
+            prompt=whole_prompt(system, user),
         )
         problem = _cut_short(answer, fewest_tokens(system) + fewest_tokens(user), context)
         if problem is not None:

@@ -115,6 +115,7 @@ class ModelCall:
         completion_tokens: Tokens written.
         seconds: Wall time.
         reply: The raw reply.
+        prompt: What the model was given, where it is to be kept.
     """
 
     purpose: str
@@ -124,6 +125,7 @@ class ModelCall:
     completion_tokens: int = 0
     seconds: float = 0.0
     reply: str = ""
+    prompt: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlite_utils import Database
 
+from fairnad_engine.errors import InputError
 from fairnad_engine.llm.protocol import ModelCall
 from fairnad_engine.store.connection import now
 
@@ -38,6 +39,26 @@ class CallRow:
     reply: str
 
 
+@dataclass(frozen=True)
+class CallLine:
+    """One call of a list.
+
+    Attributes:
+        id: Its number in the workspace.
+        key: The step it belongs to.
+        at: When it ended, UTC.
+    """
+
+    id: int
+    key: str
+    purpose: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    at: str
+
+
 class CallTable:
     """Model calls."""
 
@@ -46,6 +67,10 @@ class CallTable:
 
     def record(self, key: str, calls: Sequence[ModelCall], *, job_id: str, run_id: str | None) -> None:
         """Store calls once; ``key`` names the step they belong to."""
+        prompts = {call.prompt_hash: call.prompt for call in calls if call.prompt}
+        self._db.table("model_prompts").insert_all(
+            ({"hash": digest, "text": zlib.compress(text.encode())} for digest, text in prompts.items()), ignore=True
+        )
         self._db.table("model_calls").insert_all(
             (
                 {
@@ -74,10 +99,33 @@ class CallTable:
                     FROM model_calls {where} GROUP BY 1, 2 ORDER BY 1, 2"""  # noqa: S608
         return [CallTotals(**dict(row)) for row in self._db.query(query, arguments)]
 
+    def newest(self, number: int, *, run_id: str | None = None, purpose: str | None = None) -> list[CallLine]:
+        """The last calls, newest first; of one run or purpose where one is named."""
+        query = """SELECT id, key, purpose, model, prompt_tokens, completion_tokens, seconds, at FROM model_calls
+                   WHERE (:run IS NULL OR run_id = :run) AND (:purpose IS NULL OR purpose = :purpose)
+                   ORDER BY id DESC LIMIT :number"""
+        return [CallLine(**row) for row in self._db.query(query, {"run": run_id, "purpose": purpose, "number": number})]
+
+    def text(self, call_id: int) -> tuple[str | None, str]:
+        """The prompt of a call, None where an older program did not keep it, and the raw reply.
+
+        Raises:
+            InputError: There is no such call.
+        """
+        query = """SELECT reply, text FROM model_calls LEFT JOIN model_prompts ON hash = prompt_hash WHERE id = ?"""
+        row = next(self._db.query(query, [call_id]), None)
+        if row is None:
+            raise InputError(f"there is no call {call_id}; see: fairnad-tui llm calls")
+        return _text(row["text"]) if row["text"] is not None else None, _text(row["reply"])
+
     def of_step(self, key: str) -> list[CallRow]:
         """The calls of one step and of the steps below it, in order; ``key`` as it was given to :meth:`record`."""
         query = """SELECT key, purpose, model, prompt_hash, prompt_tokens, completion_tokens, seconds, reply
                    FROM model_calls WHERE key >= ? AND key < ? ORDER BY id"""
         # "0" follows "/": the range holds every key that goes on after a slash.
         rows = self._db.query(query, [f"{key}/", f"{key}0"])
-        return [CallRow(**{**dict(row), "reply": zlib.decompress(row["reply"]).decode()}) for row in rows]
+        return [CallRow(**{**dict(row), "reply": _text(row["reply"])}) for row in rows]
+
+
+def _text(compressed: bytes) -> str:
+    return zlib.decompress(compressed).decode()

@@ -74,6 +74,7 @@ class RunDeletion:
             files = self._named(run_id)
             for table in _TABLES:
                 self._db.table(table).delete_where("run_id = ?", [run_id])
+            self._db.table("model_prompts").delete_where("hash NOT IN (SELECT prompt_hash FROM model_calls)")
             for job in jobs:
                 for table in ("requests", "leases"):
                     self._db.table(table).delete_where("job_id = ?", [job.id])
