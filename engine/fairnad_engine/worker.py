@@ -146,14 +146,22 @@ async def _pulse(store: Store, job_id: str, control: Control, activity: Activity
 
 async def _structure(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
     from fairnad_engine.knowledge.paper_streams import PaperStreams
+    from fairnad_engine.knowledge.reply_keeper import ReplyKeeper
     from fairnad_engine.knowledge.structuring import apply_policy, structure
+    from fairnad_engine.llm.kept import KeptChat
     from fairnad_engine.llm.models import make_models
 
     config = RunConfig.model_validate(job.config)
     template, _ = template_of(store)
     streams = PaperStreams(stream_folder(store.path, job.id))
+    keeper = ReplyKeeper(store, job.id, asyncio.get_running_loop())
     models = await asyncio.to_thread(
-        make_models, config.model.llm, template, on_text=streams.write, keep_alive=config.model.keep_alive
+        make_models,
+        config.model.llm,
+        template,
+        on_text=streams.write,
+        keep_alive=config.model.keep_alive,
+        around=lambda model, digest: KeptChat(model, digest, keeper),
     )
     done = await structure(
         store,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -13,8 +13,10 @@ from typing import TypeVar
 
 from fairnad_engine.knowledge.paper_streams import PaperStreams
 from fairnad_engine.knowledge.papers import PaperText, ReadProblem, Section, read_papers
+from fairnad_engine.knowledge.reply_keeper import reading_step
 from fairnad_engine.knowledge.template import Template
-from fairnad_engine.llm.protocol import Extraction, Reader
+from fairnad_engine.llm.kept import not_kept
+from fairnad_engine.llm.protocol import Extraction, ModelCall, Reader
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import IdeaRow, PaperRow
@@ -70,8 +72,9 @@ async def structure(
 ) -> Structured:
     """Screen and extract every paper not yet structured by this model and template, several at a time.
 
-    Each paper's result is committed as soon as it is there, so an end loses at most the papers in hand; a stop waits
-    for those. What is stored does not depend on the number of lanes.
+    Each reply is kept before it is used (:mod:`fairnad_engine.llm.kept`) and each paper's result is committed as soon
+    as it is there, so an end loses at most the calls in flight; a stop waits for the papers in hand. What is
+    stored does not depend on the number of lanes.
 
     Args:
         store: The workspace.
@@ -88,10 +91,14 @@ async def structure(
         StopRequestedError: The user asked to stop.
         ModelUnavailableError: The model's server is gone.
     """
-    with ThreadPoolExecutor(max_workers=lanes, thread_name_prefix="reader") as threads:
+    threads = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix="reader")
+    try:
         work = _Structuring(store, reader, template, job_id, control, activity, streams, threads)
         pending = iter(_pending(store, work.stamp, reread))
         results = await asyncio.gather(*(work.lane(pending) for _ in range(lanes)), return_exceptions=True)
+    finally:
+        # Not waited for: a thread that keeps a reply needs this loop, which a wait would stop.
+        threads.shutdown(wait=False, cancel_futures=True)
     for error in (one for one in results if isinstance(one, BaseException)):
         raise error
     return work.done
@@ -145,35 +152,41 @@ class _Structuring:
             self.done.refused += 1
             step = "extract" if self.store.papers.get(paper_id).screened_by else "screen"
             _log.warning("%s: %s: %s", paper_id, step, refused)
-            self.store.calls.record(f"{self.job_id}/{paper_id}/{step}", refused.calls, job_id=self.job_id, run_id=None)
+            self._account(paper_id, step, refused.calls)
             if step == "screen":
                 self.store.papers.note_refusal(paper_id, f"the model gave no usable reply: {refused.kind}")
 
     async def _screen(self, paper: PaperRow) -> None:
         self.activity(paper.id, f"screening: {paper.title}")
-        screening = await self._ask(paper, self.reader.screen, paper_text(paper))
+        screening = await self._ask(paper, "screen", self.reader.screen, paper_text(paper))
         with self.store.transaction():
             # A person may have decided while the model was reading.
             if self.store.papers.get(paper.id).screened_by != "person":
                 self.store.papers.set_screening(paper.id, screening.relevant, screening.reason, self.reader.name)
-            key = f"{self.job_id}/{paper.id}/screen"
-            self.store.calls.record(key, screening.calls, job_id=self.job_id, run_id=None)
+            self._account(paper.id, "screen", screening.calls)
 
     async def _extract(self, paper: PaperRow) -> None:
         extraction = Extraction(())
         if self.store.papers.get(paper.id).relevant:
             self.activity(paper.id, f"extracting: {paper.title}")
-            extraction = await self._ask(paper, self.reader.extract, paper_text(paper), self.template)
+            extraction = await self._ask(paper, "extract", self.reader.extract, paper_text(paper), self.template)
             for failure in getattr(extraction, "failures", ()):
                 _log.warning("%s: %s: %s", paper.id, failure.kind, failure.message)
         with self.store.transaction():
             self.done.ideas += self.store.ideas.file_extracted(paper.id, extraction.ideas, self.template, self.stamp)
-            key = f"{self.job_id}/{paper.id}/extract"
-            self.store.calls.record(key, extraction.calls, job_id=self.job_id, run_id=None)
+            self._account(paper.id, "extract", extraction.calls)
         self.done.papers += 1
 
-    async def _ask(self, paper: PaperRow, function: Callable[..., _Result], *arguments: object) -> _Result:
-        with self.streams.of(paper.id) if self.streams else nullcontext():
+    def _key(self, paper_id: str, step: str) -> str:
+        return f"{self.job_id}/{paper_id}/{step}"
+
+    def _account(self, paper_id: str, step: str, calls: Sequence[ModelCall]) -> None:
+        """Store the calls of a step that were not stored when they were made."""
+        left = not_kept(tuple(calls))
+        self.store.calls.record(self._key(paper_id, step), left, job_id=self.job_id, run_id=None)
+
+    async def _ask(self, paper: PaperRow, step: str, function: Callable[..., _Result], *arguments: object) -> _Result:
+        with self.streams.of(paper.id) if self.streams else nullcontext(), reading_step(self._key(paper.id, step)):
             # The stream is a context variable, which the thread takes over.
             context = contextvars.copy_context()
             loop = asyncio.get_running_loop()

@@ -28,6 +28,7 @@ class ChatReply:
         prompt_hash: SHA-256 of the whole prompt, see :func:`hash_prompt`.
         finished: False where the answer was cut off by a limit on its length.
         prompt: What the model was given, as :func:`whole_prompt` puts it.
+        request: Hash of everything that decides the answer, where it is kept to be used again.
         discarded: Earlier answers to the same prompt, not used because the server had read only a part of it.
     """
 
@@ -39,6 +40,7 @@ class ChatReply:
     prompt_hash: str
     finished: bool
     prompt: str = ""
+    request: str = ""
     discarded: tuple[ChatReply, ...] = ()
 
 
@@ -113,6 +115,8 @@ def accounted(reply: ChatReply, purpose: str, model: str) -> tuple[ModelCall, ..
             seconds=one.seconds,
             reply=one.text,
             prompt=one.prompt,
+            request=one.request,
+            finished=one.finished,
         )
         for one in (*reply.discarded, replace(reply, discarded=()))
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.edits import EditSettings
     from fairnad_engine.llm.hosts import OllamaHosts
+    from fairnad_engine.llm.kept import Around
     from fairnad_engine.llm.ollama import OllamaModel
     from fairnad_engine.llm.openai import OpenAIModel
     from fairnad_engine.llm.protocol import Designer, Reader
@@ -101,6 +102,7 @@ def make_models(
     edits: EditSettings | None = None,
     on_text: Callable[[str], None] | None = None,
     keep_alive: str = "",
+    around: Around | None = None,
 ) -> Models:
     """Return the reader and designer that ``--llm`` names.
 
@@ -110,13 +112,14 @@ def make_models(
         edits: In which form a chat model gives its designs, and how long they may be.
         on_text: Called, on the thread that asks, with each piece of a reply as it arrives.
         keep_alive: How long a server keeps the model loaded after an answer; empty for its own setting.
+        around: What is put around a chat model before the reader uses it.
 
     Raises:
         InputError: ``spec`` is of no known form.
         ModelUnavailableError: The model or its server is missing.
     """
     parsed = parse_llm(spec)
-    return _rules() if parsed.kind == "rules" else _chatting(parsed, template, edits, on_text, keep_alive)
+    return _rules() if parsed.kind == "rules" else _chatting(parsed, template, edits, on_text, keep_alive, around)
 
 
 def _rules() -> Models:
@@ -134,13 +137,15 @@ def _chatting(
     edits: EditSettings | None,
     on_text: Callable[[str], None] | None,
     keep_alive: str,
+    around: Around | None,
 ) -> Models:
     from fairnad_engine.llm.chat_designer import ChatDesigner
     from fairnad_engine.llm.chat_reader import ChatReader
 
     model = _served(spec, on_text, keep_alive)
     digest = model.check()
-    return Models(ChatReader(model, on_text=on_text), ChatDesigner(model, template, edits), spec.name, digest)
+    reading = around(model, digest) if around else model
+    return Models(ChatReader(reading, on_text=on_text), ChatDesigner(model, template, edits), spec.name, digest)
 
 
 def _served(

@@ -116,6 +116,8 @@ class ModelCall:
         seconds: Wall time.
         reply: The raw reply.
         prompt: What the model was given, where it is to be kept.
+        request: Hash of everything that decides the reply; empty for one that is not to be used again.
+        finished: False where the reply was cut off by a limit on its length.
     """
 
     purpose: str
@@ -126,6 +128,8 @@ class ModelCall:
     seconds: float = 0.0
     reply: str = ""
     prompt: str = ""
+    request: str = ""
+    finished: bool = True
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.llm.kept import KeptReply
 from fairnad_engine.llm.protocol import ModelCall
 from fairnad_engine.store.connection import now
 
@@ -84,6 +85,8 @@ class CallTable:
                     "completion_tokens": call.completion_tokens,
                     "seconds": call.seconds,
                     "reply": zlib.compress(call.reply.encode()),
+                    "request": call.request or None,
+                    "finished": int(call.finished),
                     "at": now(),
                 }
                 for number, call in enumerate(calls)
@@ -98,6 +101,16 @@ class CallTable:
                     sum(completion_tokens) completion_tokens, sum(seconds) seconds
                     FROM model_calls {where} GROUP BY 1, 2 ORDER BY 1, 2"""  # noqa: S608
         return [CallTotals(**dict(row)) for row in self._db.query(query, arguments)]
+
+    def kept(self, request: str, job_id: str) -> KeptReply | None:
+        """The reply to a request by its hash, the job's own where it has one, else the newest."""
+        query = """SELECT reply, prompt_tokens, completion_tokens, seconds, finished, job_id = :job ours
+                   FROM model_calls WHERE request = :request ORDER BY ours DESC, id DESC LIMIT 1"""
+        row = next(self._db.query(query, {"request": request, "job": job_id}), None)
+        if row is None:
+            return None
+        spent = row["prompt_tokens"], row["completion_tokens"], row["seconds"]
+        return KeptReply(_text(row["reply"]), *spent, finished=bool(row["finished"]), ours=bool(row["ours"]))
 
     def newest(self, number: int, *, run_id: str | None = None, purpose: str | None = None) -> list[CallLine]:
         """The last calls, newest first; of one run or purpose where one is named."""
