@@ -21,6 +21,7 @@ _TITLES = {
     "fidelity": "Fidelity",
     "search_table": "Search",  # of runs that are kept; `make bench-search` makes them
     "pipeline": "How busy trainers are kept",
+    "structuring": "Papers at the paper's scale",
     "gpu": "On a GPU",
 }
 _PART = """
