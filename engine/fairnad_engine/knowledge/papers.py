@@ -32,54 +32,6 @@ MAX_BYTES = 20_000_000
 """Largest paper; a JSON Lines file may be larger, each of its lines may not."""
 
 
-@dataclass(frozen=True)
-class PaperText:
-    """One paper.
-
-    Attributes:
-        id: First 16 hexadecimal digits of the SHA-256 of title and text, whatever their white space.
-        title: Title.
-        authors: Names, as written.
-        year: Year of publication, if known.
-        venue: Conference or journal, or an empty string.
-        arxiv: arXiv identifier without version, or an empty string.
-        abstract: Abstract, or the first paragraph where none is marked.
-        text: Abstract and body; spans of quotes count in it.
-        source: Where it was read: a path, ``path:line``, or ``-``.
-        sections: Spans of the sections in ``text``.
-    """
-
-    id: str
-    title: str
-    authors: tuple[str, ...]
-    year: int | None
-    venue: str
-    arxiv: str
-    abstract: str
-    text: str
-    source: str
-    sections: tuple[Section, ...]
-
-
-@dataclass(frozen=True)
-class ReadProblem:
-    """Something that could not be read.
-
-    Attributes:
-        source: The file, folder or ``-``.
-        place: Where in it, for example ``line 3``, or an empty string.
-        message: What is wrong and what to do, in one line.
-    """
-
-    source: str
-    place: str
-    message: str
-
-    def __str__(self) -> str:
-        """Return the line that a user sees."""
-        return f"{self.source}{', ' if self.place else ''}{self.place}: {self.message}"
-
-
 def read_papers(source: str, stdin: IO[bytes] | None = None) -> Iterator[PaperText | ReadProblem]:
     """Read the papers of a file, of a folder with all its sub-folders, or of standard input.
 
@@ -169,7 +121,7 @@ def _read_text(stream: IO[bytes], source: str) -> Iterator[PaperText | ReadProbl
         yield ReadProblem(source, f"line {error.line}", str(error))
         return
     layout = lay_out(body, title=given.get("title", ""))
-    yield _paper(layout, {**layout.particulars, **given}, source, f"line {skipped + 1}")
+    yield paper_of(layout, {**layout.particulars, **given}, source, f"line {skipped + 1}")
 
 
 def _read_lines(stream: IO[bytes], source: str, head: bytes = b"") -> Iterator[PaperText | ReadProblem]:
@@ -210,49 +162,7 @@ def _read_record(line: bytes, source: str, place: str) -> PaperText | ReadProble
         return ReadProblem(source, place, f"not JSON ({reason}); give one JSON object a line")
     if not isinstance(record, dict):
         return ReadProblem(source, place, "not a JSON object; give one with title and abstract")
-    for key in ("title", "abstract", "text"):
-        if not isinstance(record.get(key, ""), str | None):
-            return ReadProblem(source, place, f"{key} is not a string; put it in quotes")
-    title, abstract, text = (clean(record.get(key) or "").strip() for key in ("title", "abstract", "text"))
-    given = {key: listed(record.get(key)) for key in ("authors", "year", "venue")}
-    given["arxiv"] = listed(record.get("arxiv") or record.get("id"))
-    layout = _record_layout(" ".join(title.split()), abstract, text)
-    return _paper(layout, given, f"{source}:{place.removeprefix('line ')}", place, source)
-
-
-def _record_layout(title: str, abstract: str, text: str) -> Layout:
-    if not text or " ".join(abstract.split()) in " ".join(text.split()):
-        body = lay_out(text or abstract, title=title)
-        return Layout(title, {}, " ".join(abstract.split()) or body.abstract, body.text, body.sections)
-    offset = len(abstract) + 2
-    rest = (Section(s.title, s.start + offset, s.end + offset) for s in find_sections(text))
-    sections = (Section("Abstract", 0, len(abstract)), *rest)
-    return Layout(title, {}, " ".join(abstract.split()), f"{abstract}\n\n{text}", sections)
-
-
-def _paper(
-    layout: Layout, given: Mapping[str, str], source: str, place: str, file: str | None = None
-) -> PaperText | ReadProblem:
-    title = " ".join(layout.title.split())
-    if not title:
-        return ReadProblem(file or source, place, "no title; begin with a line `# Title` or give the key title")
-    if not layout.text.strip():
-        return ReadProblem(file or source, place, "a title but no text; add an abstract or a body")
-    content = " ".join(unicodedata.normalize("NFC", f"{title}\n{layout.text}").split())
-    year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", given.get("year", ""))
-    arxiv = re.search(r"\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7}", given.get("arxiv", ""))
-    return PaperText(
-        id=sha256(content.encode("utf-8")).hexdigest()[:16],
-        title=title,
-        authors=split_authors(given.get("authors", "")),
-        year=int(year[0]) if year else None,
-        venue=" ".join(given.get("venue", "").split()),
-        arxiv=arxiv[0] if arxiv else "",
-        abstract=layout.abstract,
-        text=layout.text,
-        source=escape(source),  # a file's name need not be UTF-8
-        sections=layout.sections,
-    )
+    return record_paper(record, source, place)
 
 
 def _system_message(error: OSError | ValueError) -> str:
