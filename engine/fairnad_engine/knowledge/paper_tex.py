@@ -21,7 +21,7 @@ _MATH = re.compile(r"\\begin\s*\{(?:equation|align|gather|multline|eqnarray|disp
 _MATH_END = re.compile(r"\\end\s*\{(?:equation|align|gather|multline|eqnarray|displaymath|math)\*?\}|\\\]")
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[A-Za-z*]{1,40}\}(?:\[[^\[\]\n]{0,200}\])?")
 _CITATION = re.compile(
-    r"[~\s]*\\(?:[cC]ite[a-zA-Z]*|nocite|parencite|autocite|footcite)\*?(?:\s*\[[^\[\]]{0,200}\]){0,2}\s*\{[^{}]{0,2000}\}"
+    r"[~\s]{0,3}\\(?:[cC]ite[a-zA-Z]*|nocite|parencite|autocite|footcite)\*?(?:\s*\[[^\[\]]{0,200}\]){0,2}\s*\{[^{}]{0,2000}\}"
     r"|\\(?:label|vspace|hspace|bibliographystyle|pagestyle|thispagestyle|setcounter|addtocounter|input|include|"
     r"includegraphics|hypersetup|setlength)\*?(?:\s*\[[^\[\]]{0,300}\])?\s*\{[^{}]{0,500}\}(?:\{[^{}]{0,100}\})?"
 )
@@ -40,7 +40,7 @@ def tex_markdown(text: str) -> str:
     Nothing of it is executed: of its own macros only those that stand for a few plain words are put in, once.
     """
     shorthands = _shorthands(text)
-    title = _plain(_with(_argument_of(text, "title"), shorthands))
+    title = _plain(_with(_without_command(_argument_of(text, "title"), "thanks"), shorthands))
     authors = _authors(_argument_of(text, "author"))
     start = re.search(r"\\begin\s*\{document\}", text)
     abstract = "" if start is None else _argument_of(text[: start.start()], "abstract")
@@ -69,6 +69,11 @@ def included(text: str) -> set[str]:
     return {re.sub(r"\.\w+$", "", name.strip().rsplit("/", 1)[-1]) for name in names}
 
 
+def tex_words(text: str) -> str:
+    """Return the words of a short piece of TeX, for example a BibTeX field, on one line."""
+    return _plain(text)
+
+
 def _marked(body: str) -> str:
     """Headings as Markdown of their own paragraphs; what is no prose taken out."""
     body = _without_environments(body)
@@ -84,8 +89,13 @@ def _marked(body: str) -> str:
     body = "".join([*pieces, body[at:]])
     body = re.sub(r"\\(?:paragraph|subparagraph)\*?\s*\{([^{}]{0,300})\}", lambda m: f"\n\n{m[1].rstrip(' .')}. ", body)
     body = re.sub(r"\\item\b(?:\s*\[([^\[\]]{0,200})\])?", lambda m: f"\n\n- {m[1] or ''} ", body)
+    body = re.sub(r"\\(?:maketitle|tableofcontents|appendix|clearpage|newpage)\b|\\times ?", _sign, body)
     body = re.sub(r"\\(?:begin|end)\s*\{(?:itemize|enumerate|description|abstract|center|quote)\}", "\n\n", body)
     return _ENVIRONMENT.sub("", _REFERENCE.sub("", _CITATION.sub("", body)))
+
+
+def _sign(match: re.Match[str]) -> str:
+    return "×" if match.group().startswith(r"\times") else " "
 
 
 def _without_environments(body: str) -> str:
@@ -110,10 +120,10 @@ def _without_environments(body: str) -> str:
     return "".join([*pieces, body[at:]])
 
 
-def _braced(text: str, start: int) -> tuple[str, int]:
-    """Return what stands between the brace at a place and its partner, and where that ends."""
+def _braced(text: str, start: int, longest: int = 1000) -> tuple[str, int]:
+    """Return what stands between the brace at a place and its partner near by, and where that ends."""
     depth = 0
-    for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, start, min(len(text), start + 100_000)):
+    for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(text, start, min(len(text), start + longest)):
         if match.group() in "{}":
             depth += 1 if match.group() == "{" else -1
             if depth == 0:
@@ -123,7 +133,7 @@ def _braced(text: str, start: int) -> tuple[str, int]:
 
 def _argument_of(text: str, command: str) -> str:
     match = re.search(rf"\\(?:icml)?{command}\*?\s*(?:\[[^\[\]]{{0,300}}\])?\s*(?=\{{)", text)
-    return _braced(text, match.end())[0] if match else ""
+    return _braced(text, match.end(), _LONGEST_PARAGRAPH)[0] if match else ""
 
 
 def _without_command(text: str, command: str) -> str:
@@ -139,7 +149,7 @@ def _without_command(text: str, command: str) -> str:
 def _shorthands(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for match in _SHORTHAND.finditer(text):
-        body = _braced(text, match.end())[0].replace(r"\xspace", "").strip()
+        body = _braced(text, match.end(), 200)[0].replace(r"\xspace", "").strip()
         plain = re.sub(r"\\(?:text(?:sc|bf|it|tt|rm|sf)|emph|mbox)\s*\{([^{}\\]*)\}", r"\1", body)
         if plain and len(plain) <= _LONGEST_SHORTHAND and not re.search(r"[\\{}#$]", plain):
             found[match[1]] = plain

@@ -1,4 +1,4 @@
-"""Papers as text: Markdown, plain text and JSON Lines, from a file, a folder or standard input.
+"""Papers as text, from files of every kind that is read, folders, standard input and arXiv.
 
 A paper is known by its content alone, so that reading the same one twice, under any name, gives the same id.
 What cannot be read becomes one :class:`ReadProblem`; the rest of the batch goes on.
@@ -7,27 +7,27 @@ What cannot be read becomes one :class:`ReadProblem`; the rest of the batch goes
 from __future__ import annotations
 
 import json
-import re
 import stat
 import sys
-import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Iterator
 from io import BytesIO
 from itertools import chain
 from os import walk
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
-from fairnad_engine.knowledge.paper_layout import Layout, Section, find_sections, lay_out
-from fairnad_engine.knowledge.paper_particulars import FrontMatterError, front_matter, listed, split_authors
+from fairnad_engine.knowledge.paper_bib import bib_papers
+from fairnad_engine.knowledge.paper_layout import Section, lay_out
+from fairnad_engine.knowledge.paper_particulars import FrontMatterError, front_matter
+from fairnad_engine.knowledge.paper_pdf import MAX_PDF_BYTES, read_pdf
+from fairnad_engine.knowledge.paper_text import PaperText, ReadProblem, paper_of, record_paper
+from fairnad_engine.knowledge.tex_papers import tex_archive_papers, tex_file_papers, tex_projects
 from fairnad_engine.knowledge.text_bytes import NotTextError, clean, decode
 from fairnad_engine.text import escape
 
 __all__ = ["PaperText", "ReadProblem", "Section", "read_papers"]
 
-SUFFIXES = (".md", ".txt", ".jsonl")
+SUFFIXES = (".md", ".txt", ".jsonl", ".pdf", ".tex", ".tar.gz", ".tgz", ".bib")
 MAX_BYTES = 20_000_000
 """Largest paper; a JSON Lines file may be larger, each of its lines may not."""
 
@@ -36,7 +36,7 @@ def read_papers(source: str, stdin: IO[bytes] | None = None) -> Iterator[PaperTe
     """Read the papers of a file, of a folder with all its sub-folders, or of standard input.
 
     Args:
-        source: Path of a ``.md``, ``.txt`` or ``.jsonl`` file or of a folder, or ``-``.
+        source: Path of a file with one of :data:`SUFFIXES` or of a folder, ``-``, ``arxiv:ID[,ID...]`` or ``arxiv:QUERY``.
         stdin: What ``-`` reads; the process's own input by default.
 
     Yields:
@@ -44,6 +44,9 @@ def read_papers(source: str, stdin: IO[bytes] | None = None) -> Iterator[PaperTe
     """
     if source == "-":
         yield from _read_stream(stdin or sys.stdin.buffer)
+        return
+    if source.startswith("arxiv:"):
+        yield from _read_arxiv(source)
         return
     path = Path(source)
     try:
@@ -67,13 +70,21 @@ def _read_folder(folder: Path) -> Iterator[PaperText | ReadProblem]:
     yield from problems
     if not files and not problems:
         yield ReadProblem(str(folder), "", f"holds no file; put {', '.join(SUFFIXES)} files there")
+    projects = tex_projects(files)
     for path in sorted(files):
-        yield from _read_file(path)
+        if not projects.owns(path):
+            yield from _read_file(path)
+
+
+def suffix_of(name: str) -> str:
+    """Return a file name's suffix in lower case, ``.tar.gz`` as one."""
+    lower = name.lower()
+    return ".tar.gz" if lower.endswith(".tar.gz") else PurePath(lower).suffix
 
 
 def _read_file(path: Path) -> Iterator[PaperText | ReadProblem]:
     source = str(path)
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path.name)
     if suffix not in SUFFIXES:
         kind = f"files of type {suffix}" if suffix else "files without a suffix"
         yield ReadProblem(source, "", f"{kind} are not read; give {', '.join(SUFFIXES)}")
@@ -84,9 +95,16 @@ def _read_file(path: Path) -> Iterator[PaperText | ReadProblem]:
             yield ReadProblem(source, "", "not a regular file; give a file or `-` for standard input")
             return
         with path.open("rb") as stream:
-            yield from _read_lines(stream, source) if suffix == ".jsonl" else _read_text(stream, source)
+            if suffix == ".jsonl":
+                yield from _read_lines(stream, source)
+            elif suffix == ".tex":
+                yield from tex_file_papers(path, source)
+            else:
+                yield from _READERS.get(suffix, _read_text)(stream, source)
     except OSError as error:
         yield ReadProblem(source, "", _system_message(error))
+    except NotTextError as error:
+        yield ReadProblem(source, "", str(error))
 
 
 def _read_stream(stream: IO[bytes]) -> Iterator[PaperText | ReadProblem]:
@@ -163,6 +181,37 @@ def _read_record(line: bytes, source: str, place: str) -> PaperText | ReadProble
     if not isinstance(record, dict):
         return ReadProblem(source, place, "not a JSON object; give one with title and abstract")
     return record_paper(record, source, place)
+
+
+def _read_pdf(stream: IO[bytes], source: str) -> Iterator[PaperText | ReadProblem]:
+    data = stream.read(MAX_PDF_BYTES + 1)
+    if len(data) > MAX_PDF_BYTES:
+        raise NotTextError(f"larger than {MAX_PDF_BYTES // 1_000_000} MB; take its pictures out")
+    found = read_pdf(data)
+    layout = lay_out(clean(found.text))
+    stamped = {"arxiv": found.arxiv, "year": found.year}
+    paper = paper_of(layout, {**stamped, **layout.particulars}, source, "", source)
+    if isinstance(paper, ReadProblem) and not layout.title:
+        paper = ReadProblem(source, "", "no title stands out on its first page; give its text as .md with a title")
+    yield paper
+
+
+def _read_arxiv(source: str) -> Iterator[PaperText | ReadProblem]:
+    from fairnad_engine.knowledge.arxiv import ArxivError, arxiv_records
+
+    try:
+        for record in arxiv_records(source.removeprefix("arxiv:")):
+            yield record_paper(record, f"arxiv:{record['arxiv']}", "")
+    except ArxivError as error:
+        yield ReadProblem(escape(source)[:200], "", str(error))
+
+
+_READERS = {
+    ".pdf": _read_pdf,
+    ".tar.gz": tex_archive_papers,
+    ".tgz": tex_archive_papers,
+    ".bib": bib_papers,
+}
 
 
 def _system_message(error: OSError | ValueError) -> str:

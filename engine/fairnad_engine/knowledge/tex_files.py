@@ -13,7 +13,7 @@ from typing import IO
 
 from fairnad_engine.knowledge.text_bytes import NotTextError, decode
 
-MAX_TEX = 4_000_000
+MAX_TEX = 2_000_000
 """Largest text of one paper, with all its parts."""
 MAX_UNPACKED = 300_000_000
 """How much of an archive is unpacked in passing (figures too) while its text is looked for."""
