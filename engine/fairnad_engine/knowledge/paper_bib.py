@@ -38,7 +38,7 @@ def bib_papers(stream: IO[bytes], source: str) -> Iterator[PaperText | ReadProbl
         yield ReadProblem(source, f"line {line}", "not a BibTeX entry that can be read; mend it or take it out")
     if without:
         noun = "entry has" if without == 1 else "entries have"
-        yield ReadProblem(source, "", f"{without} {noun} no title or no abstract; export them with abstracts")
+        yield ReadProblem(source, "", f"{without} {noun} no title or no abstract; export them with abstracts", remark=True)
     elif not entries and not broken:
         yield ReadProblem(source, "", "holds no BibTeX entry; give entries with title and abstract")
 

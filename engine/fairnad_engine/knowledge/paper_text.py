@@ -51,11 +51,13 @@ class ReadProblem:
         source: The file, folder or ``-``.
         place: Where in it, for example ``line 3``, or an empty string.
         message: What is wrong and what to do, in one line.
+        remark: Whether it only tells what was read, and nothing failed.
     """
 
     source: str
     place: str
     message: str
+    remark: bool = False
 
     def __str__(self) -> str:
         """Return the line that a user sees."""

@@ -23,7 +23,6 @@ from fairnad_engine.knowledge.paper_pdf import MAX_PDF_BYTES, read_pdf
 from fairnad_engine.knowledge.paper_text import PaperText, ReadProblem, paper_of, record_paper
 from fairnad_engine.knowledge.tex_papers import tex_archive_papers, tex_file_papers, tex_projects
 from fairnad_engine.knowledge.text_bytes import NotTextError, clean, decode
-from fairnad_engine.text import escape
 
 __all__ = ["PaperText", "ReadProblem", "Section", "read_papers"]
 
@@ -32,12 +31,13 @@ MAX_BYTES = 20_000_000
 """Largest paper; a JSON Lines file may be larger, each of its lines may not."""
 
 
-def read_papers(source: str, stdin: IO[bytes] | None = None) -> Iterator[PaperText | ReadProblem]:
+def read_papers(source: str, stdin: IO[bytes] | None = None, limit: int | None = None) -> Iterator[PaperText | ReadProblem]:
     """Read the papers of a file, of a folder with all its sub-folders, or of standard input.
 
     Args:
         source: Path of a file with one of :data:`SUFFIXES` or of a folder, ``-``, ``arxiv:ID[,ID...]`` or ``arxiv:QUERY``.
         stdin: What ``-`` reads; the process's own input by default.
+        limit: Most results of an arXiv query.
 
     Yields:
         Papers, and problems in their place; a folder's files by path, a file's lines by number.
@@ -46,7 +46,7 @@ def read_papers(source: str, stdin: IO[bytes] | None = None) -> Iterator[PaperTe
         yield from _read_stream(stdin or sys.stdin.buffer)
         return
     if source.startswith("arxiv:"):
-        yield from _read_arxiv(source)
+        yield from _read_arxiv(source, limit)
         return
     path = Path(source)
     try:
@@ -196,14 +196,17 @@ def _read_pdf(stream: IO[bytes], source: str) -> Iterator[PaperText | ReadProble
     yield paper
 
 
-def _read_arxiv(source: str) -> Iterator[PaperText | ReadProblem]:
-    from fairnad_engine.knowledge.arxiv import ArxivError, arxiv_records
+def _read_arxiv(source: str, limit: int | None) -> Iterator[PaperText | ReadProblem]:
+    from fairnad_engine.knowledge.arxiv import LIMIT, ArxivError, arxiv_records
 
     try:
-        for record in arxiv_records(source.removeprefix("arxiv:")):
-            yield record_paper(record, f"arxiv:{record['arxiv']}", "")
+        for record in arxiv_records(source.removeprefix("arxiv:"), limit or LIMIT):
+            if isinstance(record, str):
+                yield ReadProblem(source[:200], "", record, remark=True)
+            else:
+                yield record_paper(record, f"arxiv:{record['arxiv']}", "")
     except ArxivError as error:
-        yield ReadProblem(escape(source)[:200], "", str(error))
+        yield ReadProblem(source[:200], "", str(error))
 
 
 _READERS = {

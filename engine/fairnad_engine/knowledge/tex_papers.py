@@ -109,4 +109,5 @@ def _papers(
         yield paper_of(layout, layout.particulars, source, place, source)
         if found.missing:
             absent = ", ".join(found.missing[:3]) + (", ..." if len(found.missing) > 3 else "")
-            yield ReadProblem(source, place, f"read without {absent[:200]}; put parts beside the main file")
+            told = f"read without {absent[:200]}; parts are looked for beside the main file and below"
+            yield ReadProblem(source, place, told, remark=True)
