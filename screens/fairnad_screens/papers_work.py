@@ -73,7 +73,9 @@ class PapersWork(FairScreen[PapersSnapshot]):
         self.flow(self._add())
 
     async def _add(self) -> None:
-        hint = "A .pdf, .md, .txt, .tex, .bib or .jsonl file, a folder, arxiv:ID or arxiv:WORDS; samples: those that ship."
+        hint = (
+            "A .pdf, .md, .txt, .tex, .bib or .jsonl file, a folder, arxiv:ID or arxiv:WORDS; samples: those that ship."
+        )
         dialog = LineDialog("Add papers", self._mistyped, hint=hint, suggester=PathSuggester())
         typed = await self.app.push_screen_wait(dialog)
         source = (typed or "").strip()
@@ -267,6 +269,8 @@ def _add_papers(store: Store, source: str) -> Any:  # noqa: ANN401
 def _expanded(source: str) -> str:
     from pathlib import Path
 
+    if source.startswith("arxiv:"):
+        return source
     try:
         return str(Path(source).expanduser())
     except RuntimeError as error:  # ~ of somebody who does not exist

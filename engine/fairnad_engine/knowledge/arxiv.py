@@ -10,7 +10,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import IO
 
 from fairnad_engine.knowledge.atom import ID, AtomError, Feed, read_feed
 
@@ -40,7 +41,7 @@ class Pace:
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    last: float | None = field(default=None)
+    last: float | None = None
 
     def wait(self, more: float = 0.0) -> None:
         """Wait until the next request may begin, and ``more`` seconds after a refusal."""
@@ -86,7 +87,9 @@ def _by_id(ids: list[str]) -> Iterator[dict[str, object] | str]:
 
 
 def _by_query(words: str, limit: int) -> Iterator[dict[str, object] | str]:
-    query = words if _FIELD.search(words) else " AND ".join(f"all:{one}" for one in re.findall(r'"[^"]*"|[^\s"]+', words))
+    query = (
+        words if _FIELD.search(words) else " AND ".join(f"all:{one}" for one in re.findall(r'"[^"]*"|[^\s"]+', words))
+    )
     start, seen = 0, set[object]()
     while start < limit:
         size = min(PAGE, limit - start)
@@ -132,9 +135,8 @@ def _page(parameters: dict[str, str], more: int = 0) -> Feed:
             if isinstance(reason, TimeoutError | ConnectionResetError):
                 problem = "nothing in time" if isinstance(reason, TimeoutError) else "a connection that breaks off"
                 continue
-            raise ArxivError(
-                f"arXiv cannot be reached ({_one_line(reason)}); check the network, or add PDFs or a .jsonl or .bib list"
-            ) from error
+            remedy = "check the network, or add PDFs or a .jsonl or .bib list"
+            raise ArxivError(f"arXiv cannot be reached ({_one_line(reason)}); {remedy}") from error
         else:
             # arXiv now and then sends an empty page in the middle of a result.
             if feed.entries or feed.total <= more:
@@ -165,7 +167,16 @@ def _answer(url: str) -> bytes:
 class _SameHost(urllib.request.HTTPRedirectHandler):
     """Follows a redirection only on the host that was asked."""
 
-    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, D102
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """See :class:`urllib.request.HTTPRedirectHandler`."""
         old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
         if old.hostname != new.hostname or (old.scheme, new.scheme) == ("https", "http"):
             raise urllib.error.URLError("it sends on to another host")

@@ -38,17 +38,19 @@ def bib_papers(stream: IO[bytes], source: str) -> Iterator[PaperText | ReadProbl
         yield ReadProblem(source, f"line {line}", "not a BibTeX entry that can be read; mend it or take it out")
     if without:
         noun = "entry has" if without == 1 else "entries have"
-        yield ReadProblem(source, "", f"{without} {noun} no title or no abstract; export them with abstracts", remark=True)
+        yield ReadProblem(
+            source, "", f"{without} {noun} no title or no abstract; export them with abstracts", remark=True
+        )
     elif not entries and not broken:
         yield ReadProblem(source, "", "holds no BibTeX entry; give entries with title and abstract")
 
 
 def _entries(text: str) -> tuple[list[tuple[int, dict[str, str]]], list[int]]:
-    import bibtexparser
+    from bibtexparser.entrypoint import parse_string
 
     logging.getLogger("bibtexparser").setLevel(logging.CRITICAL)
     try:
-        library: Any = bibtexparser.parse_string(text)
+        library: Any = parse_string(text)
     except Exception as error:  # whatever a broken file makes the parser do
         raise NotTextError(f"not BibTeX ({type(error).__name__}); export it again") from error
     found: list[tuple[int, dict[str, str]]] = []
@@ -60,7 +62,7 @@ def _entries(text: str) -> tuple[list[tuple[int, dict[str, str]]], list[int]]:
             # A doubled key or field is no reason to leave a paper out.
             entry: dict[str, str] = {}
             for field in fields:
-                entry.setdefault(str(field.key).lower(), str(field.value).strip("{}\" \n"))
+                entry.setdefault(str(field.key).lower(), str(field.value).strip('{}" \n'))
             found.append((line, entry))
         elif block in library.failed_blocks:
             broken.append(line)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pylatexenc.latex2text import LatexNodes2Text
 
-_BIBLIOGRAPHY = re.compile(r"\\(?:bibliography\s*\{|printbibliography\b|begin\s*\{thebibliography\}|end\s*\{document\})")
+_BIBLIOGRAPHY = re.compile(
+    r"\\(?:bibliography\s*\{|printbibliography\b|begin\s*\{thebibliography\}|end\s*\{document\})"
+)
 _HEADING = re.compile(r"\\(part|chapter|section|subsection|subsubsection)\*?\s*(?:\[[^\[\]]{0,300}\])?\s*(?=\{)")
 _LEVELS = {"part": 2, "chapter": 2, "section": 2, "subsection": 3, "subsubsection": 4}
 _DROPPED = (

@@ -75,7 +75,7 @@ def record_paper(record: Mapping[str, object], source: str, place: str) -> Paper
     for key in ("title", "abstract", "text"):
         if not isinstance(record.get(key, ""), str | None):
             return ReadProblem(source, place, f"{key} is not a string; put it in quotes")
-    title, abstract, text = (clean(record.get(key) or "").strip() for key in ("title", "abstract", "text"))
+    title, abstract, text = (clean(str(record.get(key) or "")).strip() for key in ("title", "abstract", "text"))
     given = {key: listed(record.get(key)) for key in ("authors", "year", "venue")}
     given["arxiv"] = listed(record.get("arxiv") or record.get("id"))
     layout = _record_layout(" ".join(title.split()), abstract, text)

@@ -31,11 +31,14 @@ MAX_BYTES = 20_000_000
 """Largest paper; a JSON Lines file may be larger, each of its lines may not."""
 
 
-def read_papers(source: str, stdin: IO[bytes] | None = None, limit: int | None = None) -> Iterator[PaperText | ReadProblem]:
+def read_papers(
+    source: str, stdin: IO[bytes] | None = None, limit: int | None = None
+) -> Iterator[PaperText | ReadProblem]:
     """Read the papers of a file, of a folder with all its sub-folders, or of standard input.
 
     Args:
-        source: Path of a file with one of :data:`SUFFIXES` or of a folder, ``-``, ``arxiv:ID[,ID...]`` or ``arxiv:QUERY``.
+        source: Path of a file with one of :data:`SUFFIXES` or of a folder, ``-``, ``arxiv:ID[,ID...]`` or
+            ``arxiv:QUERY``.
         stdin: What ``-`` reads; the process's own input by default.
         limit: Most results of an arXiv query.
 

@@ -47,7 +47,7 @@ def main() -> None:
 def _imports() -> None:
     """Load everything that reading may need, since afterwards no file can be opened."""
     import pdfminer.converter
-    import pdfminer.pdfpage
+    import pdfminer.pdfpage  # noqa: F401
     from pdfminer.cmapdb import CMapDB
 
     for encoding in ("ascii", "latin-1", "utf-8", "utf-16", "utf-16-be", "utf-16-le", "cp1252", "mac-roman"):

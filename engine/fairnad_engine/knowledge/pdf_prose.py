@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from fairnad_engine.knowledge.pdf_lines import Line
 
@@ -61,8 +62,7 @@ def _without_edges(lines: Sequence[Line], heights: Sequence[float]) -> list[Line
     return [
         line
         for number, (line, at_edge) in enumerate(zip(lines, edge, strict=True))
-        if not at_edge
-        or not (_NUMBER.fullmatch(line.text) or len(pages[_masked(line)]) >= often or number in heads)
+        if not at_edge or not (_NUMBER.fullmatch(line.text) or len(pages[_masked(line)]) >= often or number in heads)
     ]
 
 
@@ -145,7 +145,7 @@ def _is_heading(line: Line, body: float, mostly_bold: bool) -> bool:
 def _pitch(lines: Sequence[Line]) -> float:
     gaps = Counter(
         round(before.y - line.y, 1)
-        for before, line in zip(lines, lines[1:], strict=False)
+        for before, line in pairwise(lines)
         if before.page == line.page and 0 < before.y - line.y < 4 * line.size
     )
     return gaps.most_common(1)[0][0] if gaps else 12.0

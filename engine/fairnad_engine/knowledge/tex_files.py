@@ -70,7 +70,7 @@ def archive_parts(stream: IO[bytes]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     try:
-        with gzip.open(stream) as plain, tarfile.open(fileobj=_Bounded(plain), mode="r|") as archive:  # type: ignore[call-overload]
+        with gzip.open(stream) as plain, tarfile.open(fileobj=_Bounded(plain), mode="r|") as archive:
             for number, member in enumerate(archive):
                 path = PurePosixPath(member.name)
                 if number >= _MAX_MEMBERS:
@@ -91,7 +91,7 @@ def archive_parts(stream: IO[bytes]) -> dict[str, str]:
 class _Bounded:
     """Ends a stream that unpacks to more than a paper's sources do."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: gzip.GzipFile) -> None:
         self._stream, self._left = stream, MAX_UNPACKED
 
     def read(self, size: int = -1) -> bytes:
@@ -114,7 +114,7 @@ def main_names(parts: Iterable[tuple[str, str]]) -> list[str]:
 
 def without_comments(text: str) -> str:
     """Return TeX without what stands behind ``%``; the line end belongs to the comment, as TeX has it."""
-    return _COMMENT.sub(lambda match: match[1] + ("\n" if match.group().count("\n") and match.start() == 0 else ""), text)
+    return _COMMENT.sub(r"\1", text)
 
 
 def assembled(main: str, parts: Mapping[str, str]) -> TexText:
