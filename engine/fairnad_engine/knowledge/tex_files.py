@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from fairnad_engine.knowledge.text_bytes import NotTextError, decode
 
@@ -70,7 +70,8 @@ def archive_parts(stream: IO[bytes]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     try:
-        with gzip.open(stream) as plain, tarfile.open(fileobj=_Bounded(plain), mode="r|") as archive:
+        plain: Any = _Bounded(gzip.GzipFile(fileobj=stream))
+        with tarfile.open(fileobj=plain, mode="r|") as archive:
             for number, member in enumerate(archive):
                 path = PurePosixPath(member.name)
                 if number >= _MAX_MEMBERS:

@@ -22,8 +22,33 @@ from fairnad_engine.knowledge.tex_files import (
 from fairnad_engine.knowledge.text_bytes import NotTextError, clean, decode
 
 _BESIDE = frozenset(
-    ".sty .cls .bst .bbl .aux .log .out .toc .blg .clo .eps .png .jpg .jpeg .svg .pgf .tikz .def .fd .pdf_tex .synctex "
-    ".fls .fdb_latexmk .cfg .ps".split()
+    {
+        ".sty",
+        ".cls",
+        ".bst",
+        ".bbl",
+        ".aux",
+        ".log",
+        ".out",
+        ".toc",
+        ".blg",
+        ".clo",
+        ".eps",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".svg",
+        ".pgf",
+        ".tikz",
+        ".def",
+        ".fd",
+        ".pdf_tex",
+        ".synctex",
+        ".fls",
+        ".fdb_latexmk",
+        ".cfg",
+        ".ps",
+    }
 )
 
 
