@@ -22,7 +22,7 @@ from fairnad_engine.knowledge.pdf_prose import to_markdown
 if TYPE_CHECKING:
     from pdfminer.layout import LTChar, LTContainer, LTPage
 
-MEMORY = 1536 << 20
+MEMORY = 1 << 30
 CPU_SECONDS = 60
 MAX_PAGES = 200
 MAX_GLYPHS = 3_000_000
