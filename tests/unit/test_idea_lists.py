@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 
 from fairnad_engine.knowledge.idea_files import read_ideas
-from fairnad_engine.knowledge.template import load_default
+from fairnad_engine.knowledge.template import Template
 from fairnad_tui.cli import main
 
 IDEAS = [
@@ -29,9 +28,8 @@ def written(tmp_path, form):
 
 @pytest.mark.parametrize("form", ["json", "jsonl"])
 def test_both_forms_are_filed_by_cues(tmp_path, form):
-    good, problems = read_ideas(written(tmp_path, form), load_default())
-    assert [one.sub for one in good] == ["conv.depthwise", good[1].sub, "conv.depthwise"]
-    assert "attention" in good[1].sub or "se" in good[1].sub
+    good, problems = read_ideas(written(tmp_path, form), Template.load())
+    assert [one.sub for one in good] == ["conv.depthwise", "gate.squeeze-excitation", "conv.depthwise"]
     assert good[1].instruction == "Use squeeze-and-excitation after the last convolution of a block."
     (unfiled,) = problems
     assert "2 ideas speak of no sub-category" in unfiled
@@ -39,19 +37,26 @@ def test_both_forms_are_filed_by_cues(tmp_path, form):
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl"])
-def test_they_are_imported_and_wait_for_a_decision(tmp_path, form):
-    db = str(tmp_path / "w.db")
-    done = CliRunner().invoke(main, ["ideas", "import", str(written(tmp_path, form)), "--db", db])
-    assert "3 ideas imported, 0 were there already" in done.output
-    listed = json.loads(CliRunner().invoke(main, ["ideas", "list", "--db", db, "--json"]).stdout)
-    assert {(one["status"], one["origin"]) for one in listed} == {("imported", "imported")}
-    again = CliRunner().invoke(main, ["ideas", "import", str(written(tmp_path, form)), "--db", db])
-    assert "0 ideas imported, 3 were there already" in again.output
+def test_they_are_imported_and_wait_for_a_decision(tmp_path, capsys, form):
+    def call(*arguments):
+        code = 0
+        try:
+            main([*map(str, arguments), "--db", str(tmp_path / "w.db")])
+        except SystemExit as ended:
+            code = ended.code
+        return code, capsys.readouterr().out
+
+    file = written(tmp_path, form)
+    code, out = call("ideas", "import", file)
+    assert (code, out.strip()) == (2, "3 ideas imported, 0 were there already")
+    listed = json.loads(call("ideas", "list", "--json")[1])
+    assert [(one["status"], one["origin"]) for one in listed] == [("imported", "imported")] * 3
+    assert "0 ideas imported, 3 were there already" in call("ideas", "import", file)[1]
 
 
 def test_a_broken_list_names_its_line_and_keeps_what_came_before(tmp_path):
     file = tmp_path / "ideas.json"
     file.write_text('[\n{"sub": "conv.depthwise", "instruction": "Use it."},\n7,\n{broken\n')
-    good, problems = read_ideas(file, load_default())
+    good, problems = read_ideas(file, Template.load())
     assert len(good) == 1
     assert [problem.split(": ")[0].rsplit(":", 1)[1] for problem in problems] == ["3", "4"]
