@@ -74,7 +74,8 @@ class PapersWork(FairScreen[PapersSnapshot]):
 
     async def _add(self) -> None:
         hint = (
-            "A .pdf, .md, .txt, .tex, .bib or .jsonl file, a folder, arxiv:ID or arxiv:WORDS; samples: those that ship."
+            "samples stands for the papers that ship. Otherwise a .pdf, .md, .txt, .tex, .bib or .jsonl file, "
+            "a folder, arxiv:ID, or arxiv:WORDS."
         )
         dialog = LineDialog("Add papers", self._mistyped, hint=hint, suggester=PathSuggester())
         typed = await self.app.push_screen_wait(dialog)
