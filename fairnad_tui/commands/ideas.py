@@ -127,7 +127,9 @@ def edit(idea: str, sub: str | None, name: str | None, instruction: str | None, 
 @click.option("--approve", "approve_", is_flag=True, help="Approve them; otherwise their status is `imported`.")
 @db_option
 def import_(file: Path, approve_: bool, db: Path | None) -> None:
-    """Import ideas from JSONL or CSV (columns: sub, instruction, optional name and status).
+    """Import ideas from JSON, JSONL or CSV (columns: sub, instruction, optional name).
+
+    NADER's lists of {id, paper_id, inspiration} are read too; the template's cues file each of their ideas.
 
     A line that cannot be used is named and the rest goes on; the exit code then is 2.
     """

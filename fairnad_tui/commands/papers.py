@@ -18,9 +18,14 @@ def papers() -> None:
 
 @papers.command("add")
 @click.argument("sources", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(1, 2000), metavar="N", help="Most results of an arXiv query (200).")
 @db_option
-def add(sources: tuple[str, ...], db: Path | None) -> None:
-    """Add papers from .md, .txt and .jsonl files, folders, or - for standard input; `samples` are those shipped.
+def add(sources: tuple[str, ...], limit: int | None, db: Path | None) -> None:
+    """Add papers from files, folders, arXiv, or - for standard input; `samples` are those shipped.
+
+    Files are .pdf, .md, .txt, .tex (its parts in the same folder), .tar.gz of TeX sources, .bib and .jsonl lists of
+    titles and abstracts. From arXiv: arxiv:ID[,ID...] or arxiv:QUERY ('arxiv:depthwise convolution', 'arxiv:ti:gate AND
+    cat:cs.CV'); these are abstracts.
 
     A file that cannot be read is named in one line and the rest goes on; the exit code then is 2.
     """
@@ -29,9 +34,9 @@ def add(sources: tuple[str, ...], db: Path | None) -> None:
 
     named = [str(data_folder("sample_papers")) if one == "samples" else one for one in sources]
     with open_store(db, create=True) as store:
-        reading = add_papers(store, named)
+        reading = add_papers(store, named, limit)
         total = store.papers.count()
-    for problem in reading.problems:
+    for problem in (*reading.remarks, *reading.problems):
         remark(f"fairnad-tui: {problem}")
     click.echo(f"{reading.added} papers added, {reading.known} were there already; the workspace has {total}")
     if reading.problems:

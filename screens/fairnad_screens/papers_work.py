@@ -73,7 +73,10 @@ class PapersWork(FairScreen[PapersSnapshot]):
         self.flow(self._add())
 
     async def _add(self) -> None:
-        hint = "A .md, .txt or .jsonl file, or a folder; samples stands for the papers that ship."
+        hint = (
+            "samples stands for the papers that ship. Otherwise a .pdf, .md, .txt, .tex, .bib or .jsonl file, "
+            "a folder, arxiv:ID, or arxiv:WORDS."
+        )
         dialog = LineDialog("Add papers", self._mistyped, hint=hint, suggester=PathSuggester())
         typed = await self.app.push_screen_wait(dialog)
         source = (typed or "").strip()
@@ -93,7 +96,8 @@ class PapersWork(FairScreen[PapersSnapshot]):
         known = f", {reading.known:,} were there already" if reading.known else ""
         if reading.added or not reading.problems:
             following = f" {key_of('papers.structure')} structures them." if reading.added else ""
-            self.say(f"{reading.added:,} papers added{known}.{following}")
+            told = "".join(f" {one}." for one in reading.remarks[:2])
+            self.say(f"{reading.added:,} papers added{known}.{following}{told}")
         if reading.problems:
             lines = "\n".join(str(problem) for problem in reading.problems)
             rest = "the rest was added" if reading.added else "nothing was added"
@@ -266,6 +270,8 @@ def _add_papers(store: Store, source: str) -> Any:  # noqa: ANN401
 def _expanded(source: str) -> str:
     from pathlib import Path
 
+    if source.startswith("arxiv:"):
+        return source
     try:
         return str(Path(source).expanduser())
     except RuntimeError as error:  # ~ of somebody who does not exist

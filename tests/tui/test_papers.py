@@ -252,7 +252,7 @@ class TestAdding:
     def test_completion(self, path, tmp_path):
         (tmp_path / "My papers").mkdir()
         (tmp_path / "My papers" / "b.md").write_text("")
-        (tmp_path / "My papers" / "a.pdf").write_text("")
+        (tmp_path / "My papers" / "a.doc").write_text("")
         (tmp_path / ".hidden").mkdir()
         assert complete("M") == "My papers/"
         assert complete("My papers/") == "My papers/b.md"

@@ -165,7 +165,7 @@ def test_latin_1_is_read_where_it_is_plausible(tmp_path):
         ("untitled.md", b"## Abstract\n\nText without a title.", "no title"),
         ("titleonly.md", b"# Only a title\n", "no text"),
         ("front.md", b"---\ntitle: [\n---\n\nText.", "front matter"),
-        ("paper.pdf", b"%PDF-1.7", ".pdf"),
+        ("paper.doc", b"text", ".doc"),
         ("noname", b"text", "without a suffix"),
         ("big.txt", b"a" * (MAX_BYTES + 1), "20 MB"),
         ("big.jsonl", b"a" * (MAX_BYTES + 1), "20 MB"),

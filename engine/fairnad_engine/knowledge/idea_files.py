@@ -1,20 +1,29 @@
-"""Ideas in files: JSONL and CSV in, JSONL and CSV out."""
+"""Ideas in files: JSON, JSONL and CSV in, JSONL and CSV out.
+
+NADER publishes its ideas as ``{id, paper_id, inspiration}`` without a category; such ones are filed by the template's
+cues, under the sub-category that most of their words speak for.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.knowledge.cues import compile_cues, find_cues, fold
+from fairnad_engine.knowledge.filing import filed_under, scores
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.text import csv_cell, from_csv_cell, json_text, storable
 
 MAX_INSTRUCTION = 600
+_LONGEST_INSPIRATION = 5000
+_BLANK = re.compile(r"[\s,]*")
 _LONGEST_CELL = 20_000_000
 _COLUMNS = ("id", "status", "origin", "level", "main", "sub", "name", "instruction", "quote", "paper_id", "decided_by")
 
@@ -60,26 +69,38 @@ def read_ideas(path: Path, template: Template) -> tuple[list[ImportedIdea], list
     Raises:
         InputError: The file as a whole cannot be read.
     """
-    if path.suffix not in (".jsonl", ".csv"):
-        raise InputError(f"{path}: ideas come as .jsonl or .csv; convert it first")
+    if path.suffix not in (".json", ".jsonl", ".csv"):
+        raise InputError(f"{path}: ideas come as .json, .jsonl or .csv; convert it first")
     try:
         text = path.read_text("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; name a .jsonl or .csv file") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
-    rows = _csv_rows(text, path) if path.suffix == ".csv" else _jsonl_rows(text)
+    listed = path.suffix != ".csv" and text.lstrip().startswith("[")
+    rows = _csv_rows(text, path) if path.suffix == ".csv" else _list_rows(text, path) if listed else _jsonl_rows(text)
     good: list[ImportedIdea] = []
     problems: list[str] = []
+    unfiled: list[int] = []
     for line, row in rows:
         place = f"{path}:{line}"
         if isinstance(row, str):
             problems.append(f"{place}: {row}")
             continue
         try:
+            if isinstance(row.get("inspiration"), str) and "sub" not in row:
+                sub = _sub_of(row["inspiration"], template)
+                if sub is None:
+                    unfiled.append(line)
+                    continue
+                row = {**row, "sub": sub, "instruction": row["inspiration"]}
             good.append(_idea(row, template, place))
         except InputError as error:
             problems.append(str(error))
+    if unfiled:
+        where = ", ".join(map(str, unfiled[:5])) + (", ..." if len(unfiled) > 5 else "")
+        number = "1 idea speaks" if len(unfiled) == 1 else f"{len(unfiled):,} ideas speak"
+        problems.append(f"{path}:{where}: {number} of no sub-category of the template; give each a sub")
     if not good and not problems:
         raise InputError(f"{path}: holds no idea; each line needs sub and instruction")
     return good, problems
@@ -105,6 +126,33 @@ def _idea(row: dict[str, Any], template: Template, place: str) -> ImportedIdea:
     name = row.get("name")
     short = storable(name) if isinstance(name, str) and name.strip() else " ".join(instruction.split()[:6])
     return ImportedIdea(checked_sub(template, row["sub"].strip(), place), " ".join(short.split())[:120], instruction)
+
+
+def _sub_of(inspiration: str, template: Template) -> str | None:
+    """The sub-category that an idea without one speaks for most, or None where no cue of the template is in it."""
+    folded = fold(inspiration[:_LONGEST_INSPIRATION])
+    evidence = scores(folded, 0, find_cues(folded, compile_cues(template)))
+    return filed_under(evidence)[0] if evidence else None
+
+
+def _list_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """The members of a JSON list, each with the line that it begins on."""
+    decoder = json.JSONDecoder()
+    at = text.index("[") + 1
+    line, counted = 1, 0
+    while True:
+        blank = _BLANK.match(text, at)
+        at = blank.end() if blank else at
+        line, counted = line + text.count("\n", counted, at), at
+        if text[at : at + 1] == "]":
+            return
+        try:
+            row, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError) as error:
+            reason = getattr(error, "msg", "nested too deeply")
+            yield line, f"is not valid JSON ({reason}), and the rest is not read; mend the list"
+            return
+        yield line, row if isinstance(row, dict) else 'is no JSON object; write {"sub": ..., "instruction": ...}'
 
 
 def _jsonl_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:

@@ -1,4 +1,4 @@
-"""Papers as text: Markdown, plain text and JSON Lines, from a file, a folder or standard input.
+"""Papers as text, from files of every kind that is read, folders, standard input and arXiv.
 
 A paper is known by its content alone, so that reading the same one twice, under any name, gives the same id.
 What cannot be read becomes one :class:`ReadProblem`; the rest of the batch goes on.
@@ -7,91 +7,49 @@ What cannot be read becomes one :class:`ReadProblem`; the rest of the batch goes
 from __future__ import annotations
 
 import json
-import re
 import stat
 import sys
-import unicodedata
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Iterator
 from io import BytesIO
 from itertools import chain
 from os import walk
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO
 
-from fairnad_engine.knowledge.paper_layout import Layout, Section, find_sections, lay_out
-from fairnad_engine.knowledge.paper_particulars import FrontMatterError, front_matter, listed, split_authors
+from fairnad_engine.knowledge.paper_bib import bib_papers
+from fairnad_engine.knowledge.paper_layout import Section, lay_out
+from fairnad_engine.knowledge.paper_particulars import FrontMatterError, front_matter
+from fairnad_engine.knowledge.paper_pdf import MAX_PDF_BYTES, read_pdf
+from fairnad_engine.knowledge.paper_text import PaperText, ReadProblem, paper_of, record_paper
+from fairnad_engine.knowledge.tex_papers import tex_archive_papers, tex_file_papers, tex_projects
 from fairnad_engine.knowledge.text_bytes import NotTextError, clean, decode
-from fairnad_engine.text import escape
 
 __all__ = ["PaperText", "ReadProblem", "Section", "read_papers"]
 
-SUFFIXES = (".md", ".txt", ".jsonl")
+SUFFIXES = (".md", ".txt", ".jsonl", ".pdf", ".tex", ".tar.gz", ".tgz", ".bib")
 MAX_BYTES = 20_000_000
 """Largest paper; a JSON Lines file may be larger, each of its lines may not."""
 
 
-@dataclass(frozen=True)
-class PaperText:
-    """One paper.
-
-    Attributes:
-        id: First 16 hexadecimal digits of the SHA-256 of title and text, whatever their white space.
-        title: Title.
-        authors: Names, as written.
-        year: Year of publication, if known.
-        venue: Conference or journal, or an empty string.
-        arxiv: arXiv identifier without version, or an empty string.
-        abstract: Abstract, or the first paragraph where none is marked.
-        text: Abstract and body; spans of quotes count in it.
-        source: Where it was read: a path, ``path:line``, or ``-``.
-        sections: Spans of the sections in ``text``.
-    """
-
-    id: str
-    title: str
-    authors: tuple[str, ...]
-    year: int | None
-    venue: str
-    arxiv: str
-    abstract: str
-    text: str
-    source: str
-    sections: tuple[Section, ...]
-
-
-@dataclass(frozen=True)
-class ReadProblem:
-    """Something that could not be read.
-
-    Attributes:
-        source: The file, folder or ``-``.
-        place: Where in it, for example ``line 3``, or an empty string.
-        message: What is wrong and what to do, in one line.
-    """
-
-    source: str
-    place: str
-    message: str
-
-    def __str__(self) -> str:
-        """Return the line that a user sees."""
-        return f"{self.source}{', ' if self.place else ''}{self.place}: {self.message}"
-
-
-def read_papers(source: str, stdin: IO[bytes] | None = None) -> Iterator[PaperText | ReadProblem]:
+def read_papers(
+    source: str, stdin: IO[bytes] | None = None, limit: int | None = None
+) -> Iterator[PaperText | ReadProblem]:
     """Read the papers of a file, of a folder with all its sub-folders, or of standard input.
 
     Args:
-        source: Path of a ``.md``, ``.txt`` or ``.jsonl`` file or of a folder, or ``-``.
+        source: Path of a file with one of :data:`SUFFIXES` or of a folder, ``-``, ``arxiv:ID[,ID...]`` or
+            ``arxiv:QUERY``.
         stdin: What ``-`` reads; the process's own input by default.
+        limit: Most results of an arXiv query.
 
     Yields:
         Papers, and problems in their place; a folder's files by path, a file's lines by number.
     """
     if source == "-":
         yield from _read_stream(stdin or sys.stdin.buffer)
+        return
+    if source.startswith("arxiv:"):
+        yield from _read_arxiv(source, limit)
         return
     path = Path(source)
     try:
@@ -115,13 +73,21 @@ def _read_folder(folder: Path) -> Iterator[PaperText | ReadProblem]:
     yield from problems
     if not files and not problems:
         yield ReadProblem(str(folder), "", f"holds no file; put {', '.join(SUFFIXES)} files there")
+    projects = tex_projects(files)
     for path in sorted(files):
-        yield from _read_file(path)
+        if not projects.owns(path):
+            yield from _read_file(path)
+
+
+def suffix_of(name: str) -> str:
+    """Return a file name's suffix in lower case, ``.tar.gz`` as one."""
+    lower = name.lower()
+    return ".tar.gz" if lower.endswith(".tar.gz") else PurePath(lower).suffix
 
 
 def _read_file(path: Path) -> Iterator[PaperText | ReadProblem]:
     source = str(path)
-    suffix = path.suffix.lower()
+    suffix = suffix_of(path.name)
     if suffix not in SUFFIXES:
         kind = f"files of type {suffix}" if suffix else "files without a suffix"
         yield ReadProblem(source, "", f"{kind} are not read; give {', '.join(SUFFIXES)}")
@@ -132,9 +98,16 @@ def _read_file(path: Path) -> Iterator[PaperText | ReadProblem]:
             yield ReadProblem(source, "", "not a regular file; give a file or `-` for standard input")
             return
         with path.open("rb") as stream:
-            yield from _read_lines(stream, source) if suffix == ".jsonl" else _read_text(stream, source)
+            if suffix == ".jsonl":
+                yield from _read_lines(stream, source)
+            elif suffix == ".tex":
+                yield from tex_file_papers(path, source)
+            else:
+                yield from _READERS.get(suffix, _read_text)(stream, source)
     except OSError as error:
         yield ReadProblem(source, "", _system_message(error))
+    except NotTextError as error:
+        yield ReadProblem(source, "", str(error))
 
 
 def _read_stream(stream: IO[bytes]) -> Iterator[PaperText | ReadProblem]:
@@ -169,7 +142,7 @@ def _read_text(stream: IO[bytes], source: str) -> Iterator[PaperText | ReadProbl
         yield ReadProblem(source, f"line {error.line}", str(error))
         return
     layout = lay_out(body, title=given.get("title", ""))
-    yield _paper(layout, {**layout.particulars, **given}, source, f"line {skipped + 1}")
+    yield paper_of(layout, {**layout.particulars, **given}, source, f"line {skipped + 1}")
 
 
 def _read_lines(stream: IO[bytes], source: str, head: bytes = b"") -> Iterator[PaperText | ReadProblem]:
@@ -210,49 +183,41 @@ def _read_record(line: bytes, source: str, place: str) -> PaperText | ReadProble
         return ReadProblem(source, place, f"not JSON ({reason}); give one JSON object a line")
     if not isinstance(record, dict):
         return ReadProblem(source, place, "not a JSON object; give one with title and abstract")
-    for key in ("title", "abstract", "text"):
-        if not isinstance(record.get(key, ""), str | None):
-            return ReadProblem(source, place, f"{key} is not a string; put it in quotes")
-    title, abstract, text = (clean(record.get(key) or "").strip() for key in ("title", "abstract", "text"))
-    given = {key: listed(record.get(key)) for key in ("authors", "year", "venue")}
-    given["arxiv"] = listed(record.get("arxiv") or record.get("id"))
-    layout = _record_layout(" ".join(title.split()), abstract, text)
-    return _paper(layout, given, f"{source}:{place.removeprefix('line ')}", place, source)
+    return record_paper(record, source, place)
 
 
-def _record_layout(title: str, abstract: str, text: str) -> Layout:
-    if not text or " ".join(abstract.split()) in " ".join(text.split()):
-        body = lay_out(text or abstract, title=title)
-        return Layout(title, {}, " ".join(abstract.split()) or body.abstract, body.text, body.sections)
-    offset = len(abstract) + 2
-    rest = (Section(s.title, s.start + offset, s.end + offset) for s in find_sections(text))
-    sections = (Section("Abstract", 0, len(abstract)), *rest)
-    return Layout(title, {}, " ".join(abstract.split()), f"{abstract}\n\n{text}", sections)
+def _read_pdf(stream: IO[bytes], source: str) -> Iterator[PaperText | ReadProblem]:
+    data = stream.read(MAX_PDF_BYTES + 1)
+    if len(data) > MAX_PDF_BYTES:
+        raise NotTextError(f"larger than {MAX_PDF_BYTES // 1_000_000} MB; take its pictures out")
+    found = read_pdf(data)
+    layout = lay_out(clean(found.text))
+    stamped = {"arxiv": found.arxiv, "year": found.year}
+    paper = paper_of(layout, {**stamped, **layout.particulars}, source, "", source)
+    if isinstance(paper, ReadProblem) and not layout.title:
+        paper = ReadProblem(source, "", "no title stands out on its first page; give its text as .md with a title")
+    yield paper
 
 
-def _paper(
-    layout: Layout, given: Mapping[str, str], source: str, place: str, file: str | None = None
-) -> PaperText | ReadProblem:
-    title = " ".join(layout.title.split())
-    if not title:
-        return ReadProblem(file or source, place, "no title; begin with a line `# Title` or give the key title")
-    if not layout.text.strip():
-        return ReadProblem(file or source, place, "a title but no text; add an abstract or a body")
-    content = " ".join(unicodedata.normalize("NFC", f"{title}\n{layout.text}").split())
-    year = re.search(r"(?<!\d)(?:19|20)\d\d(?!\d)", given.get("year", ""))
-    arxiv = re.search(r"\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7}", given.get("arxiv", ""))
-    return PaperText(
-        id=sha256(content.encode("utf-8")).hexdigest()[:16],
-        title=title,
-        authors=split_authors(given.get("authors", "")),
-        year=int(year[0]) if year else None,
-        venue=" ".join(given.get("venue", "").split()),
-        arxiv=arxiv[0] if arxiv else "",
-        abstract=layout.abstract,
-        text=layout.text,
-        source=escape(source),  # a file's name need not be UTF-8
-        sections=layout.sections,
-    )
+def _read_arxiv(source: str, limit: int | None) -> Iterator[PaperText | ReadProblem]:
+    from fairnad_engine.knowledge.arxiv import LIMIT, ArxivError, arxiv_records
+
+    try:
+        for record in arxiv_records(source.removeprefix("arxiv:"), limit or LIMIT):
+            if isinstance(record, str):
+                yield ReadProblem(source[:200], "", record, remark=True)
+            else:
+                yield record_paper(record, f"arxiv:{record['arxiv']}", "")
+    except ArxivError as error:
+        yield ReadProblem(source[:200], "", str(error))
+
+
+_READERS = {
+    ".pdf": _read_pdf,
+    ".tar.gz": tex_archive_papers,
+    ".tgz": tex_archive_papers,
+    ".bib": bib_papers,
+}
 
 
 def _system_message(error: OSError | ValueError) -> str:

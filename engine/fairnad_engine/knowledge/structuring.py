@@ -27,26 +27,28 @@ _log = logging.getLogger("fairnad.structuring")
 
 @dataclass(frozen=True)
 class Reading:
-    """What became of paper sources: how many papers are new, how many were there, and what could not be read."""
+    """What became of paper sources: how many papers are new, how many were there, what failed, and remarks."""
 
     added: int
     known: int
     problems: tuple[ReadProblem, ...]
+    remarks: tuple[ReadProblem, ...] = ()
 
 
-def add_papers(store: Store, sources: Iterable[str]) -> Reading:
+def add_papers(store: Store, sources: Iterable[str], limit: int | None = None) -> Reading:
     """Read sources into the workspace; a broken file is a problem of its own and the rest goes on."""
     added = known = 0
     problems: list[ReadProblem] = []
+    remarks: list[ReadProblem] = []
     for source in sources:
-        for item in read_papers(source):
+        for item in read_papers(source, limit=limit):
             if isinstance(item, ReadProblem):
-                problems.append(item)
+                (remarks if item.remark else problems).append(item)
             elif store.papers.add(item):
                 added += 1
             else:
                 known += 1
-    return Reading(added, known, tuple(problems))
+    return Reading(added, known, tuple(problems), tuple(remarks))
 
 
 @dataclass

@@ -46,7 +46,7 @@ def complete(typed: str, suffixes: Collection[str] = SUFFIXES, named: str = SAMP
         for entry in sorted(found):
             if entry.is_dir():
                 return f"{folder}{separator}{entry.name}/"
-            if entry.suffix.lower() in suffixes:
+            if entry.name.lower().endswith(tuple(suffixes)):
                 return f"{folder}{separator}{entry.name}"
     except (OSError, RuntimeError, ValueError):
         return None
