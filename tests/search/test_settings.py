@@ -32,6 +32,7 @@ LATER = {
     "search.refill": True,
     "search.stage3_counts": "last",
     "search.proposals": "sequential",
+    "search.scale_up": 0.5,
     "search.structural_quota": 0.5,
     "search.near_duplicates": "strict",
     "budget.hours": 2.0,
@@ -99,6 +100,20 @@ def test_the_rows_add_one_part_after_the_other():
 def test_what_is_given_beside_a_method_wins(method):
     config = parse_config({"search": {"method": method, "stages": [3, 2, 1], "fairness": "sub"}}, "test")
     assert (config.search.stages, config.search.fairness) == ((3, 2, 1), "sub")
+
+
+def test_a_share_of_the_parents_with_slack_is_scaled_up_and_nothing_else_changes(tmp_path):
+    plans = {}
+    for share in (1.0, 0.5, 0.0):
+        config = {"stages": (4, 12, 0), "scale_up": share}
+        with workspace(tmp_path / str(share), config, {"trained": 16}) as store:
+            play(store)
+            plans[share] = store.runs.slots(RUN, 1)
+    kinds = {share: [one.kind for one in slots if one.stage == 2] for share, slots in plans.items()}
+    assert set(kinds[1.0]) == {"scale-up"} and set(kinds[0.0]) == {"hyper-parameter"}
+    assert set(kinds[0.5]) == {"scale-up", "hyper-parameter"}
+    drawn = [[(one.slot, one.parent_id, one.ideas) for one in slots] for slots in plans.values()]
+    assert drawn[0] == drawn[1] == drawn[2]
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -60,6 +60,8 @@ class SearchSection(Section):
             equal networks of paired runs come to equal scores and are trained once in a workspace.
         control: When the seed at the budget's edge is trained, which every report sets beside the front: with
             ``finish``, at the end of the ``search``, or never (``off``). It changes nothing of the outcome.
+        scale_up: Probability with which a Stage II parent with slack under the budgets is scaled up; otherwise one of
+            its hyper-parameters is changed, as where there is no slack.
         structural_quota: Share of a generation's Stage I and III models that must be structural edits.
         near_duplicates: ``strict`` refuses programs that differ from one of the run by next to nothing, before any
             training (:mod:`fairnad_engine.search.sketch`).
@@ -79,6 +81,7 @@ class SearchSection(Section):
     proposals: Literal["snapshot", "sequential", "lookahead"] = "snapshot"
     seeds_by: Literal["place", "structure"] = "place"
     control: Literal["finish", "search", "off"] = "finish"
+    scale_up: float = Field(default=1.0, ge=0, le=1)
     structural_quota: float = Field(default=0.0, ge=0, le=1)
     near_duplicates: Literal["off", "strict"] = "off"
 
@@ -117,7 +120,7 @@ class SearchSection(Section):
         """
         dumped = self.model_dump(mode="json", exclude={"control"})
         sampling = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals")
-        later = (*sampling, "method", "seeds_by", "structural_quota", "near_duplicates")
+        later = (*sampling, "method", "seeds_by", "scale_up", "structural_quota", "near_duplicates")
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
         if self.method not in BASELINES:
             unset.add("method")

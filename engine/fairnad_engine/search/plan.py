@@ -87,7 +87,7 @@ def plan_slots(
             {
                 "slot": place.slot,
                 "stage": place.stage,
-                "kind": (place.kind or _pareto_purpose(parent, config)).value,
+                "kind": (place.kind or _pareto_purpose(parent, config, [run_seed, number, place.slot])).value,
                 "main": turn.main if turn else None,
                 "sub": turn.sub if turn else None,
                 "ideas": list(turn.ideas) if turn else [],
@@ -117,10 +117,13 @@ def approved_ideas(
     return [FairIdea(id=one, level=levels[sub], main=main, sub=sub) for one, main, sub in found if sub in levels]
 
 
-def _pareto_purpose(parent: CandidateRow, config: RunConfig) -> Purpose:
-    budget = config.budget
+def _pareto_purpose(parent: CandidateRow, config: RunConfig, place: Sequence[int]) -> Purpose:
+    """Scale up where there is slack and the draw of this place (run seed, generation, slot) says so."""
+    budget, share = config.budget, config.search.scale_up
     slack = parent.params < _SLACK * budget.max_params and parent.macs < _SLACK * budget.max_macs
-    return Purpose.SCALE_UP if slack else Purpose.HYPERPARAMETER
+    run_seed, number, slot = place
+    drawn = share == 1 or generator(entropy(run_seed, number, 2, slot, "scale-up")).random() < share
+    return Purpose.SCALE_UP if slack and drawn else Purpose.HYPERPARAMETER
 
 
 def _pick(pool: Sequence[CandidateRow], rng: np.random.Generator) -> CandidateRow:
