@@ -11,6 +11,9 @@ Where a candidate's time goes (seconds of one core, the seed backbone of 30,000 
 the jail (build, trace, export, truth checks), 0.02 to design it, 0.7 (digits) or 1.9 (Fashion-MNIST) to train it. The
 training runs beside the next verification, so that the jail decides how long a run takes.
 
+``FAIRNAD_BENCH_PLAN=search-attempts`` carries out ``data/search-attempts.json`` instead, on seeds of its own, and
+writes no docs: what is tried where a target is missed.
+
 ``python -m bench.search`` runs what is missing and says how many hours that takes; ``--table`` only compares what is
 there. Both write the section "Search" of ``docs/benchmarks.md``; exit 1 where a target is missed.
 """
@@ -38,6 +41,8 @@ from fairnad_engine.training.datasets import dataset_state, load_split
 
 DATA = Path(__file__).parent / "data"
 WORK = Path(os.environ.get("FAIRNAD_BENCH_FOLDER", ".bench-search"))
+_MAIN_PLAN = "search-plan"
+PLAN = os.environ.get("FAIRNAD_BENCH_PLAN", _MAIN_PLAN)  # search-attempts: what was tried where targets are missed
 _GET_FASHION = (
     "apt-get download dataset-fashion-mnist, unpack it with dpkg -x, put its four files into "
     "DATA/FashionMNIST/raw and name DATA in FAIRNAD_DATA"
@@ -56,7 +61,12 @@ class Subject:
     @property
     def rows(self) -> Path:
         """Where its finished runs are kept."""
-        return DATA / f"search-{self.name}.jsonl"
+        return DATA / f"{PLAN.removesuffix('-plan')}-{self.name}.jsonl"
+
+    @property
+    def workspace(self) -> Path:
+        """Where its runs are carried out."""
+        return (WORK if PLAN == _MAIN_PLAN else WORK / PLAN) / self.name / "study.db"
 
     def records(self) -> list[RunRecord]:
         """Its finished runs."""
@@ -67,7 +77,7 @@ class Subject:
 
 def plan() -> dict[str, Any]:
     """The committed plan."""
-    document: dict[str, Any] = json.loads((DATA / "search-plan.json").read_text("utf-8"))
+    document: dict[str, Any] = json.loads((DATA / f"{PLAN}.json").read_text("utf-8"))
     return document
 
 
@@ -102,7 +112,8 @@ def study_of(subject: Subject) -> StudyConfig:
         "machine": {"workers": 1, "devices": ["cpu"]},
     }
     document = {"name": subject.name, "methods": list(subject.methods), "seeds": chosen["seeds"], "run": run}
-    return parse_study(document, "search-plan.json", WORK)
+    document["variants"] = subject.settings.get("variants", {})
+    return parse_study(document, f"{PLAN}.json", WORK)
 
 
 def _images(folder: Path, each: int) -> Path:
@@ -162,7 +173,7 @@ def engine_digest() -> str:
 
 def _run(study: StudyConfig, subject: Subject, method: str, seed: int) -> RunRecord:
     """One run, from where an earlier call left it; its workspace holds all runs of the data set."""
-    with Store(WORK / subject.name / "study.db") as store:
+    with Store(subject.workspace) as store:
         papers = papers_job(store, study.cell(method, seed))
         if papers is not None:
             start_and_wait(store, papers)
@@ -187,7 +198,8 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
     text, met = section("search_table")
     print(text)
-    OUTPUT.write_text(replace_section(OUTPUT.read_text("utf-8"), text), "utf-8")
+    if PLAN == _MAIN_PLAN:
+        OUTPUT.write_text(replace_section(OUTPUT.read_text("utf-8"), text), "utf-8")
     return 0 if met else 1
 
 
