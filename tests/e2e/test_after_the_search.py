@@ -48,10 +48,10 @@ def test_a_search_goes_on_in_every_way(fairnad, tmp_path):
     done = fairnad("finish", "run-1", "--top", "1", "--fill", "--nader-column")
     assert done.code == 0, done.err
     assert "chosen by test" in done.out and "do not compare with this run" in done.out
-    tests = tests_of(tmp_path / "fairnad.db")
+    tests = scores_on_test(tmp_path / "fairnad.db")
     assert len({one.seed for one in tests}) == 3 and all(0 <= one.test_accuracy <= 100 for one in tests)
     assert fairnad("finish", "run-1", "--top", "1", "--fill", "--nader-column").code == 0
-    assert tests_of(tmp_path / "fairnad.db") == tests  # touched once
+    assert scores_on_test(tmp_path / "fairnad.db") == tests  # touched once
     said = fairnad("run", "--fork", "run-1", "--generation", "1", "--trained", "5", "--seed", "4")
     assert said.code == 0, said.err
     fork = json.loads(fairnad("report", "run-3", "--json").out)
@@ -70,7 +70,7 @@ def test_a_search_goes_on_in_every_way(fairnad, tmp_path):
     assert [one[1] for one in told["maps"]] == told["channels"] and told["maps"][0][2] == 64
 
 
-def tests_of(db):
+def scores_on_test(db):
     with Store(db) as store:
         return store.tests.of_run("run-1")
 
