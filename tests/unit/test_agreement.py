@@ -304,6 +304,8 @@ def test_baked_randomness_is_refused(line, kind):
         "x = x * torch.bernoulli(torch.full_like(x, 0.5))",
         "x = x + torch.tensor([0.25])",
         "x = x[torch.randperm(x.shape[0])]",
+        "x = x + F.dropout(x, 0.5, self.training).data",
+        "x = x + self.norm.running_mean.data.mean()",
     ],
 )
 def test_what_torch_draws_in_each_pass_is_the_same_computation(line):

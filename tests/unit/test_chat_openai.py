@@ -1,6 +1,8 @@
 """A server that speaks OpenAI's protocol: what is asked, what guards a reply, and how it fails."""
 
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from llm_server.openai_protocol import OpenAIProtocol, refuses, says, serving
@@ -67,6 +69,31 @@ def test_a_field_that_only_some_servers_know_is_left_out_once_refused(server, mo
     server.behaviours = [refuses(400, "Unknown field: chat_template_kwargs")]
     assert ask(model).parsed and ask(model).parsed
     assert ["chat_template_kwargs" in one for one in server.requests] == [True, False, False]
+
+
+def test_several_threads_find_out_about_that_field_at_once(server, model):
+    barrier = threading.Barrier(4, timeout=10)
+
+    def together(request):
+        if "chat_template_kwargs" not in request:
+            return says(GOOD)(request)
+        barrier.wait()  # all have asked before one is answered
+        return refuses(400, "Unknown field: chat_template_kwargs")(request)
+
+    server.answer = together
+    with ThreadPoolExecutor(4) as threads:
+        replies = list(threads.map(lambda n: ask(model, f"word {n}"), range(4)))
+    assert all(one.parsed for one in replies)
+
+
+def test_a_callers_own_error_is_no_lost_answer(server, model, pauses):
+    def fail(_piece):
+        raise ValueError("mine")
+
+    model._on_token = fail
+    with pytest.raises(ValueError, match="mine"):
+        ask(model)
+    assert pauses == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import random
 import re
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -180,3 +181,18 @@ def test_a_prompt_cut_short_is_accounted_and_never_kept(open_store):
     later = Chat()
     run(store, later, job)
     assert len(later.asked) > 3
+
+
+def test_answers_to_a_part_of_a_prompt_are_accounted_once(open_store):
+    class Twice(Chat):
+        """The server reads a part of each prompt first, then all of it."""
+
+        def chat(self, system, user, schema, purpose, **settings):
+            reply = super().chat(system, user, schema, purpose, **settings)
+            return replace(reply, discarded=(replace(reply, text="", prompt_tokens=7),))
+
+    store, chat = open_store(), Twice()
+    run(store, chat)
+    totals = store.calls.totals()
+    assert sum(one.calls for one in totals) == 2 * len(chat.asked)
+    assert sum(one.prompt_tokens for one in totals) == 107 * len(chat.asked)

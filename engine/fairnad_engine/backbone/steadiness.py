@@ -30,7 +30,8 @@ class _Log(TorchDispatchMode):
     def __init__(self, known: Iterable[torch.Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.lines: list[str] = []
-        self._known = {id(tensor): tensor for tensor in known}  # held, so that no id is given again
+        # By storage, which views and ``.data`` share; held, so that no address is given again.
+        self._known = {_address(tensor): tensor for tensor in known}
 
     def __torch_dispatch__(
         self,
@@ -44,15 +45,19 @@ class _Log(TorchDispatchMode):
         result = func(*args, **kwargs)
         for one in tree_flatten(result)[0]:
             if isinstance(one, torch.Tensor):
-                self._known[id(one)] = one
+                self._known[_address(one)] = one
         self.lines.append(f"{func} {given}")
         return result
 
     def _note(self, value: object) -> str:
         if isinstance(value, torch.Tensor):
             shape = f"{value.dtype} {tuple(value.shape)}"
-            return shape if id(value) in self._known else f"{shape} {_values(value)}"
+            return shape if _address(value) in self._known else f"{shape} {_values(value)}"
         return repr(value) if isinstance(value, _PLAIN) else type(value).__name__
+
+
+def _address(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _values(tensor: torch.Tensor) -> str:

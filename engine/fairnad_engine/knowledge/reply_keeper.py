@@ -41,7 +41,7 @@ class ReplyKeeper:
         step = _step.get() or self._job_id
 
         def store() -> None:
-            # One request is asked once in a job, unless its reply was no answer; both then stand in the accounts.
+            # A request is asked once in a job, so its hash tells a step's calls apart.
             key = f"{step}/{calls[-1].request[:24]}"
             self._store.calls.record(key, calls, job_id=self._job_id, run_id=None)
 

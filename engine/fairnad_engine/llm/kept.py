@@ -106,7 +106,7 @@ class KeptChat:
         )
         reply = replace(reply, request=request)
         self._keeper.keep(accounted(reply, purpose, self.name))
-        return reply
+        return replace(reply, discarded=())  # they stand in the accounts by now
 
 
 def not_kept(calls: tuple[ModelCall, ...]) -> tuple[ModelCall, ...]:

@@ -12,7 +12,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -185,20 +185,26 @@ class OpenAIModel:
             # A model that thinks aloud first writes its thoughts into the reply, or past the schema.
             more = {"chat_template_kwargs": {"enable_thinking": False}} if self._says_not_to_think else {}
             try:
-                return self._stream({**request, **more})
+                return self._collect(self._parts({**request, **more}), request["max_tokens"])
             except _UnknownFieldError:
                 self._says_not_to_think = False
 
-    def _stream(self, request: dict[str, Any]) -> _Answer:
+    def _parts(self, request: dict[str, Any]) -> Generator[tuple[str, str, dict[str, Any] | None]]:
+        """Yield piece, reason to end and account of tokens; whatever goes wrong is a loss or a verdict."""
         import httpx
 
         try:
             with self._connected().stream("POST", f"{self._url}/chat/completions", json=request) as answer:
                 if answer.status_code >= 400:
                     answer.read()
-                    raise self._refused(answer.status_code, answer.text)
-                return self._collect(answer, request["max_tokens"])
-        except httpx.ConnectError as error:
+                    raise self._refused(answer.status_code, answer.text, "chat_template_kwargs" in request)
+                for part in _events(answer):
+                    if "error" in part:
+                        raise self._lost(str(part["error"]))
+                    choice: dict[str, Any] = next(iter(part.get("choices", ())), {})
+                    piece = choice.get("delta", {}).get("content") or ""
+                    yield piece, choice.get("finish_reason") or "", part.get("usage")
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise LostAnswerError(ModelUnavailableError(f"nothing answers at {self._url}; start the server")) from error
         except httpx.TimeoutException as error:
             raise self._lost(f"silent for {self._timeouts.silence:g} s") from error
@@ -207,22 +213,18 @@ class OpenAIModel:
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise self._lost("an answer is not of the protocol's form") from error
 
-    def _collect(self, answer: httpx.Response, max_tokens: int) -> _Answer:
+    def _collect(self, parts: Generator[tuple[str, str, dict[str, Any] | None]], max_tokens: int) -> _Answer:
         pieces: list[str] = []
         length, reason, usage = 0, "", None
         longest = LONGEST_TOKEN * max(max_tokens, 64)
-        for part in _events(answer):
-            if "error" in part:
-                raise self._lost(str(part["error"]))
-            usage = part.get("usage") or usage
-            for choice in part.get("choices", ()):
-                piece = choice.get("delta", {}).get("content") or ""
-                pieces.append(piece[: max(0, longest - length)])
-                length += len(piece)
-                reason = choice.get("finish_reason") or reason
-                if piece and self._on_token:
-                    self._on_token(piece)
+        for piece, ended, account in parts:
+            pieces.append(piece[: max(0, longest - length)])
+            length += len(piece)
+            reason, usage = ended or reason, account or usage
+            if piece and self._on_token:
+                self._on_token(piece)
             if length > longest:
+                parts.close()
                 return _Answer("".join(pieces), None, max_tokens, finished=False)
         if not reason:
             raise self._lost("an answer ended before it was complete")
@@ -230,9 +232,9 @@ class OpenAIModel:
         written = int(usage["completion_tokens"]) if usage else 0
         return _Answer("".join(pieces), read, written, finished=reason != "length")
 
-    def _refused(self, status: int, text: str) -> Exception:
+    def _refused(self, status: int, text: str, said_not_to_think: bool) -> Exception:
         told = " ".join(text.split())[:200]
-        if status == 400 and "chat_template_kwargs" in text and self._says_not_to_think:
+        if status == 400 and "chat_template_kwargs" in text and said_not_to_think:
             return _UnknownFieldError()
         if status == 400 and "context" in text:
             return TruncatedPromptError(told)
