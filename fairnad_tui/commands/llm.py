@@ -142,13 +142,15 @@ def _ollama(model: str) -> LlmSpec:
     """What names a model on a server.
 
     Raises:
-        InputError: It is of another form, or built in.
+        InputError: It is of another form, built in, or not served by Ollama.
     """
     from fairnad_engine.llm.models import parse_llm
 
     spec = parse_llm(model)
-    if spec.kind != "ollama":
+    if spec.kind == "rules":
         raise InputError(f"{model} is built in: it is always there, needs no server and writes no tokens")
+    if spec.kind != "ollama":
+        raise InputError(f"{model}: only Ollama is asked this; try the model with: fairnad-tui doctor --llm {model}")
     return spec
 
 

@@ -121,7 +121,8 @@ def model_state(llm: str | None) -> str:
         return f"{spec.name}, {'its server listens' if len(urls) == 1 else f'all {len(urls)} servers listen'}"
     if len(silent) < len(urls):
         return f"{spec.name}, {len(urls) - len(silent)} of {len(urls)} servers listen, not {silent[0]}"
-    remedy = "start it with: ollama serve" if is_local(silent[0]) else f"nothing answers at {silent[0]}"
+    starts = spec.kind == "ollama" and is_local(silent[0])
+    remedy = "start it with: ollama serve" if starts else f"nothing answers at {silent[0]}"
     return f"{spec.name}: {remedy}"
 
 

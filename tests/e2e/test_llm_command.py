@@ -34,6 +34,7 @@ def test_a_probe_says_what_a_model_can_do(fairnad, server, tmp_path):
     told = fairnad("llm", "probe", f"ollama:tiny:1b@{server.url}", XDG_CACHE_HOME=str(tmp_path))
     assert "schema\tyes" in told.out and "older than" in told.err
     assert "built in" in fairnad("llm", "probe", "rules").one_line()
+    assert "doctor --llm openai:" in fairnad("llm", "pull", "openai:http://127.0.0.1:9#m").one_line()
 
 
 def test_calls_are_summed_by_purpose(fairnad, tmp_path):

@@ -174,6 +174,8 @@ class TestHome:
             ("ollama:tiny:1b", True, "ollama:tiny:1b, its server listens"),
             ("ollama:tiny:1b", False, "ollama:tiny:1b: start it with: ollama serve"),
             ("ollama:tiny:1b@http://gpu-box:1", False, "nothing answers at http://gpu-box:1"),
+            ("openai:http://127.0.0.1:9#m", False, "openai:m: nothing answers at http://127.0.0.1:9/v1"),
+            ("ollama:m@a,b", True, "ollama:m, all 2 servers listen"),
         ],
     )
     async def test_the_state_of_the_model(self, path, monkeypatch, llm, there, says):
