@@ -8,25 +8,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
 
 from fairnad_engine.knowledge.cues import compile_cues, find_cues, fold
 from fairnad_engine.knowledge.design_sentences import hints, instruct, is_design, trimmed
 from fairnad_engine.knowledge.filing import filed_under, scores
-from fairnad_engine.knowledge.paper_layout import section_name
+from fairnad_engine.knowledge.paper_voice import own_passages
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.rules_screening import screen
-from fairnad_engine.knowledge.sentences import sentence_spans
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.protocol import Extraction, IdeaDraft, Screening
 
 SAME_IDEA = 0.8
 """Share of common words from which two sentences under one sub-category count as one idea."""
 
-_SKIPPED_SECTION = re.compile(
-    r"references?|bibliography|works cited|acknowledge?ments?|funding|author contributions|ethics statement|"
-    r"further reading|sources?|citations?"
-)
 _MAX_NAME = 80
 _MAX_SENTENCE = 1500  # A longer one is a table or formula without line ends.
 
@@ -45,13 +39,20 @@ class RulesReader:
         return Screening(relevant, reason)
 
     def extract(self, paper: PaperText, template: Template) -> Extraction:
-        """Return the paper's design sentences as ideas, in its order, each under one or two sub-categories."""
+        """Return the paper's design sentences as ideas, in its order, each under one or two sub-categories.
+
+        What a section only tells once more (experiments, then abstract and conclusion) is left out where a section
+        before it in that order has an idea under the sub-category.
+        """
         folded = fold(paper.text)
         hits = find_cues(folded, compile_cues(template))
         starts = [hit.start for hit in hits]
         ideas: list[IdeaDraft] = []
-        seen: dict[str, list[frozenset[str]]] = {}
-        for start, end in _body_sentences(paper):
+        seen: dict[str, list[tuple[int, frozenset[str]]]] = {}
+        for passage in sorted(own_passages(paper), key=lambda one: (one.rank, one.start)):
+            start, end = passage.start, passage.end
+            if end - start > _MAX_SENTENCE:
+                continue
             inside = [hit for hit in hits[bisect_left(starts, start) : bisect_left(starts, end)] if hit.end <= end]
             quote = paper.text[start:end]
             flat = " ".join(quote.split())
@@ -60,20 +61,14 @@ class RulesReader:
                 continue
             words = frozenset(word for word in re.findall(r"\w+", folded[start:end]) if _tells(word))
             for sub_id in filed_under(evidence):
-                if any(_overlap(words, other) >= SAME_IDEA for other in seen.setdefault(sub_id, [])):
+                known = seen.setdefault(sub_id, [])
+                if any(rank < passage.rank or _overlap(words, other) >= SAME_IDEA for rank, other in known):
                     continue
-                seen[sub_id].append(words)
+                known.append((passage.rank, words))
                 sub = template.sub(sub_id)
                 instruction = instruct(flat, sub.action)
                 ideas.append(IdeaDraft(sub.main, sub.id, _short_name(flat, sub.name), instruction, quote, (start, end)))
-        return Extraction(tuple(ideas))
-
-
-def _body_sentences(paper: PaperText) -> Iterator[tuple[int, int]]:
-    for section in paper.sections:
-        if not _SKIPPED_SECTION.fullmatch(section_name(section.title)):
-            spans = sentence_spans(paper.text, section.start, section.end)
-            yield from ((start, end) for start, end in spans if end - start <= _MAX_SENTENCE)
+        return Extraction(tuple(sorted(ideas, key=lambda idea: idea.span or (0, 0))))
 
 
 def _tells(word: str) -> bool:
