@@ -90,7 +90,7 @@ _ASIDE = re.compile(
     r"\b(?:future work|in this section|we thank|code is available|source code|for reference|"
     r"(?:we|they|the authors) (?:ask|state|study|analyse|analyze|compare|report|observe|investigate|review)|"
     r"the (?:study|paper) (?:shows|asks|studies|reports))\b|\?\s*$|"
-    r"^(?:avoid|do not|don't|never)\b(?!.*\b(?:instead|rather|and)\b)",
+    r"^let\s\w+\s|^(?:avoid|do not|don't|never)\b(?!.*\b(?:instead|rather|and)\b)",
     re.IGNORECASE,
 )
 _LEADING = re.compile(

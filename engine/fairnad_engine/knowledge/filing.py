@@ -9,14 +9,17 @@ from fairnad_engine.knowledge.cues import Cue, Hit
 
 SECOND_SHARE = 0.5
 """A sentence is filed under a second sub-category when that scores at least this share of the first..."""
-SECOND_WEIGHT = 1.3
-"""...and at least this much on its own: one short word is not enough."""
+SECOND_WEIGHT = 2.0
+"""...and at least this much on its own: one phrase of two short words is not enough."""
+LEAST_WEIGHT = 0.8
+"""Evidence below which a sentence is filed nowhere: its cues only say what is replaced or where something is put."""
 ASIDE_WEIGHT = 0.4
 """Share of its weight that a cue keeps where it only says what is replaced, or where something is put."""
 
 _PLACE = re.compile(
     r"\b(?:after|before|behind|between|inside|beside|around|following|ahead of|in front of|at the end of|"
     r"instead of|rather than|in place of|substitutes? for|than|unlike|as in|without)(?:\s+[\w-]+){0,3}\s*$"
+    r"|\b(?:chosen|preferred|favou?red)\s(?:over|to)(?:\s+[\w-]+){0,5}\s*$|\bno(?:\s+[\w-]+)?\s*$"
 )
 _REPLACED = re.compile(
     r"\b(?:replac|exchang|swap|substitut)\w*\b((?:(?!\bfor\b)[^.;:])*?)\b(?:by|with)\b"
@@ -55,7 +58,9 @@ def scores(sentence: str, start: int, hits: Iterable[Hit]) -> dict[str, float]:
 
 
 def filed_under(evidence: dict[str, float]) -> list[str]:
-    """Return the sub-category with most evidence, and the second where both are strong."""
+    """Return the sub-category with most evidence, and the second where both are strong; none where all is weak."""
     ranked = sorted(evidence.items(), key=lambda item: (-item[1], item[0]))
     (first, top), rest = ranked[0], ranked[1:]
+    if top < LEAST_WEIGHT:
+        return []
     return [first, *(sub for sub, score in rest[:1] if score >= max(SECOND_SHARE * top, SECOND_WEIGHT))]

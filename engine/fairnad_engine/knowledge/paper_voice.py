@@ -32,7 +32,11 @@ _NETWORK = re.compile(
     r"\b(?:[A-Z][A-Za-z]*(?:Nets?|Ne[Xx]t|Former|former|ViT|Lab|VGG|CNN|Mixer|FPN|DETR|UNet)|VGG|ViT|DeiT|Swin|"
     r"Inception|Xception|U-Net)(?:[A-Z]?\d*\w*)(?:-[\w.]+)*"
 )
-_OTHERS_WORK = re.compile(r"^(?:[A-Z][\w'-]+,? (?:and [A-Z][\w'-]+|et al\.)\s|(?:earlier|previous|prior|recent) \w+\s)")
+_OTHERS_WORK = re.compile(
+    r"[A-Z][\w'-]+,? (?:and [A-Z][\w'-]+ (?:propos|introduc|show|found|observ|report)|et al\.)|"
+    r"(?:Earlier|Previous|Prior|Recent|Usual|Conventional|Typical|Existing|Traditional|Classical) \w+\s"
+)
+_ABLATION = re.compile(r"(?:replacing|removing|swapping|exchanging|omitting|dropping|without|with|using)\s", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,9 @@ class Passage:
 
 def own_passages(paper: PaperText) -> Iterator[Passage]:
     """Yield the sentences in which a paper may speak of its own design, in its order."""
-    own = _own_networks(paper)
+    named = _named(f"{paper.title}\n{paper.abstract}")
+    # A paper whose network goes by a common name need not say so at its head.
+    own = named | {_family(name) for name, _ in Counter(_NETWORK.findall(paper.text)).most_common(1)}
     for section in paper.sections:
         name = section_name(section.title)
         if _SKIPPED.fullmatch(name):
@@ -56,14 +62,13 @@ def own_passages(paper: PaperText) -> Iterator[Passage]:
         rank = OVERVIEW if background or _OVERVIEW.fullmatch(name) else rank
         for start, end in sentence_spans(paper.text, section.start, section.end):
             sentence = paper.text[start:end]
-            if not _of_others(sentence, own) and (not background or _OWN.search(sentence) or _named(sentence) & own):
+            # Where the design itself is told, a relative's is told as advice.
+            if rank != BODY and _of_others(sentence, own):
+                continue
+            if rank == EXPERIMENTS and _ABLATION.match(sentence):
+                continue
+            if not background or _OWN.search(sentence) or _named(sentence) & named:
                 yield Passage(start, end, rank)
-
-
-def _own_networks(paper: PaperText) -> frozenset[str]:
-    """Return the families that title and abstract name, and the one that the paper names most often."""
-    everywhere = Counter(_family(match[0]) for match in _NETWORK.finditer(paper.text))
-    return _named(f"{paper.title}\n{paper.abstract}") | {name for name, _ in everywhere.most_common(1)}
 
 
 def _named(text: str) -> frozenset[str]:
@@ -78,4 +83,4 @@ def _of_others(sentence: str, own: frozenset[str]) -> bool:
     if _OTHERS_WORK.match(sentence):
         return True
     subject = _NETWORK.match(sentence.removeprefix("In "))
-    return bool(subject) and _family(subject[0] if subject else "") not in own
+    return subject is not None and _family(subject[0]) not in own
