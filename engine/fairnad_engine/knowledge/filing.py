@@ -7,12 +7,14 @@ from collections.abc import Iterable
 
 from fairnad_engine.knowledge.cues import Cue, Hit
 
-SECOND_SHARE = 0.5
+LIKENESS_WEIGHT = 4.0
+"""What full likeness to a sub-category's vocabulary counts, beside cues of which a phrase counts 1 to 4."""
+LEAST = 2.0
+"""Evidence below which a sentence is filed nowhere..."""
+SECOND_SHARE = 0.6
 """A sentence is filed under a second sub-category when that scores at least this share of the first..."""
-SECOND_WEIGHT = 2.0
-"""...and at least this much on its own: one phrase of two short words is not enough."""
-LEAST_WEIGHT = 0.8
-"""Evidence below which a sentence is filed nowhere: its cues only say what is replaced or where something is put."""
+SECOND_LEAST = 3.5
+"""...and at least this much on its own."""
 ASIDE_WEIGHT = 0.4
 """Share of its weight that a cue keeps where it only says what is replaced, or where something is put."""
 
@@ -57,10 +59,15 @@ def scores(sentence: str, start: int, hits: Iterable[Hit]) -> dict[str, float]:
     return {sub: sum(weights.values()) for sub, weights in best.items()}
 
 
+def weighed(cues: dict[str, float], alike: dict[str, float]) -> dict[str, float]:
+    """Return the evidence of cues and of likeness together, for each sub-category that has any."""
+    return {sub: cues.get(sub, 0.0) + LIKENESS_WEIGHT * share for sub, share in alike.items() if share or sub in cues}
+
+
 def filed_under(evidence: dict[str, float]) -> list[str]:
     """Return the sub-category with most evidence, and the second where both are strong; none where all is weak."""
     ranked = sorted(evidence.items(), key=lambda item: (-item[1], item[0]))
-    (first, top), rest = ranked[0], ranked[1:]
-    if top < LEAST_WEIGHT:
+    if not ranked or ranked[0][1] < LEAST:
         return []
-    return [first, *(sub for sub, score in rest[:1] if score >= max(SECOND_SHARE * top, SECOND_WEIGHT))]
+    (first, top), rest = ranked[0], ranked[1:]
+    return [first, *(sub for sub, score in rest[:1] if score >= max(SECOND_SHARE * top, SECOND_LEAST))]

@@ -11,7 +11,8 @@ from bisect import bisect_left
 
 from fairnad_engine.knowledge.cues import compile_cues, find_cues, fold
 from fairnad_engine.knowledge.design_sentences import hints, instruct, is_design, trimmed
-from fairnad_engine.knowledge.filing import filed_under, scores
+from fairnad_engine.knowledge.filing import filed_under, scores, weighed
+from fairnad_engine.knowledge.likeness import likeness, vocabulary
 from fairnad_engine.knowledge.paper_voice import own_passages
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.rules_screening import screen
@@ -47,6 +48,7 @@ class RulesReader:
         folded = fold(paper.text)
         hits = find_cues(folded, compile_cues(template))
         starts = [hit.start for hit in hits]
+        words_of = vocabulary(template)
         ideas: list[IdeaDraft] = []
         seen: dict[str, list[tuple[int, frozenset[str]]]] = {}
         for passage in sorted(own_passages(paper), key=lambda one: (one.rank, one.start)):
@@ -56,11 +58,12 @@ class RulesReader:
             inside = [hit for hit in hits[bisect_left(starts, start) : bisect_left(starts, end)] if hit.end <= end]
             quote = paper.text[start:end]
             flat = " ".join(quote.split())
-            evidence = scores(folded[start:end], start, inside)
-            if not evidence or not is_design(flat, sum(evidence.values())):
+            cues = scores(folded[start:end], start, inside)
+            filed = filed_under(weighed(cues, likeness(quote, words_of)))
+            if not filed or not is_design(flat, sum(cues.values())):
                 continue
             words = frozenset(word for word in re.findall(r"\w+", folded[start:end]) if _tells(word))
-            for sub_id in filed_under(evidence):
+            for sub_id in filed:
                 known = seen.setdefault(sub_id, [])
                 if any(rank < passage.rank or _overlap(words, other) >= SAME_IDEA for rank, other in known):
                     continue
