@@ -62,7 +62,7 @@ _DESCRIBED = re.compile(
 """How a network's own description reads where nobody does anything: "the stem is a 4x4 convolution"."""
 _HARM = re.compile(
     r"\b(?:hurts?|harm(?:s|ed|ful)?|degrad\w+|worsen\w*|worse|worst|detrimental|"
-    r"(?:does|do|did) not (?:help|improve|lower|raise|work)|"
+    r"(?:does|do|did) not (?:help|improve|lower|raise|work|bring|pay)|no match|"
     r"no (?:further |measurable |clear |significant )?(?:gains?|benefit|improvement|advantage|difference|effect)|"
     r"(?:brings?|brought|gives?|gave) (?:little|nothing)|not (?:an?\s)?(?:essential|needed|worth|efficient|competitive)|"
     r"(?:los(?:e|es|ing)|lost)\s(?:about\s|only\s|up to\s)?\d|(?:costs?|drops?|falls?)\s(?:by\s)?\d[\d.]* (?:%|points?)|"

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 from fairnad_engine.knowledge.cues import Cue, Hit
 
-LIKENESS_WEIGHT = 4.0
+LIKENESS_WEIGHT = 5.0
 """What full likeness to a sub-category's vocabulary counts, beside cues of which a phrase counts 1 to 4."""
-LEAST = 2.0
+LEAST = 1.8
 """Evidence below which a sentence is filed nowhere..."""
 SECOND_SHARE = 0.6
 """A sentence is filed under a second sub-category when that scores at least this share of the first..."""
-SECOND_LEAST = 3.5
+SECOND_LEAST = 4.4
 """...and at least this much on its own."""
 ASIDE_WEIGHT = 0.4
 """Share of its weight that a cue keeps where it only says what is replaced, or where something is put."""

@@ -22,6 +22,39 @@ _COMMON = frozenset(
     "a an and are as at be by each every for from has have in into is it its more no not of on one only or so than that the "
     "then they this to use used using we when where which with without".split()  # noqa: SIM905
 )
+_SAME = (
+    "learned learnt learnable trainable trained parametric",
+    "factor coefficient scalar multiplier gain",
+    "pointwise 1x1",
+    "linear dense-layer fully",
+    "image picture photograph",
+    "position token location pixel site",
+    "widen expand expansion enlarge widening inflate",
+    "narrow compress narrowing squeeze shrink",
+    "block unit module cell",
+    "stage level",
+    "concatenate concatenation stack stacking join joined joining",
+    "add sum addition summation summed",
+    "maximum max largest strongest",
+    "average mean averaging averaged avg",
+    "shuffle permute reorder interleave permutation",
+    "multiply multiplied modulate product multiplication",
+    "rescale reweigh reweight recalibrate",
+    "remove omit omitted leaving dispense absent",
+    "separate stand-alone standalone dedicated",
+    "dilated atrous dilation holes",
+    "path branch paths branches",
+    "parallel beside side",
+    "activation non-linearity nonlinearity rectifier",
+    "normalise normalisation normalize normalization standardise standardize norm",
+    "downsample downsampling subsample subsampling reduction",
+    "early soon quickly",
+    "late later",
+    "depthwise per-channel channelwise",
+    "bypass untouched unchanged untransformed",
+    "gate gating gated mask",
+)
+"""Words of one meaning in talk of networks; the first stands for all."""
 _SHARES = {"name": 2.0, "definition": 4.0, "examples": 4.0, "cues": 1.0}
 """How often a word of each field counts: whole sentences show how it is spoken of, cues are many and alike."""
 _RARITY = 1.5
@@ -71,8 +104,15 @@ def _stem(word: str) -> str:
     if sizes:
         side = int(sizes[1])
         return "kernel-large" if side >= 5 and sizes[1] == sizes[2] else word
+    return _MEANT.get(word) or _MEANT.get(_cut(word)) or _cut(word)
+
+
+def _cut(word: str) -> str:
     short = _ENDINGS.sub("", word)
     return (short if len(short) >= 3 else word)[:7]
+
+
+_MEANT = {form: group.split()[0] for group in _SAME for word in group.split() for form in (word, _cut(word))}
 
 
 def likeness(sentence: str, known: Vocabulary) -> dict[str, float]:
