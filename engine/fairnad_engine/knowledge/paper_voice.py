@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fairnad_engine.knowledge.paper_layout import section_name
+from fairnad_engine.knowledge.paper_layout import Section, section_name
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.sentences import sentence_spans
 
@@ -23,7 +23,9 @@ _SKIPPED = re.compile(
 )
 _EXPERIMENTS = re.compile(
     r"(?:main |additional )?(?:experiments?|results?|evaluations?)(?: and (?:results?|discussion|analysis))?|"
-    r"experimental (?:set-?up|results?|evaluation)|ablations?|ablation (?:study|studies|experiments?)"
+    r"experimental (?:set-?up|results?|evaluation)|ablations?|ablation (?:study|studies|experiments?)|"
+    r"(?:set-?up|protocol|recipe|data(?: ?sets?)?|training|implementation)(?: details)?|"
+    r"baselines?|(?:compared |candidate )?(?:networks|models|methods)"
 )
 _BACKGROUND = re.compile(r"(?:introduction|background)(?: and (?:related work|motivation|background))?")
 _OVERVIEW = re.compile(r"abstract|conclusions?|concluding remarks|summary|discussion(?: and conclusions?)?|limitations?")
@@ -34,8 +36,11 @@ _NETWORK = re.compile(
 )
 _OTHERS_WORK = re.compile(
     r"[A-Z][\w'-]+,? (?:and [A-Z][\w'-]+ (?:propos|introduc|show|found|observ|report)|et al\.)|"
-    r"(?:Earlier|Previous|Prior|Recent|Usual|Conventional|Typical|Existing|Traditional|Classical) \w+\s"
+    r"(?:Earlier|Previous|Prior|Recent) \w+\s"
 )
+_CUSTOM = re.compile(r"(?:Usual|Usually|Conventional|Typical|Typically|Existing|Traditional|Classical)\b")
+_HEADING = re.compile(r"\s*(#{1,6})\s")
+_NUMBERED = re.compile(r"\d+(?:\.\d+)*")
 _ABLATION = re.compile(r"(?:replacing|removing|swapping|exchanging|omitting|dropping|without|with|using)\s", re.IGNORECASE)
 
 
@@ -53,22 +58,43 @@ def own_passages(paper: PaperText) -> Iterator[Passage]:
     named = _named(f"{paper.title}\n{paper.abstract}")
     # A paper whose network goes by a common name need not say so at its head.
     own = named | {_family(name) for name, _ in Counter(_NETWORK.findall(paper.text)).most_common(1)}
-    for section in paper.sections:
-        name = section_name(section.title)
-        if _SKIPPED.fullmatch(name):
-            continue
+    for section, name in _told(paper):
         background = bool(_BACKGROUND.fullmatch(name))
         rank = EXPERIMENTS if _EXPERIMENTS.fullmatch(name) else BODY
         rank = OVERVIEW if background or _OVERVIEW.fullmatch(name) else rank
         for start, end in sentence_spans(paper.text, section.start, section.end):
             sentence = paper.text[start:end]
             # Where the design itself is told, a relative's is told as advice.
-            if rank != BODY and _of_others(sentence, own):
+            if _CUSTOM.match(sentence) or (rank != BODY and _of_others(sentence, own)):
                 continue
             if rank == EXPERIMENTS and _ABLATION.match(sentence):
                 continue
             if not background or _OWN.search(sentence) or _named(sentence) & named:
                 yield Passage(start, end, rank)
+
+
+def _told(paper: PaperText) -> Iterator[tuple[Section, str]]:
+    """Yield the sections that are read, each with the name that tells its kind: its own, or that of one around it."""
+    around, depth = "", 0
+    for section in paper.sections:
+        name, deep = section_name(section.title), _depth(paper, section)
+        if around and depth and deep > depth:
+            name = around
+        else:
+            telling = any(kind.fullmatch(name) for kind in (_SKIPPED, _EXPERIMENTS, _BACKGROUND))
+            around, depth = (name, deep) if telling else ("", 0)
+        if not _SKIPPED.fullmatch(name):
+            yield section, name
+
+
+def _depth(paper: PaperText, section: Section) -> int:
+    """Return how deep a section's heading stands, 0 where that cannot be seen."""
+    before = paper.text[: section.start].rstrip()
+    heading = _HEADING.match(before, before.rfind("\n") + 1)
+    if heading:
+        return len(heading[1])
+    numbered = _NUMBERED.match(section.title)
+    return 1 + numbered[0].count(".") if numbered else 0
 
 
 def _named(text: str) -> frozenset[str]:
