@@ -39,6 +39,9 @@ _OTHERS_WORK = re.compile(
     r"(?:Earlier|Previous|Prior|Recent) \w+\s"
 )
 _CUSTOM = re.compile(r"(?:Usual|Usually|Conventional|Typical|Typically|Existing|Traditional|Classical)\b")
+_SEMICOLON = re.compile(r";\s+")
+_LEAST_CLAUSE = 5
+"""Words."""
 _HEADING = re.compile(r"\s*(#{1,6})\s")
 _NUMBERED = re.compile(r"\d+(?:\.\d+)*")
 _ABLATION = re.compile(r"(?:replacing|removing|swapping|exchanging|omitting|dropping|without|with|using)\s", re.IGNORECASE)
@@ -70,7 +73,16 @@ def own_passages(paper: PaperText) -> Iterator[Passage]:
             if rank == EXPERIMENTS and _ABLATION.match(sentence):
                 continue
             if not background or _OWN.search(sentence) or _named(sentence) & named:
-                yield Passage(start, end, rank)
+                yield from (Passage(first, last, rank) for first, last in _clauses(paper.text, start, end))
+
+
+def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield a sentence's parts at its semicolons, each a statement of its own; a short part stays with the one before."""
+    for mark in _SEMICOLON.finditer(text, start, end):
+        if min(len(text[start : mark.start()].split()), len(text[mark.end() : end].split())) >= _LEAST_CLAUSE:
+            yield start, mark.start()
+            start = mark.end()
+    yield start, end
 
 
 def _told(paper: PaperText) -> Iterator[tuple[Section, str]]:
