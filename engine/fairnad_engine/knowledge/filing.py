@@ -9,7 +9,7 @@ from fairnad_engine.knowledge.cues import Cue, Hit
 
 LIKENESS_WEIGHT = 5.0
 """What full likeness to a sub-category's vocabulary counts, beside cues of which a phrase counts 1 to 4."""
-LEAST = 1.7
+LEAST = 2.3
 """Evidence below which a sentence is filed nowhere..."""
 SECOND_SHARE = 0.6
 """A sentence is filed under a second sub-category when that scores at least this share of the first..."""
