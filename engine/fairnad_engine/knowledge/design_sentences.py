@@ -53,7 +53,8 @@ _EFFECT = re.compile(
 _DESCRIBED = re.compile(
     r"\b(?:is|are)\s(?:\w+ly\s)?(?!(?:known|called|shown|reported|listed|seen|compared|measured|trained|tuned|tested|"
     r"found|observed|evaluated|expected|motivated|inspired|discussed)\b)\w{2,}(?:ed|en|wn|ut)\b"
-    r"|\b(?:is|are)\s(?:a|an|one|two|three|four|the|identical|linear)\b|\bthere\s(?:is|are)\s(?:only\s)?(?:a|an|one|two|no)\b"
+    r"|\b(?:is|are)\s(?:a|an|one|two|three|four|the|identical|linear)\b"
+    r"|\bthere\s(?:is|are)\s(?:only\s)?(?:a|an|one|two|no)\b"
     r"|\b(?:we|it|that|which|and)\s(?:\w+ly\s)?(?:attend|bring|damp|filter|map|mix|supply|supplies|settle|stick|rely|opt)s?\b"
     r"|\b(?:attends?|undergo(?:es)?|complements?|operates?|acts?|receives?|maps?|mixes|suppl(?:y|ies)|serves?|"
     r"lies?|sits?|suppress(?:es)?|filters|restores?|constitutes?)\b",
@@ -64,8 +65,10 @@ _HARM = re.compile(
     r"\b(?:hurts?|harm(?:s|ed|ful)?|degrad\w+|worsen\w*|worse|worst|detrimental|"
     r"(?:does|do|did) not (?:help|improve|lower|raise|work|bring|pay)|no match|"
     r"no (?:further |measurable |clear |significant )?(?:gains?|benefit|improvement|advantage|difference|effect)|"
-    r"(?:brings?|brought|gives?|gave) (?:little|nothing)|not (?:an?\s)?(?:essential|needed|worth|efficient|competitive)|"
-    r"(?:los(?:e|es|ing)|lost)\s(?:about\s|only\s|up to\s)?\d|(?:costs?|drops?|falls?)\s(?:by\s)?\d[\d.]* (?:%|points?)|"
+    r"(?:brings?|brought|gives?|gave) (?:little|nothing)|"
+    r"not (?:an?\s)?(?:essential|needed|worth|efficient|competitive)|"
+    r"(?:los(?:e|es|ing)|lost)\s(?:about\s|only\s|up to\s)?\d|"
+    r"(?:costs?|drops?|falls?)\s(?:by\s)?\d[\d.]* (?:%|points?)|"
     r"(?:reduc|lower|decreas|drop)\w*\s(?:the\s)?(?:\w+\s)?(?:accuracy|performance)|within (?:the )?noise|"
     r"too (?:slow|dear|expensive|costly|many)|cannot be (?:used|applied|trained)|abandoned|given up|"
     r"(?:is|are|was|were) not (?:used|included|retained|pursued|adopted)|(?:do|did) not (?:use|include|pursue|adopt)|"

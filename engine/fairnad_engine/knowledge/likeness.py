@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from fairnad_engine.knowledge.cues import fold
 from fairnad_engine.knowledge.template import Sub, Template
@@ -19,8 +20,12 @@ from fairnad_engine.knowledge.template import Sub, Template
 _WORD = re.compile(r"[a-z]+(?:\d+[a-z]*)?|\d+x\d+")
 _ENDINGS = re.compile(r"(?:isation|ization|ations?|ings?|ed|ers?|ions?|ities|ity|ally|ly|es|s|e)$")
 _COMMON = frozenset(
-    "a an and are as at be by each every for from has have in into is it its more no not of on one only or so than that the "
-    "then they this to use used using we when where which with without".split()  # noqa: SIM905
+    " ".join(
+        (
+            "a an and are as at be by each every for from has have in into is it its more no not of on one only or so",
+            "than that the then they this to use used using we when where which with without",
+        )
+    ).split()
 )
 _SAME = (
     "learned learnt learnable trainable trained parametric",
@@ -96,7 +101,7 @@ def _counts(sub: Sub) -> dict[str, float]:
 def stems(text: str) -> list[str]:
     """Return the stems of a text's telling words, and each two neighbours as one."""
     words = [_stem(word) for word in _WORD.findall(fold(text).replace("-", " ")) if word not in _COMMON]
-    return [*words, *(f"{one} {other}" for one, other in zip(words, words[1:], strict=False))]
+    return [*words, *(f"{one} {other}" for one, other in pairwise(words))]
 
 
 def _stem(word: str) -> str:

@@ -28,7 +28,9 @@ _EXPERIMENTS = re.compile(
     r"baselines?|(?:compared |candidate )?(?:networks|models|methods)"
 )
 _BACKGROUND = re.compile(r"(?:introduction|background)(?: and (?:related work|motivation|background))?")
-_OVERVIEW = re.compile(r"abstract|conclusions?|concluding remarks|summary|discussion(?: and conclusions?)?|limitations?")
+_OVERVIEW = re.compile(
+    r"abstract|conclusions?|concluding remarks|summary|discussion(?: and conclusions?)?|limitations?"
+)
 _OWN = re.compile(r"\b(?:we|our|ours|us|this (?:paper|work)|the (?:authors|paper))\b", re.IGNORECASE)
 _NETWORK = re.compile(
     r"\b(?:[A-Z][A-Za-z]*(?:Nets?|Ne[Xx]t|Former|former|ViT|Lab|VGG|CNN|Mixer|FPN|DETR|UNet)|VGG|ViT|DeiT|Swin|"
@@ -44,7 +46,9 @@ _LEAST_CLAUSE = 5
 """Words."""
 _HEADING = re.compile(r"\s*(#{1,6})\s")
 _NUMBERED = re.compile(r"\d+(?:\.\d+)*")
-_ABLATION = re.compile(r"(?:replacing|removing|swapping|exchanging|omitting|dropping|without|with|using)\s", re.IGNORECASE)
+_ABLATION = re.compile(
+    r"(?:replacing|removing|swapping|exchanging|omitting|dropping|without|with|using)\s", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def own_passages(paper: PaperText) -> Iterator[Passage]:
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield a sentence's parts at its semicolons, each a statement of its own; a short part stays with the one before."""
+    """Yield a sentence's parts at its semicolons, each a statement of its own; a short part stays where it is."""
     for mark in _SEMICOLON.finditer(text, start, end):
         if min(len(text[start : mark.start()].split()), len(text[mark.end() : end].split())) >= _LEAST_CLAUSE:
             yield start, mark.start()
