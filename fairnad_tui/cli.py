@@ -31,7 +31,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("running", "Say where the workspace and its runs stand."),
     "study": ("study", "Run methods by seeds over one configuration, and compare them."),
     "structure": ("structure", "Screen papers and extract their design ideas."),
-    "template": ("template", "Show or check the attribute template."),
+    "template": ("template", "The attribute template: show, check, propose, diff, apply, export, import."),
     "train": ("train", "Verify a backbone file, train it alone, and score it."),
     "verify": ("verify", "Send a backbone file through jail, graph and checks."),
 }

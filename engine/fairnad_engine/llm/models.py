@@ -10,6 +10,7 @@ from fairnad_engine.errors import InputError
 
 if TYPE_CHECKING:
     from fairnad_engine.knowledge.template import Template
+    from fairnad_engine.llm.chat_author import ChatAuthor
     from fairnad_engine.llm.edits import EditSettings
     from fairnad_engine.llm.hosts import OllamaHosts
     from fairnad_engine.llm.kept import Around
@@ -120,6 +121,25 @@ def make_models(
     """
     parsed = parse_llm(spec)
     return _rules() if parsed.kind == "rules" else _chatting(parsed, template, edits, on_text, keep_alive, around)
+
+
+def make_author(
+    spec: str, *, on_text: Callable[[str], None] | None = None, keep_alive: str = "", around: Around | None = None
+) -> ChatAuthor:
+    """Return what works on the template; the arguments are those of :func:`make_models`.
+
+    Raises:
+        InputError: ``spec`` is of no known form, or ``rules``, which cannot do this.
+        ModelUnavailableError: The model or its server is missing.
+    """
+    from fairnad_engine.llm.chat_author import ChatAuthor
+
+    parsed = parse_llm(spec)
+    if parsed.kind == "rules":
+        raise InputError("rules knows only the template's own words, so it cannot propose others; name a model: --llm")
+    model = _served(parsed, on_text, keep_alive)
+    digest = model.check()
+    return ChatAuthor(around(model, digest) if around else model, on_text=on_text)
 
 
 def _rules() -> Models:
