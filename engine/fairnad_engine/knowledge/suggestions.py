@@ -53,10 +53,13 @@ class Suggestion:
 def suggestions(rows: Iterable[ProposalRow], template: Template) -> tuple[Suggestion, ...]:
     """Put together what means the same; those that most papers name first, then as they came."""
     groups: list[list[ProposalRow]] = []
+    of_main: dict[str, list[list[ProposalRow]]] = {}
     for row in rows:
-        group = next((one for one in groups if _same(one[0], row)), None)
+        near = of_main.setdefault(fold(row.main), [])
+        group = next((one for one in near if _alike(one[0].name, row.name)), None)
         if group is None:
-            groups.append([row])
+            near.append([row])
+            groups.append(near[-1])
         else:
             group.append(row)
     found = [Suggestion(tuple(group), _known(group[0], template)) for group in groups]
@@ -100,13 +103,12 @@ def accepted(template: Template, chosen: Sequence[Suggestion], names: dict[int, 
     return replace(edit, base=template.digest, note=f"added {what}", gone=(), moved={})
 
 
-def _same(one: ProposalRow, other: ProposalRow) -> bool:
-    return fold(one.main) == fold(other.main) and fuzz.token_sort_ratio(fold(one.name), fold(other.name)) >= ALIKE
+def _alike(one: str, other: str) -> bool:
+    return fuzz.token_sort_ratio(fold(one), fold(other), score_cutoff=ALIKE) > 0
 
 
 def _known(row: ProposalRow, template: Template) -> str | None:
-    best = max(template.subs, key=lambda sub: fuzz.token_sort_ratio(fold(sub.name), fold(row.name)), default=None)
-    return best.id if best and fuzz.token_sort_ratio(fold(best.name), fold(row.name)) >= ALIKE else None
+    return next((sub.id for sub in template.subs if _alike(sub.name, row.name)), None)
 
 
 def _main_of(template: Template, row: ProposalRow) -> str | None:

@@ -81,6 +81,10 @@ class ProposalTable:
             found.append(ProposalRow(**row, span=span))
         return found
 
+    def count_open(self) -> int:
+        """How many suggestions are open."""
+        return int(self._db.table("template_proposals").count_where("status = 'open'"))
+
     def decide(self, ids: Iterable[int], status: Status) -> None:
         """Set the status of suggestions."""
         query = "UPDATE template_proposals SET status = ? WHERE id IN (SELECT value FROM json_each(?))"
