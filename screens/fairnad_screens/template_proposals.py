@@ -10,7 +10,7 @@ from fairnad_engine.knowledge.suggestions import Suggestion
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.data.proposals import Proposals, accept, planned, read_proposals, refuse, start_proposing
 from fairnad_screens.dialogs import ConfirmDialog, LineDialog
-from fairnad_screens.papers_work import DEFAULT_LLM
+from fairnad_screens.papers_model import DEFAULT_LLM
 from fairnad_screens.template_work import TemplateWork, refiled_text
 from fairnad_screens.widgets.proposals_dialog import Decision, ProposalsDialog
 

@@ -295,6 +295,51 @@ class TestModel:
                 await wait_for(lambda: app.llm == "ollama:tiny:1b@http://there:1")
                 await wait_for(lambda: "model ollama:tiny:1b@http://there:1" in shown(app))
 
+    async def test_a_missing_model_is_got_and_then_used(self, path, monkeypatch):
+        answer = says('{"reason": "r", "relevant": false}')
+        with serving(OllamaProtocol(answer, library=("new:2b",))) as server:
+            monkeypatch.setenv("OLLAMA_HOST", server.url)
+            async with opened(path, "papers", llm="ollama:new:2b") as (app, pilot):
+                await ready(app)
+                await pilot.press("s")
+                await dialog(app, ChoiceDialog)
+                assert "has no model new:2b" in shown(app)
+                await choose(app, pilot, "get ollama:new:2b")
+                await wait_for(lambda: any("ollama:new:2b is there" in one for one in messages(app)), "the model")
+                assert server.models == ("tiny:1b", "new:2b")
+                await choose(app, pilot, "only the")  # and goes on with what was asked for
+                await wait_for(lambda: papers(path)[TITLES[1]].structured_by.startswith("ollama:new:2b/"))
+
+    async def test_a_model_that_no_library_has_is_one_line(self, path, monkeypatch):
+        with serving(OllamaProtocol(says("{}"))) as server:
+            monkeypatch.setenv("OLLAMA_HOST", server.url)
+            async with opened(path, "papers") as (app, pilot):
+                await ready(app)
+                await pilot.press("M")
+                await choose(app, pilot, "get one from")
+                await dialog(app, LineDialog)
+                await type_line(app, pilot, "ollama:nothing:1b")
+                await wait_for(lambda: any("file does not exist" in one for one in messages(app)), "why")
+                assert app.llm is None and app.screen.busy == ""
+
+    async def test_trying_a_model(self, path, monkeypatch, tmp_path):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        said = says('{"blocks": 9, "activation": "GELU"}')
+        with serving(OllamaProtocol(said, version="0.12.0")) as server:
+            async with opened(path, "papers", llm=f"ollama:tiny:1b@{server.url}") as (app, pilot):
+                await ready(app)
+                await pilot.press("t")
+                await dialog(app, TextDialog)
+                seen = " ".join(shown(app).split())
+                assert "context 32768" in seen and "schema yes" in seen
+                assert "Ollama 0.12.0 is older than 0.17.1" in seen
+                await pilot.press("escape")
+        async with opened(path, "papers", llm="rules") as (app, pilot):
+            await ready(app)
+            assert "cannot be asked" in (await said_to(app, pilot, "t"))[0] or await wait_for(
+                lambda: any("cannot be asked" in one for one in messages(app))
+            )
+
 
 class TestStructuring:
     async def test_keys_say_why_they_cannot(self, tmp_path):

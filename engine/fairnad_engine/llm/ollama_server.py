@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from fairnad_engine.errors import InputError, ModelUnavailableError
+from fairnad_engine.errors import InputError, ModelMissingError, ModelUnavailableError
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
@@ -217,10 +217,10 @@ def not_answering(url: str) -> ModelUnavailableError:
     return ModelUnavailableError(f"Ollama does not answer at {url}; start it with: {start}")
 
 
-def no_model(model: str, url: str) -> ModelUnavailableError:
+def no_model(model: str, url: str) -> ModelMissingError:
     """The server does not have the model."""
     pull = f"{_environment(url)}ollama pull {shlex.quote(model)}"
-    return ModelUnavailableError(f"Ollama at {url} has no model {model}; get it with: {pull}")
+    return ModelMissingError(f"Ollama at {url} has no model {model}; get it with: {pull}")
 
 
 def not_ollama(url: str, reason: str) -> ModelUnavailableError:

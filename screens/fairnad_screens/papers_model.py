@@ -1,0 +1,192 @@
+"""The model that reads papers: choosing one, getting it from Ollama's library, and trying what it can do."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import asdict
+from typing import ClassVar
+
+from fairnad_engine.errors import FairnadError, InputError
+from fairnad_engine.llm.models import parse_llm
+from fairnad_screens.base import FairScreen
+from fairnad_screens.data.papers import PapersSnapshot
+from fairnad_screens.dialogs import Choice, ChoiceDialog, LineDialog
+from fairnad_screens.text import plain
+from fairnad_screens.widgets.text_dialog import TextDialog
+
+DEFAULT_LLM = "ollama:qwen3:8b"
+_OTHER, _GET = "another …", "get …"
+
+
+class PapersModel(FairScreen[PapersSnapshot]):
+    """What concerns the model; the rest of the screen's work is in ``papers_work``."""
+
+    SCOPE: ClassVar[str] = "papers"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.snapshot: PapersSnapshot | None = None
+        self.busy = ""
+        self._no_longer: threading.Event | None = None
+
+    @property
+    def llm(self) -> str:
+        """The model that reads papers; never another one than was chosen."""
+        return self.shell.llm or DEFAULT_LLM
+
+    @property
+    def pulling(self) -> bool:
+        """Whether a model is being got."""
+        return self._no_longer is not None
+
+    def set_busy(self, text: str) -> None:
+        """Say what takes its time; empty text ends it."""
+        self.busy = text
+        if self.snapshot is not None and self.there:
+            self.show(self.snapshot)
+
+    # -- choosing ---------------------------------------------------------------------------------------------
+
+    def do_model(self) -> None:
+        """Choose the model."""
+        self.flow(self._choose_model())
+
+    async def _choose_model(self) -> None:
+        chosen = await self.ask_model()
+        if chosen is not None:
+            self.say(f"Papers are read by {chosen}.")
+
+    async def ask_model(self) -> str | None:
+        """Ask for a model and keep it for the workspace; None where it stays as it is."""
+        self.set_busy("asking Ollama which models it has")
+        try:
+            served, problem = await asyncio.to_thread(_served)
+        finally:
+            self.set_busy("")
+        choices = [Choice(self.llm, f"{self.llm}   (as now)")]
+        choices += [Choice(f"ollama:{name}", f"ollama:{name}   (on this machine)") for name in served]
+        choices.append(Choice("rules", "rules   (built in: no model, finds phrases of the template)"))
+        choices.append(Choice(_OTHER, "another: type ollama:MODEL@URL or openai:URL#MODEL"))
+        if not problem:
+            choices.append(Choice(_GET, "get one from Ollama's library by its name"))
+        unique = list({one.value: one for one in reversed(choices)}.values())[::-1]
+        title = "Which model reads papers?" + (f"\n{problem}" if problem else "")
+        chosen = await self.app.push_screen_wait(ChoiceDialog(title, unique))
+        if chosen in (_OTHER, _GET):
+            wanted = chosen
+            chosen = await self._type_model()
+            if chosen is not None and wanted == _GET and not await self.pull(chosen):
+                return None
+        if chosen is None:
+            return None
+        parse_llm(chosen)
+        self.shell.llm = chosen
+        self.set_busy("")
+        return chosen
+
+    async def _type_model(self) -> str | None:
+        hint = "for example ollama:qwen3:8b, or ollama:qwen3:8b@http://gpu-server:11434"
+        typed = self.llm
+        while True:
+            answer = await self.app.push_screen_wait(LineDialog("The model", typed, hint=hint))
+            if answer is None or not answer.strip():
+                return None
+            typed = answer.strip()
+            try:
+                parse_llm(typed)
+            except FairnadError as error:
+                hint = str(error)
+            else:
+                return typed
+
+    # -- getting ----------------------------------------------------------------------------------------------
+
+    async def pull(self, llm: str | None = None) -> bool:
+        """Get a model onto its servers, showing how far it is; False where that failed or was stopped."""
+        spec = parse_llm(llm or self.llm)
+        if spec.kind != "ollama":
+            self.say(f"{llm or self.llm} is not Ollama's; only its models can be got from its library.")
+            return False
+        ended = self._no_longer = threading.Event()
+        try:
+            for url in spec.urls or (None,):
+                await asyncio.to_thread(self._pull_onto, spec.model, url, ended)
+        except FairnadError as error:
+            self.say(str(error))
+            return False
+        finally:
+            self._no_longer = None
+            self.set_busy("")
+        if ended.is_set():
+            self.say(f"Stopped getting {spec.name}; it goes on from there the next time.")
+            return False
+        self.say(f"{spec.name} is there.")
+        return True
+
+    def _pull_onto(self, model: str, url: str | None, ended: threading.Event) -> None:
+        from fairnad_engine.llm.pull import pull_model
+
+        said = ""
+        for progress in pull_model(model, url):
+            if ended.is_set():
+                return
+            share = "" if progress.share is None else f" {progress.share:.0%}"
+            text = f"getting {model}:{share} {progress.status}"
+            if text != said:
+                said = text
+                self.app.call_from_thread(self.set_busy, text)
+
+    def stop_pulling(self) -> None:
+        """Stop getting the model; what is there of it stays."""
+        if self._no_longer is not None:
+            self._no_longer.set()
+
+    def on_unmount(self) -> None:
+        """A download without anybody to look on ends."""
+        self.stop_pulling()
+
+    # -- trying -----------------------------------------------------------------------------------------------
+
+    def do_probe(self) -> None:
+        """Try what the model can do."""
+        self.flow(self._probe())
+
+    async def _probe(self) -> None:
+        llm = self.llm
+        if parse_llm(llm).kind != "ollama":
+            raise InputError(f"{llm} cannot be asked what it can do; only models of Ollama can")
+        self.set_busy(f"trying {llm}: context, schema, speed")
+        try:
+            lines = await asyncio.to_thread(_probed, llm)
+        finally:
+            self.set_busy("")
+        await self.app.push_screen_wait(TextDialog(f"What {llm} can do", plain("\n".join(lines))))
+
+
+def _served() -> tuple[tuple[str, ...], str]:
+    """Models of the Ollama server, and what is wrong with it otherwise."""
+    from fairnad_engine.llm.ollama_server import served_models
+
+    try:
+        return served_models(), ""
+    except FairnadError as error:
+        return (), str(error)
+
+
+def _probed(llm: str) -> list[str]:
+    """What was seen of a model on each of its servers, and what to change."""
+    from fairnad_engine.llm.probe import probe, server_warnings
+
+    spec = parse_llm(llm)
+    lines: list[str] = []
+    for url in spec.urls or (None,):
+        found = probe(spec.model, url)
+        lines += [url] if url else []
+        said = {True: "yes", False: "no", None: "-"}
+        for name, value in asdict(found).items():
+            shown = said[value] if isinstance(value, bool) or value is None else value
+            lines.append(f"{name.replace('_', ' '):<22} {shown}")
+        advice = (*server_warnings(url), *found.advice)
+        lines += ["", *(f"! {one}" for one in advice)] if advice else ["", "Nothing speaks against it."]
+    return lines
