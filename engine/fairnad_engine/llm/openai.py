@@ -19,8 +19,10 @@ from urllib.parse import urlsplit
 
 from fairnad_engine.errors import InputError, ModelUnavailableError
 from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt, whole_prompt
+from fairnad_engine.llm.lines import lines_of
 from fairnad_engine.llm.ollama_server import Timeouts, is_local
-from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently, whole_characters
+from fairnad_engine.llm.stalls import StallWatch, note_response
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT, fewest_tokens, most_tokens
 
 if TYPE_CHECKING:
@@ -185,9 +187,18 @@ class OpenAIModel:
             # A model that thinks aloud first writes its thoughts into the reply, or past the schema.
             more = {"chat_template_kwargs": {"enable_thinking": False}} if self._says_not_to_think else {}
             try:
-                return self._collect(self._parts({**request, **more}), request["max_tokens"])
+                return self._attempt({**request, **more})
             except _UnknownFieldError:
                 self._says_not_to_think = False
+
+    def _attempt(self, request: dict[str, Any]) -> _Answer:
+        with StallWatch(self._timeouts) as watch:
+            try:
+                return self._collect(self._parts(request), request["max_tokens"], watch.heard)
+            except LostAnswerError as lost:
+                if watch.stalled:
+                    raise self._lost(watch.reason) from lost
+                raise
 
     def _parts(self, request: dict[str, Any]) -> Generator[tuple[str, str, dict[str, Any] | None]]:
         """Yield piece, reason to end and account of tokens; whatever goes wrong is a loss or a verdict."""
@@ -207,17 +218,21 @@ class OpenAIModel:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise LostAnswerError(ModelUnavailableError(f"nothing answers at {self._url}; start the server")) from error
         except httpx.TimeoutException as error:
-            raise self._lost(f"silent for {self._timeouts.silence:g} s") from error
+            raise self._lost("it does not answer in time") from error
         except httpx.TransportError as error:
             raise self._lost(f"the connection broke: {error}") from error
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise self._lost("an answer is not of the protocol's form") from error
 
-    def _collect(self, parts: Generator[tuple[str, str, dict[str, Any] | None]], max_tokens: int) -> _Answer:
+    def _collect(
+        self, parts: Generator[tuple[str, str, dict[str, Any] | None]], max_tokens: int, heard: Callable[[], None]
+    ) -> _Answer:
         pieces: list[str] = []
         length, reason, usage = 0, "", None
         longest = LONGEST_TOKEN * max(max_tokens, 64)
         for piece, ended, account in parts:
+            if piece or ended:
+                heard()
             pieces.append(piece[: max(0, longest - length)])
             length += len(piece)
             reason, usage = ended or reason, account or usage
@@ -225,12 +240,12 @@ class OpenAIModel:
                 self._on_token(piece)
             if length > longest:
                 parts.close()
-                return _Answer("".join(pieces), None, max_tokens, finished=False)
+                return _Answer(whole_characters(pieces), None, max_tokens, finished=False)
         if not reason:
             raise self._lost("an answer ended before it was complete")
         read = int(usage["prompt_tokens"]) if usage else None
         written = int(usage["completion_tokens"]) if usage else 0
-        return _Answer("".join(pieces), read, written, finished=reason != "length")
+        return _Answer(whole_characters(pieces), read, written, finished=reason != "length")
 
     def _refused(self, status: int, text: str, said_not_to_think: bool) -> Exception:
         told = " ".join(text.split())[:200]
@@ -250,8 +265,12 @@ class OpenAIModel:
 
         with_key = {"Authorization": f"Bearer {key}"} if (key := os.environ.get(KEY_VARIABLE)) else {}
         if self._client is None:
-            patience = httpx.Timeout(connect=self._timeouts.connect, read=self._timeouts.silence, write=30.0, pool=None)
-            self._client = httpx.Client(timeout=patience, headers=with_key, trust_env=not is_local(self._url))
+            longest = max(self._timeouts.first, self._timeouts.silence)
+            patience = httpx.Timeout(connect=self._timeouts.connect, read=longest, write=30.0, pool=None)
+            hooks = {"response": [note_response]}
+            self._client = httpx.Client(
+                timeout=patience, headers=with_key, trust_env=not is_local(self._url), event_hooks=hooks
+            )
         return self._client
 
 
@@ -271,7 +290,7 @@ class _UnknownFieldError(Exception):
 
 def _events(answer: httpx.Response) -> Iterator[dict[str, Any]]:
     """The documents of a stream of server-sent events, up to its end mark."""
-    for line in answer.iter_lines():
+    for line in lines_of(answer):
         if line.startswith("data:"):
             data = line.removeprefix("data:").strip()
             if data == "[DONE]":

@@ -143,7 +143,7 @@ def _ask(model: str, url: str, timeouts: Timeouts, *, think: bool | None) -> tup
     # Another prompt each time: one that the server remembers says nothing about its speed.
     prompt = _PROMPT.format(number=2 + time.monotonic_ns() % 97)
     started, first, text, last = time.monotonic(), None, "", None
-    for part in connect(url, timeouts, timeouts.silence).chat(
+    for part in connect(url, timeouts, timeouts.first).chat(
         model=model,
         messages=[{"role": "user", "content": prompt}],
         stream=True,
