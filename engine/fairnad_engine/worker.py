@@ -177,6 +177,8 @@ async def _structure(store: Store, job: JobRow, control: Control, activity: Acti
     )
     approved = apply_policy(store, config.curation.policy)
     refused = f", {done.refused} without a usable reply of the model" if done.refused else ""
+    if done.incomplete:
+        refused += f", {done.incomplete} of them in part (structure again to ask for the rest)"
     return (
         f"{done.papers} papers structured{refused}, {done.ideas} new ideas, "
         f"{approved} approved by policy {config.curation.policy}"

@@ -124,10 +124,10 @@ def keeps_half(answerer: Answerer, own_limit: int | None = None) -> Answerer:
 
 
 @contextmanager
-def serving(state: OllamaProtocol) -> Iterator[OllamaProtocol]:
-    """Serve until the block ends; ``state.url`` is the address."""
+def serving(state: OllamaProtocol, port: int = 0) -> Iterator[OllamaProtocol]:
+    """Serve until the block ends; ``state.url`` is the address, at a free port where none is named."""
     handler = type("Handler", (_Handler,), {"state": state})
-    with _Server(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", port), handler) as server:
         server.daemon_threads = True
         state.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
