@@ -148,6 +148,7 @@ async def _structure(store: Store, job: JobRow, control: Control, activity: Acti
     from fairnad_engine.knowledge.paper_streams import PaperStreams
     from fairnad_engine.knowledge.reply_keeper import ReplyKeeper
     from fairnad_engine.knowledge.structuring import apply_policy, structure
+    from fairnad_engine.llm.guards import recorded_guards
     from fairnad_engine.llm.kept import KeptChat
     from fairnad_engine.llm.models import make_models
 
@@ -164,6 +165,8 @@ async def _structure(store: Store, job: JobRow, control: Control, activity: Acti
         timeouts=config.model.timeouts,
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
+    for guard in recorded_guards(models.digest):
+        _log.info("guard: %s: %s; %s", guard["name"], {True: "yes", False: "no"}.get(guard["held"], "-"), guard["how"])
     done = await structure(
         store,
         models.reader,

@@ -75,7 +75,7 @@ def parse_llm(spec: str) -> LlmSpec:
 
 
 def _parse_openai(spec: str, rest: str) -> LlmSpec:
-    from fairnad_engine.llm.openai import openai_url
+    from fairnad_engine.llm.openai_wire import openai_url
 
     url, _, model = rest.partition("#")
     if not url or not model or any(character.isspace() for character in rest):
