@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from fairnad_engine.search.config import RunConfig
@@ -10,6 +11,8 @@ from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
 from fairnad_engine.workspace import stream_folder, template_of
+
+_log = logging.getLogger("fairnad.worker")
 
 
 def create_proposing_job(store: Store, config: RunConfig, papers: Sequence[str] = ()) -> JobRow:
@@ -31,6 +34,7 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
     from fairnad_engine.knowledge.paper_streams import PaperStreams
     from fairnad_engine.knowledge.reply_keeper import ReplyKeeper
     from fairnad_engine.knowledge.structuring import apply_policy, structure
+    from fairnad_engine.llm.guards import recorded_guards
     from fairnad_engine.llm.kept import KeptChat
     from fairnad_engine.llm.models import make_models
 
@@ -44,8 +48,11 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
         template,
         on_text=streams.write,
         keep_alive=config.model.keep_alive,
+        timeouts=config.model.timeouts,
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
+    for guard in recorded_guards(models.digest):
+        _log.info("guard: %s: %s; %s", guard["name"], {True: "yes", False: "no"}.get(guard["held"], "-"), guard["how"])
     done = await structure(
         store,
         models.reader,
@@ -59,6 +66,8 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
     )
     approved = apply_policy(store, config.curation.policy)
     refused = f", {done.refused} without a usable reply of the model" if done.refused else ""
+    if done.incomplete:
+        refused += f", {done.incomplete} of them in part (structure again to ask for the rest)"
     return (
         f"{done.papers} papers structured{refused}, {done.ideas} new ideas, "
         f"{approved} approved by policy {config.curation.policy}"
@@ -81,6 +90,7 @@ async def propose_categories(store: Store, job: JobRow, control: Control, activi
         config.model.llm,
         on_text=PaperStreams(stream_folder(store.path, job.id)).write,
         keep_alive=config.model.keep_alive,
+        timeouts=config.model.timeouts,
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
     papers = reference_papers(store, job.config["papers"])

@@ -170,9 +170,14 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     if replayed := run.environment.get("replay"):
         designer = replay_designer(store, replayed, template)
     else:
-        kept = config.model.keep_alive
+        model = config.model
         models = await asyncio.to_thread(
-            make_models, config.model.llm, template, edits=config.model.edits, keep_alive=kept
+            make_models,
+            model.llm,
+            template,
+            edits=model.edits,
+            keep_alive=model.keep_alive,
+            timeouts=model.timeouts,
         )
         designer = models.designer
     budget = budget_of(run)

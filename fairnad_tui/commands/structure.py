@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fairnad_tui.options import db_option, open_store
+from fairnad_tui.options import db_option, open_store, patience_options
 
 
 @click.command()
@@ -18,9 +18,12 @@ from fairnad_tui.options import db_option, open_store
     show_default=True,
     help="Approve new ideas whose quote is in the paper, or leave them proposed.",
 )
+@patience_options
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @db_option
-def structure(llm: str | None, policy: str, detach: bool, db: Path | None) -> None:
+def structure(
+    llm: str | None, policy: str, first_token: float | None, stall: float | None, detach: bool, db: Path | None
+) -> None:
     """Screen papers and extract their design ideas; only papers not yet structured are read."""
     from fairnad_engine.llm.models import check_llm
     from fairnad_engine.search.config import RunConfig, parse_config
@@ -28,7 +31,9 @@ def structure(llm: str | None, policy: str, detach: bool, db: Path | None) -> No
     from fairnad_tui.displays import choose_display
     from fairnad_tui.follow import follow
 
-    document = {"model": {"llm": llm or RunConfig().model.llm}, "curation": {"policy": policy}}
+    model = {"llm": llm, "first_token_seconds": first_token, "stall_seconds": stall}
+    given = {name: value for name, value in model.items() if value is not None}
+    document = {"model": {"llm": RunConfig().model.llm, **given}, "curation": {"policy": policy}}
     settings = parse_config(document, "command line")
     with open_store(db) as store:
         check_llm(settings.model.llm)

@@ -24,7 +24,7 @@ class Verdict(BaseModel):
 
 
 GOOD = '{"good": true, "why": "it is"}'
-PATIENCE = Timeouts(connect=0.5, check=3.0, silence=0.3)
+PATIENCE = Timeouts(connect=0.5, check=3.0, first=0.3, silence=0.3)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from fairnad_engine.llm.kept import not_kept
 from fairnad_engine.llm.protocol import Extraction, ModelCall, Reader
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import IdeaRow, PaperRow
+from fairnad_engine.store.records import INCOMPLETE, IdeaRow, PaperRow
 
 _Result = TypeVar("_Result")
 _log = logging.getLogger("fairnad.structuring")
@@ -53,11 +53,15 @@ def add_papers(store: Store, sources: Iterable[str], limit: int | None = None) -
 
 @dataclass
 class Structured:
-    """What a structuring job did: papers read, new ideas, and papers about which the model said nothing usable."""
+    """What a structuring job did: papers read, new ideas, and papers about which the model said nothing usable.
+
+    ``incomplete`` papers were read, but for some part of them: a further job asks for what is missing.
+    """
 
     papers: int = 0
     ideas: int = 0
     refused: int = 0
+    incomplete: int = 0
 
 
 async def structure(
@@ -76,7 +80,8 @@ async def structure(
 
     Each reply is kept before it is used (:mod:`fairnad_engine.llm.kept`) and each paper's result is committed as soon
     as it is there, so an end loses at most the calls in flight; a stop waits for the papers in hand. What is
-    stored does not depend on the number of lanes.
+    stored does not depend on the number of lanes. A paper of which some part had no usable reply is marked so, and
+    the next job asks for that part alone.
 
     Args:
         store: The workspace.
@@ -153,7 +158,7 @@ class _Structuring:
         except ReadRefusedError as refused:
             self.done.refused += 1
             step = "extract" if self.store.papers.get(paper_id).screened_by else "screen"
-            _log.warning("%s: %s: %s", paper_id, step, refused)
+            _log.warning("%s: %s: %s: %s", paper_id, step, refused.kind, refused)
             self._account(paper_id, step, refused.calls)
             if step == "screen":
                 self.store.papers.note_refusal(paper_id, f"the model gave no usable reply: {refused.kind}")
@@ -174,10 +179,13 @@ class _Structuring:
             extraction = await self._ask(paper, "extract", self.reader.extract, paper_text(paper), self.template)
             for failure in getattr(extraction, "failures", ()):
                 _log.warning("%s: %s: %s", paper.id, failure.kind, failure.message)
+        whole = all(one.kind == "too-long" for one in getattr(extraction, "failures", ()))
+        stamp = self.stamp if whole else f"{self.stamp}{INCOMPLETE}"
         with self.store.transaction():
-            self.done.ideas += self.store.ideas.file_extracted(paper.id, extraction.ideas, self.template, self.stamp)
+            self.done.ideas += self.store.ideas.file_extracted(paper.id, extraction.ideas, self.template, stamp)
             self._account(paper.id, "extract", extraction.calls)
         self.done.papers += 1
+        self.done.incomplete += not whole
 
     def _key(self, paper_id: str, step: str) -> str:
         return f"{self.job_id}/{paper_id}/{step}"

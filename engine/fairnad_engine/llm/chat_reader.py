@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from pydantic import ValidationError
-
 from fairnad_engine.knowledge.grounding import locate
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.template import Main, Template
@@ -20,7 +18,17 @@ from fairnad_engine.llm.chat import ChatModel
 from fairnad_engine.llm.chunks import chunks
 from fairnad_engine.llm.prompts import as_data, render
 from fairnad_engine.llm.protocol import Extraction, Failure, IdeaDraft, ModelCall, Screening
-from fairnad_engine.llm.replies import MAX_IDEAS, IdeaItem, IdeasReply, ScreenReply, ideas_reply, objects, plain_line
+from fairnad_engine.llm.replies import (
+    MAX_IDEAS,
+    IdeaItem,
+    IdeasReply,
+    ScreenReply,
+    idea_item,
+    ideas_reply,
+    near_reply,
+    objects,
+    plain_line,
+)
 
 MAX_CHUNKS = 64
 """Pieces of one paper that are read, about 100,000 tokens."""
@@ -147,16 +155,9 @@ def _salvaged(text: str, main: Main) -> IdeasReply | None:
 
 
 def _complete_ideas(text: str, main: Main) -> list[IdeaItem]:
-    known = {sub.id for sub in main.subs}
-    found: list[IdeaItem] = []
-    for candidate in objects(text):
-        try:
-            idea = IdeaItem.model_validate(candidate)
-        except ValidationError:
-            continue
-        if idea.sub in known:
-            found.append(idea)
-    return found
+    item = idea_item(tuple(sub.id for sub in main.subs))
+    read = (near_reply(candidate, item) for candidate in objects(text))
+    return [idea for idea in read if idea is not None]
 
 
 def _draft(item: IdeaItem, main: Main, paper: PaperText) -> IdeaDraft:

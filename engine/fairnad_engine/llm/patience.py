@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from fairnad_engine.errors import ModelUnavailableError
@@ -46,3 +46,9 @@ def patiently(ask: Callable[[], _Answer], pause: Callable[[float], None]) -> _An
         return ask()
     except LostAnswerError as lost:
         raise lost.verdict from lost
+
+
+def whole_characters(pieces: Iterable[str]) -> str:
+    """Join the pieces of an answer; halves of a character that came apart are put together, lone ones are replaced."""
+    text = "".join(pieces)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

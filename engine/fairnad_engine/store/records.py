@@ -10,6 +10,9 @@ Row = dict[str, Any]
 
 FORGIVEN = 2  # failed turns of a category beyond its trained models that are given again
 
+INCOMPLETE = "+incomplete"
+"""Follows a paper's ``structured_by`` where some part of it had no usable reply of the model."""
+
 
 @dataclass(frozen=True)
 class PaperRow:
