@@ -154,8 +154,8 @@ class PapersModel(FairScreen[PapersSnapshot]):
 
     async def _probe(self) -> None:
         llm = self.llm
-        if parse_llm(llm).kind != "ollama":
-            raise InputError(f"{llm} cannot be asked what it can do; only models of Ollama can")
+        if parse_llm(llm).kind == "rules":
+            raise InputError("rules is built in and cannot be asked what it can do; choose a model of a server")
         self.set_busy(f"trying {llm}: context, schema, speed")
         try:
             lines = await asyncio.to_thread(_probed, llm)
@@ -175,18 +175,25 @@ def _served() -> tuple[tuple[str, ...], str]:
 
 
 def _probed(llm: str) -> list[str]:
-    """What was seen of a model on each of its servers, and what to change."""
-    from fairnad_engine.llm.probe import probe, server_warnings
+    """What was seen of a model on each of its servers: what to change, what it can do, and which guards hold there."""
+    from fairnad_engine.llm.guards import guards_of
+    from fairnad_engine.llm.probe import probe, probe_openai
+    from fairnad_engine.llm.server_warnings import server_warnings
 
     spec = parse_llm(llm)
     lines: list[str] = []
     for url in spec.urls or (None,):
-        found = probe(spec.model, url)
+        found = probe_openai(spec.model, url or "") if spec.kind == "openai" else probe(spec.model, url)
+        warnings = server_warnings(url) if spec.kind == "ollama" else ()
         lines += [url] if url else []
-        said = {True: "yes", False: "no", None: "-"}
-        for name, value in asdict(found).items():
-            shown = said[value] if isinstance(value, bool) or value is None else value
-            lines.append(f"{name.replace('_', ' '):<22} {shown}")
-        advice = (*server_warnings(url), *found.advice)
-        lines += ["", *(f"! {one}" for one in advice)] if advice else ["", "Nothing speaks against it."]
+        lines += [f"! {one}" for one in (*warnings, *found.advice)]
+        lines += [f"{name.replace('_', ' '):<22} {_said(value)}" for name, value in asdict(found).items()]
+        lines += ["", "Guards of its replies:"]
+        lines += [f"{_said(guard.held):<4}{guard.name}: {guard.how}" for guard in guards_of(found)]
     return lines
+
+
+def _said(value: object) -> str:
+    if value is None:
+        return "-"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -268,7 +268,7 @@ class TestModel:
             await ready(app)
             await pilot.press("s")
             await dialog(app, ChoiceDialog)
-            assert "ollama serve" in shown(app)
+            await wait_for(lambda: "ollama serve" in shown(app), "what to do")
             await choose(app, pilot, "try again")
             await dialog(app, ChoiceDialog)
             await pilot.press("escape")
@@ -303,7 +303,7 @@ class TestModel:
                 await ready(app)
                 await pilot.press("s")
                 await dialog(app, ChoiceDialog)
-                assert "has no model new:2b" in shown(app)
+                await wait_for(lambda: "has no model new:2b" in shown(app), "what is missing")
                 await choose(app, pilot, "get ollama:new:2b")
                 await wait_for(lambda: any("ollama:new:2b is there" in one for one in messages(app)), "the model")
                 assert server.models == ("tiny:1b", "new:2b")
@@ -330,9 +330,10 @@ class TestModel:
                 await ready(app)
                 await pilot.press("t")
                 await dialog(app, TextDialog)
-                seen = " ".join(shown(app).split())
-                assert "context 32768" in seen and "schema yes" in seen
-                assert "Ollama 0.12.0 is older than 0.17.1" in seen
+                await wait_for(lambda: "context                32768" in shown(app), "what it can do")
+                assert "Ollama 0.12.0 is older than 0.17.1" in " ".join(shown(app).split())
+                await pilot.press("G")
+                await wait_for(lambda: "yes replies keep to a schema" in shown(app), "the guards")
                 await pilot.press("escape")
         async with opened(path, "papers", llm="rules") as (app, pilot):
             await ready(app)
