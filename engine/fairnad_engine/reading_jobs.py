@@ -63,11 +63,14 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
         lanes=config.model.lanes,
         reread=config.papers.reread,
         streams=streams,
+        max_tokens=config.papers.max_tokens,
     )
     approved = apply_policy(store, config.curation.policy)
     refused = f", {done.refused} without a usable reply of the model" if done.refused else ""
     if done.incomplete:
         refused += f", {done.incomplete} of them in part (structure again to ask for the rest)"
+    if done.left:
+        refused += f", {done.left} not begun: {config.papers.max_tokens:,} tokens are spent (structure again for more)"
     return (
         f"{done.papers} papers structured{refused}, {done.ideas} new ideas, "
         f"{approved} approved by policy {config.curation.policy}"

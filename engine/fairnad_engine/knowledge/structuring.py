@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from fairnad_engine.knowledge.pace import SUBJECT, Pace
 from fairnad_engine.knowledge.paper_streams import PaperStreams
 from fairnad_engine.knowledge.papers import PaperText, ReadProblem, Section, read_papers
 from fairnad_engine.knowledge.reply_keeper import reading_step
@@ -55,13 +56,15 @@ def add_papers(store: Store, sources: Iterable[str], limit: int | None = None) -
 class Structured:
     """What a structuring job did: papers read, new ideas, and papers about which the model said nothing usable.
 
-    ``incomplete`` papers were read, but for some part of them: a further job asks for what is missing.
+    ``incomplete`` papers were read, but for some part of them: a further job asks for what is missing. ``left`` papers
+    were not begun because the job's tokens were spent.
     """
 
     papers: int = 0
     ideas: int = 0
     refused: int = 0
     incomplete: int = 0
+    left: int = 0
 
 
 async def structure(
@@ -75,6 +78,7 @@ async def structure(
     lanes: int = 1,
     reread: bool = True,
     streams: PaperStreams | None = None,
+    max_tokens: int = 0,
 ) -> Structured:
     """Screen and extract every paper not yet structured by this model and template, several at a time.
 
@@ -93,6 +97,7 @@ async def structure(
         lanes: Papers at a time.
         reread: Whether papers that another model or template structured are read again.
         streams: Where the model's text goes while it is written.
+        max_tokens: No further paper is begun when the job's calls took this many; 0 for no bound.
 
     Raises:
         StopRequestedError: The user asked to stop.
@@ -100,14 +105,21 @@ async def structure(
     """
     threads = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix="reader")
     try:
-        work = _Structuring(store, reader, template, job_id, control, activity, streams, threads)
-        pending = iter(_pending(store, work.stamp, reread))
+        stamp = f"{reader.name}/{template.digest}"
+        papers = _pending(store, stamp, reread)
+        pace = Pace(len(papers))
+        work = _Structuring(
+            store, reader, template, job_id, control, activity, streams, threads, stamp, pace, max_tokens
+        )
+        pending = iter(papers)
         results = await asyncio.gather(*(work.lane(pending) for _ in range(lanes)), return_exceptions=True)
     finally:
         # Not waited for: a thread that keeps a reply needs this loop, which a wait would stop.
         threads.shutdown(wait=False, cancel_futures=True)
+        activity(SUBJECT, "")
     for error in (one for one in results if isinstance(one, BaseException)):
         raise error
+    work.done.left = len(list(pending))
     return work.done
 
 
@@ -126,18 +138,18 @@ class _Structuring:
     activity: Callable[[str, str], None]
     streams: PaperStreams | None
     threads: ThreadPoolExecutor
+    stamp: str
+    pace: Pace
+    max_tokens: int
     done: Structured = field(default_factory=Structured)
     broken: bool = False
 
-    @property
-    def stamp(self) -> str:
-        return f"{self.reader.name}/{self.template.digest}"
-
     async def lane(self, pending: Iterator[str]) -> None:
-        for paper_id in pending:
+        while not self._spent():
             await self.control.gate()
             # What ends one lane ends the job: no other one begins a further paper.
-            if self.broken:
+            paper_id = None if self.broken else next(pending, None)
+            if paper_id is None:
                 return
             try:
                 await self._paper(paper_id)
@@ -146,6 +158,11 @@ class _Structuring:
                 raise
             finally:
                 self.activity(paper_id, "")
+            self.pace.paper()
+            self.activity(SUBJECT, str(self.pace))
+
+    def _spent(self) -> bool:
+        return bool(self.max_tokens) and self.store.calls.tokens_of_job(self.job_id) >= self.max_tokens
 
     async def _paper(self, paper_id: str) -> None:
         from fairnad_engine.llm.chat_reader import ReadRefusedError
@@ -192,6 +209,7 @@ class _Structuring:
 
     def _account(self, paper_id: str, step: str, calls: Sequence[ModelCall]) -> None:
         """Store the calls of a step that were not stored when they were made."""
+        self.pace.count(calls)
         left = not_kept(tuple(calls))
         self.store.calls.record(self._key(paper_id, step), left, job_id=self.job_id, run_id=None)
 

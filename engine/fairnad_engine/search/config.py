@@ -21,6 +21,8 @@ from fairnad_engine.training.data.folder_settings import ImageFolderSettings
 
 _OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds"}
 """Settings of ``[model]`` that change nothing of what it says."""
+_NO_OUTCOME: dict[str, Any] = {"name": True, "machine": True, "model": _OF_THE_SERVER, "papers": {"max_tokens"}}
+"""What may differ between runs that come to the same."""
 
 
 def _absolute(path: str) -> str:
@@ -33,10 +35,12 @@ class PapersSection(Section):
     Attributes:
         sources: Files or folders; ``samples`` names the digests that ship with the program.
         reread: Whether papers that another model or an earlier template structured are read again.
+        max_tokens: A structuring job begins no further paper when its calls took this many tokens; 0 for no bound.
     """
 
     sources: tuple[str, ...] = ()
     reread: bool = True
+    max_tokens: int = Field(default=0, ge=0)
 
 
 class CurationSection(Section):
@@ -222,7 +226,7 @@ class RunConfig(Section):
 
     def outcome_settings(self) -> dict[str, Any]:
         """The settings that decide a run's outcome; the rest may differ between equal runs."""
-        settings = self.model_dump(mode="json", exclude={"name": True, "machine": True, "model": _OF_THE_SERVER})
+        settings = self.model_dump(mode="json", exclude=_NO_OUTCOME)
         settings["data"] = self.data.resolved().model_dump(mode="json")
         model = {"llm": self.model.llm, **self.model.settings()}
         settings |= {"budget": self.budget.settings(), "search": self.search.settings(), "model": model}
