@@ -1,7 +1,8 @@
 """Grounding: where in a paper the evidence quoted for an idea stands.
 
 A quote that a model wrote down rarely matches byte by byte: lines were joined, words were hyphenated at line
-ends, quotation marks and dashes were straightened. Those differences are forgiven, others are not.
+ends, quotation marks and dashes were straightened. Those differences are forgiven; and, where that finds nothing, slips
+of the pen in a longer quote (:mod:`fairnad_engine.knowledge.typing_slips`). Others are not.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Literal
+
+from fairnad_engine.knowledge.typing_slips import locate_with_slips
 
 _QUOTES = dict.fromkeys("'\"`´‘’‚‛“”„‟«»‹›′″", "'")
 _DASHES = dict.fromkeys("-‐‑‒–—―−", "-")
@@ -23,12 +26,12 @@ class Grounding:
 
     Attributes:
         span: Start and end character in the text.
-        method: ``exact`` where every character agrees, else ``tolerant``.
+        method: ``exact`` where every character agrees, ``tolerant`` where every letter does, else ``fuzzy``.
         score: Similarity of the quote and what stands there, from 0 to 1; 1 for ``exact``.
     """
 
     span: tuple[int, int]
-    method: Literal["exact", "tolerant"]
+    method: Literal["exact", "tolerant", "fuzzy"]
     score: float
 
 
@@ -49,7 +52,8 @@ def locate(quote: str, text: str) -> Grounding | None:
         return None
     start = _first(key, folded, text, places)
     if start is None:
-        return None
+        passage = locate_with_slips(wanted, text)
+        return None if passage is None else Grounding(passage.span, "fuzzy", min(passage.score, 0.999))
     span = (places[start], places[start + len(key) - 1] + 1)
     score = SequenceMatcher(None, wanted, text[slice(*span)], autojunk=False).ratio()
     return Grounding(span, "tolerant", round(min(score, 0.999), 3))

@@ -65,7 +65,8 @@ class RulesReader:
                 seen[sub_id].append(words)
                 sub = template.sub(sub_id)
                 instruction = instruct(flat, sub.action)
-                ideas.append(IdeaDraft(sub.main, sub.id, _short_name(flat, sub.name), instruction, quote, (start, end)))
+                name = _short_name(flat, sub.name)
+                ideas.append(IdeaDraft(sub.main, sub.id, name, instruction, quote, (start, end), "exact", 1.0))
         return Extraction(tuple(ideas))
 
 

@@ -198,7 +198,8 @@ class _Structuring:
 def apply_policy(store: Store, policy: str) -> int:
     """Decide about proposed ideas by a named policy, which is recorded as the decider; return how many it approved.
 
-    ``grounded`` approves extracted ideas whose quote is found in the paper at its recorded span. ``none`` decides
+    ``grounded`` approves extracted ideas whose quote stands in the paper at its recorded span, character by character:
+    of a quote that a model wrote down with slips that is the paper's wording, which is what is stored. ``none`` decides
     nothing. Ungrounded ideas are never approved by a policy.
     """
     if policy == "none":
@@ -211,12 +212,8 @@ def _grounded(ideas: Iterable[IdeaRow], texts: dict[str, str]) -> Iterator[str]:
     for idea in ideas:
         if idea.origin == "extracted" and idea.span is not None and idea.paper_id in texts:
             start, end = idea.span
-            if _same(texts[idea.paper_id][start:end], idea.quote):
+            if idea.quote.strip() and texts[idea.paper_id][start:end] == idea.quote:
                 yield idea.id
-
-
-def _same(passage: str, quote: str) -> bool:
-    return bool(quote.strip()) and "".join(passage.split()).casefold() == "".join(quote.split()).casefold()
 
 
 def paper_text(paper: PaperRow) -> PaperText:

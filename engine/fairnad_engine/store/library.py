@@ -179,6 +179,9 @@ class IdeaTable:
             quote=draft.quote,
             span_start=draft.span[0] if draft.span else None,
             span_end=draft.span[1] if draft.span else None,
+            grounded_by=draft.grounded_by,
+            grounding_score=draft.grounding_score,
+            quote_given=draft.quote_given,
             origin="extracted",
             status="proposed",
         )
