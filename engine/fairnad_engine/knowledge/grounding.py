@@ -19,6 +19,8 @@ _QUOTES = dict.fromkeys("'\"`´‘’‚‛“”„‟«»‹›′″", "'")
 _DASHES = dict.fromkeys("-‐‑‒–—―−", "-")
 _FOLDED = {**_QUOTES, **_DASHES, "×": "x", "\u00ad": "", "*": "", "\u200b": "", "\ufeff": ""}
 
+_MOST_BLANK = 4  # times the quote's length: what is more holds a page of blanks, and is no passage that one reads
+
 
 @dataclass(frozen=True)
 class Grounding:
@@ -55,6 +57,8 @@ def locate(quote: str, text: str) -> Grounding | None:
         passage = locate_with_slips(wanted, text)
         return None if passage is None else Grounding(passage.span, "fuzzy", min(passage.score, 0.999))
     span = (places[start], places[start + len(key) - 1] + 1)
+    if span[1] - span[0] > _MOST_BLANK * len(wanted):
+        return None
     score = SequenceMatcher(None, wanted, text[slice(*span)], autojunk=False).ratio()
     return Grounding(span, "tolerant", round(min(score, 0.999), 3))
 

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from fairnad_engine.knowledge.cues import compile_cues, find_cues, fold
-from fairnad_engine.knowledge.design_sentences import hints, instruct, is_design, trimmed
+from fairnad_engine.knowledge.design_sentences import MAX_INSTRUCTION, hints, instruct, is_design, trimmed
 from fairnad_engine.knowledge.filing import filed_under, scores
 from fairnad_engine.knowledge.paper_layout import section_name
 from fairnad_engine.knowledge.papers import PaperText
@@ -19,6 +19,7 @@ from fairnad_engine.knowledge.rules_screening import screen
 from fairnad_engine.knowledge.sentences import sentence_spans
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.protocol import Extraction, IdeaDraft, Screening
+from fairnad_engine.llm.replies import plain_line
 
 SAME_IDEA = 0.8
 """Share of common words from which two sentences under one sub-category count as one idea."""
@@ -64,8 +65,9 @@ class RulesReader:
                     continue
                 seen[sub_id].append(words)
                 sub = template.sub(sub_id)
-                instruction = instruct(flat, sub.action)
-                name = _short_name(flat, sub.name)
+                # The quote is the paper's; what people and models read of the idea holds nothing invisible.
+                instruction = plain_line(instruct(flat, sub.action), MAX_INSTRUCTION)
+                name = plain_line(_short_name(flat, sub.name), _MAX_NAME)
                 ideas.append(IdeaDraft(sub.main, sub.id, name, instruction, quote, (start, end), "exact", 1.0))
         return Extraction(tuple(ideas))
 

@@ -41,6 +41,7 @@ _FIGURES = re.compile(r"\d+(?:\.\d+)*|[=<>+%±≤≥]")
 _FEWEST_LETTERS = 3
 _LONG_WORD = 6
 _WORDS_A_SLIP = 4
+_MOST_BLANK = 4  # times the quote's length
 _FEWEST_KINDS = 10  # of letters; a quote of fewer is a pattern, on which the search takes longest
 _REACH = 8  # letters around the nearest passage among which its words begin and end
 
@@ -87,7 +88,7 @@ def locate_with_slips(quote: str, text: str) -> Passage | None:
         return None
     start, end = best
     span = (paper.places[start], _with_its_stop(quote, text, paper.places[end - 1] + 1))
-    if _FIGURES.findall(quote) != _FIGURES.findall(text[slice(*span)]):
+    if span[1] - span[0] > _MOST_BLANK * len(quote) or _FIGURES.findall(quote) != _FIGURES.findall(text[slice(*span)]):
         return None
     return Passage(span, _similarity(wanted.key, paper.key[start:end]))
 
