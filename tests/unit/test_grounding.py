@@ -146,3 +146,15 @@ def test_one_word_in_four_at_most():
 
 def test_a_quote_of_nothing_but_a_pattern_is_not_searched():
     assert locate("ab" * 150 + "c", "ba" * 5000) is None
+
+
+@pytest.mark.parametrize("blank", [" ", "\n", "\u200b", "\u00ad"])
+@pytest.mark.parametrize(
+    "quote", ["Use a wide kernel in each stage of the network", "Use a wide kernel in ecah stage of the network"]
+)
+def test_a_page_of_blanks_is_no_passage(quote, blank):
+    def text(number):
+        return f"So: Use a wide{blank * number} kernel in each stage of the network."
+
+    assert locate(quote, text(40)) is not None
+    assert locate(quote, text(4000)) is None
