@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fairnad_engine.errors import InputError
+from fairnad_tui.commands.ideas_duplicates import duplicates
 from fairnad_tui.options import db_option, json_option, open_store
 from fairnad_tui.output import print_json, print_table, remark, tell
 
@@ -20,7 +21,10 @@ _STATUSES = click.Choice(["proposed", "approved", "rejected", "imported"])
 
 @click.group()
 def ideas() -> None:
-    """List, decide, add, edit, import and export ideas."""
+    """List, decide, merge, add, edit, import and export ideas."""
+
+
+ideas.add_command(duplicates)
 
 
 @ideas.command("list")
@@ -80,7 +84,7 @@ def show(idea: str, db: Path | None, as_json: bool) -> None:
 @click.argument("ids", nargs=-1)
 @click.option("--all", "all_", is_flag=True, help="Every proposed idea (with --category: of that category).")
 @click.option("--category", metavar="ID", help="With --all: only this main or sub-category.")
-@click.option("--policy", type=click.Choice(["grounded"]), help="Approve what this policy approves.")
+@click.option("--policy", type=click.Choice(["grounded", "grounded-unique"]), help="Approve what this policy approves.")
 @db_option
 def approve(ids: tuple[str, ...], all_: bool, category: str | None, policy: str | None, db: Path | None) -> None:
     """Approve ideas by id (a unique beginning is enough), all of them, or by a policy."""

@@ -13,10 +13,10 @@ from fairnad_tui.options import db_option, open_store
 @click.option("--llm", metavar="MODEL", help="rules, ollama:MODEL[@URL,...] or openai:URL#MODEL [ollama:qwen3:8b].")
 @click.option(
     "--policy",
-    type=click.Choice(["grounded", "none"]),
+    type=click.Choice(["grounded", "grounded-unique", "none"]),
     default="none",
     show_default=True,
-    help="Approve new ideas whose quote is in the paper, or leave them proposed.",
+    help="Approve new ideas whose quote is in the paper, of those that say the same only one, or leave them proposed.",
 )
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @db_option

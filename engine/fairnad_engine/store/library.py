@@ -280,6 +280,10 @@ class IdeaTable:
             for row in self._db.query(f"SELECT * FROM ideas {where} ORDER BY sub, rowid", arguments)  # noqa: S608
         ]
 
+    def in_sub(self, sub: str) -> list[IdeaRow]:
+        """The ideas of a sub-category as they came."""
+        return [_idea(row) for row in self._db.query("SELECT * FROM ideas WHERE sub = ? ORDER BY rowid", [sub])]
+
     def counts(self) -> dict[str, int]:
         """Number of ideas by status."""
         found = {row["status"]: row["n"] for row in self._db.query("SELECT status, count(*) n FROM ideas GROUP BY 1")}
