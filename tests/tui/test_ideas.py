@@ -310,6 +310,13 @@ async def test_merge_keeps_the_others_as_sources(path):
         assert messages(app)  # nothing is marked any more
 
 
+async def test_an_idea_that_no_other_repeats_says_so(path):  # what repeats it: test_ideas_duplicates.py
+    async with opened(path, "ideas") as (app, pilot):
+        await ready(app)
+        await pilot.press("d")
+        await wait_for(lambda: messages(app)[-1:] == ["No other idea of act.hard says the same."], "the message")
+
+
 async def test_an_idea_of_ones_own(path):
     async with opened(path, "ideas") as (app, pilot):
         desk = await ready(app)
