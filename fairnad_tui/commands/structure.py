@@ -13,10 +13,10 @@ from fairnad_tui.options import Size, db_option, open_store, patience_options
 @click.option("--llm", metavar="MODEL", help="rules, ollama:MODEL[@URL,...] or openai:URL#MODEL [ollama:qwen3:8b].")
 @click.option(
     "--policy",
-    type=click.Choice(["grounded", "none"]),
+    type=click.Choice(["grounded", "grounded-unique", "none"]),
     default="none",
     show_default=True,
-    help="Approve new ideas whose quote is in the paper, or leave them proposed.",
+    help="Approve new ideas whose quote is in the paper, of those that say the same only one, or leave them proposed.",
 )
 @click.option("--max-tokens", type=Size(), help="Begin no further paper when the calls took this many, such as 2M.")
 @patience_options

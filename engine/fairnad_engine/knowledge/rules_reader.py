@@ -11,7 +11,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from fairnad_engine.knowledge.cues import compile_cues, find_cues, fold
-from fairnad_engine.knowledge.design_sentences import hints, instruct, is_design, trimmed
+from fairnad_engine.knowledge.design_sentences import MAX_INSTRUCTION, hints, instruct, is_design, trimmed
 from fairnad_engine.knowledge.filing import filed_under, scores, weighed
 from fairnad_engine.knowledge.likeness import likeness, vocabulary
 from fairnad_engine.knowledge.paper_voice import OVERVIEW, Passage, own_passages
@@ -19,6 +19,7 @@ from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.rules_screening import screen
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.protocol import Extraction, IdeaDraft, Screening
+from fairnad_engine.llm.replies import plain_line
 
 SAME_IDEA = 0.8
 """Share of common words from which two sentences under one sub-category count as one idea."""
@@ -68,8 +69,10 @@ class RulesReader:
                     continue
                 known.append((one.passage.rank, words))
                 sub = template.sub(sub_id)
-                instruction = instruct(flat, sub.action)
-                ideas.append(IdeaDraft(sub.main, sub.id, _short_name(flat, sub.name), instruction, quote, span))
+                # The quote is the paper's; what people and models read of the idea holds nothing invisible.
+                instruction = plain_line(instruct(flat, sub.action), MAX_INSTRUCTION)
+                name = plain_line(_short_name(flat, sub.name), _MAX_NAME)
+                ideas.append(IdeaDraft(sub.main, sub.id, name, instruction, quote, span, "exact", 1.0))
         return Extraction(tuple(sorted(ideas, key=lambda idea: idea.span or (0, 0))))
 
 

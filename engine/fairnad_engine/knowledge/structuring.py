@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from fairnad_engine.knowledge.near_duplicates import duplicate_groups
 from fairnad_engine.knowledge.pace import SUBJECT, Pace
 from fairnad_engine.knowledge.paper_streams import PaperStreams
 from fairnad_engine.knowledge.papers import PaperText, ReadProblem, Section, read_papers
@@ -224,25 +225,34 @@ class _Structuring:
 def apply_policy(store: Store, policy: str) -> int:
     """Decide about proposed ideas by a named policy, which is recorded as the decider; return how many it approved.
 
-    ``grounded`` approves extracted ideas whose quote is found in the paper at its recorded span. ``none`` decides
-    nothing. Ungrounded ideas are never approved by a policy.
+    ``grounded`` approves extracted ideas whose quote stands in the paper at its recorded span, character by character:
+    of a quote that a model wrote down with slips that is the paper's wording, which is what is stored.
+    ``grounded-unique`` approves of those that say the same, with what is approved already, only the representative
+    (:mod:`fairnad_engine.knowledge.near_duplicates`); the others stay proposed. ``none`` decides nothing. Ungrounded
+    ideas are never approved by a policy.
     """
     if policy == "none":
         return 0
     texts = {paper.id: paper.text for paper in store.papers.all()}
-    return store.ideas.decide(_grounded(store.ideas.all("proposed"), texts), "approved", f"policy:{policy}")
+    chosen = list(_grounded(store.ideas.all("proposed"), texts))
+    if policy == "grounded-unique":
+        groups = duplicate_groups(_in_order(store.ideas.all("approved"), chosen))
+        repeated = {idea.id for group in groups for idea, _ in group.others}
+        chosen = [idea for idea in chosen if idea.id not in repeated]
+    return store.ideas.decide((idea.id for idea in chosen), "approved", f"policy:{policy}")
 
 
-def _grounded(ideas: Iterable[IdeaRow], texts: dict[str, str]) -> Iterator[str]:
+def _in_order(*parts: Sequence[IdeaRow]) -> list[IdeaRow]:
+    """Ideas of several lists, the oldest first."""
+    return sorted((idea for part in parts for idea in part), key=lambda idea: idea.created_at)
+
+
+def _grounded(ideas: Iterable[IdeaRow], texts: dict[str, str]) -> Iterator[IdeaRow]:
     for idea in ideas:
         if idea.origin == "extracted" and idea.span is not None and idea.paper_id in texts:
             start, end = idea.span
-            if _same(texts[idea.paper_id][start:end], idea.quote):
-                yield idea.id
-
-
-def _same(passage: str, quote: str) -> bool:
-    return bool(quote.strip()) and "".join(passage.split()).casefold() == "".join(quote.split()).casefold()
+            if idea.quote.strip() and texts[idea.paper_id][start:end] == idea.quote:
+                yield idea
 
 
 def paper_text(paper: PaperRow) -> PaperText:

@@ -162,8 +162,9 @@ def _complete_ideas(text: str, main: Main) -> list[IdeaItem]:
 
 def _draft(item: IdeaItem, main: Main, paper: PaperText) -> IdeaDraft:
     place = locate(item.quote, paper.text) if len(item.quote.split()) >= _FEWEST_WORDS else None
+    given = plain_line(item.quote, 500)
     # What stands in the paper is the evidence, not how the model wrote it down.
-    quote = paper.text[slice(*place.span)] if place else plain_line(item.quote, 500)
+    quote = paper.text[slice(*place.span)] if place else given
     return IdeaDraft(
         main=main.id,
         sub=item.sub,
@@ -171,4 +172,7 @@ def _draft(item: IdeaItem, main: Main, paper: PaperText) -> IdeaDraft:
         instruction=plain_line(item.instruction, 400),
         quote=quote,
         span=place.span if place else None,
+        grounded_by=place.method if place else "",
+        grounding_score=place.score if place else None,
+        quote_given=given if place and place.method != "exact" else "",
     )

@@ -204,6 +204,9 @@ class IdeaDraft:
         instruction: The idea as one actionable instruction.
         quote: Verbatim evidence.
         span: Start and end character of the quote in the paper's text, or None where it was not found.
+        grounded_by: How it was found (:mod:`fairnad_engine.knowledge.grounding`).
+        grounding_score: How alike the quote as given and the paper's words are, from 0 to 1.
+        quote_given: The quote as the model wrote it, where it is not what stands in the paper.
     """
 
     main: str
@@ -212,6 +215,9 @@ class IdeaDraft:
     instruction: str
     quote: str
     span: tuple[int, int] | None
+    grounded_by: str = ""
+    grounding_score: float | None = None
+    quote_given: str = ""
 
 
 @dataclass(frozen=True)

@@ -47,10 +47,11 @@ class CurationSection(Section):
     """How an unattended run decides about ideas.
 
     Attributes:
-        policy: ``grounded`` approves ideas whose quote is in the paper; ``none`` leaves decisions to people.
+        policy: ``grounded`` approves ideas whose quote is in the paper; ``grounded-unique`` of near-duplicates one;
+            ``none`` leaves decisions to people.
     """
 
-    policy: Literal["grounded", "none"] = "grounded"
+    policy: Literal["grounded", "grounded-unique", "none"] = "grounded"
 
 
 class ModelSection(Section):

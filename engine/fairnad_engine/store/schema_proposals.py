@@ -1,10 +1,10 @@
-"""Proposed categories of the attribute template; after :mod:`fairnad_engine.store.schema_calls`."""
+"""Proposed categories of the attribute template; after :mod:`fairnad_engine.store.schema_grounding`."""
 
 from __future__ import annotations
 
 from sqlite_utils import Database
 
-from fairnad_engine.store.schema_calls import migrations as migrations
+from fairnad_engine.store.schema_grounding import migrations as migrations
 
 
 @migrations()

@@ -1,0 +1,93 @@
+"""``ideas duplicates``: groups of ideas that say the same, and merging them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fairnad_tui.options import db_option, json_option, open_store
+from fairnad_tui.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from fairnad_engine.knowledge.near_duplicates import DuplicateGroup
+    from fairnad_engine.store import Store
+
+_DECIDER = "near-duplicates"
+
+
+@click.command()
+@click.option("--category", metavar="ID", help="Only ideas of this main or sub-category.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(50, 100),
+    help="Percent of letters in common from which two ideas say the same [80].",
+)
+@click.option("--merge", "merge_", is_flag=True, help="Merge each group into its first idea, which keeps the sources.")
+@db_option
+@json_option
+def duplicates(category: str | None, threshold: float | None, merge_: bool, db: Path | None, as_json: bool) -> None:
+    """List near-duplicates: ideas of one sub-category that say the same in nearly the same words.
+
+    The first idea of a group is the one to keep: approved rather than not, the best grounded, the oldest. With --merge
+    the others are rejected and stay as its sources; each group is one operation, which the ideas screen can undo.
+    """
+    from fairnad_engine.knowledge.near_duplicates import ALIKE, duplicate_groups
+
+    with open_store(db) as store:
+        ideas = [one for one in store.ideas.all() if not category or category in (one.main, one.sub, one.level)]
+        groups = duplicate_groups(ideas, ALIKE if threshold is None else threshold)
+        merged = _merge(store, groups) if merge_ else 0
+        titles = {paper.id: paper.title for paper in store.papers.listing()}
+    if as_json:
+        print_json([_document(group, titles) for group in groups])
+        return
+    if merge_:
+        click.echo(f"{merged:,} ideas merged into {len(groups):,} others, which keep them as sources")
+        return
+    print_table(
+        f"{len(groups):,} groups",
+        ("group", "alike", "id", "status", "grounded", "sub-category", "idea"),
+        (
+            (
+                number,
+                "-" if alike is None else f"{alike:.1f} %",
+                one.id,
+                one.status,
+                one.grounded_by or ("yes" if one.grounded else "no"),
+                one.sub,
+                one.instruction,
+            )
+            for number, group in enumerate(groups, 1)
+            for one, alike in ((group.representative, None), *group.others)
+        ),
+    )
+
+
+def _merge(store: Store, groups: list[DuplicateGroup]) -> int:
+    with store.transaction():
+        return sum(
+            store.journal.merge(group.representative.id, [idea.id for idea, _ in group.others], _DECIDER)
+            for group in groups
+        )
+
+
+def _document(group: DuplicateGroup, titles: dict[str, str]) -> dict[str, object]:
+    return {
+        "representative": group.representative.id,
+        "sub": group.representative.sub,
+        "ideas": [
+            {
+                "id": one.id,
+                "alike": alike,
+                "status": one.status,
+                "instruction": one.instruction,
+                "quote": one.quote,
+                "grounded": one.grounded,
+                "paper_id": one.paper_id,
+                "paper": titles.get(one.paper_id or ""),
+            }
+            for one, alike in ((group.representative, None), *group.others)
+        ],
+    }
