@@ -44,7 +44,7 @@ def duplicates(category: str | None, threshold: float | None, merge_: bool, db: 
         print_json([_document(group, titles) for group in groups])
         return
     if merge_:
-        click.echo(f"{merged:,} ideas merged into {len(groups):,} others, which keep them as sources")
+        click.echo(f"groups: {len(groups):,}; ideas merged into the first of their group: {merged:,}")
         return
     print_table(
         f"{len(groups):,} groups",

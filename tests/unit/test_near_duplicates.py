@@ -197,8 +197,8 @@ def test_they_are_listed(path):
 def test_they_are_merged_and_parted_again(path):
     with Store(path) as store:
         before = states(store)
-    assert invoke(path, "duplicates", "--merge") == "2 ideas merged into 1 others, which keep them as sources\n"
-    assert invoke(path, "duplicates", "--merge") == "0 ideas merged into 0 others, which keep them as sources\n"
+    assert invoke(path, "duplicates", "--merge") == "groups: 1; ideas merged into the first of their group: 2\n"
+    assert invoke(path, "duplicates", "--merge") == "groups: 0; ideas merged into the first of their group: 0\n"
     with Store(path) as store:
         (kept,) = [one for one in store.ideas.all("proposed") if one.instruction == FIRST]
         assert kept.paper_id == "p1"
