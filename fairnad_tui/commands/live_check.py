@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fairnad_engine.errors import FairnadError, InputError
+from fairnad_engine.llm.edits import EditFormat, EditSettings
 from fairnad_tui.options import json_option, patience_options
 from fairnad_tui.output import print_json, print_table, remark, tell
 
@@ -26,13 +27,21 @@ _INTERRUPTED = 130
     show_default=True,
     help="How the model gives its designs.",
 )
+@click.option(
+    "--max-reply",
+    type=click.IntRange(128, 32_768),
+    default=EditSettings().max_reply,
+    show_default=True,
+    help="Longest reply with a design, in tokens, as [model] max_reply.",
+)
 @patience_options
 @click.option("--accept-weak-jail", is_flag=True, help="Run its designs although a layer of the jail is missing.")
 @json_option
 def live_check(
     llm: str | None,
     quick: bool,
-    edit_format: Any,  # noqa: ANN401 - one of the choices
+    edit_format: EditFormat,
+    max_reply: int,
     first_token: float | None,
     stall: float | None,
     accept_weak_jail: bool,
@@ -43,8 +52,8 @@ def live_check(
     Designs go through the verifier in the jail. Nothing is written to a workspace. Ctrl+C shows what was measured so
     far.
     """
-    from fairnad_engine.llm.edits import EditSettings
-    from fairnad_engine.llm.live_check import Listening, LiveCheck, Measured, Plan
+    from fairnad_engine.llm.live_check import LiveCheck
+    from fairnad_engine.llm.live_figures import Listening, Measured, Plan
     from fairnad_engine.llm.models import chat_model, parse_llm
     from fairnad_engine.search.config import RunConfig
 
@@ -54,7 +63,8 @@ def live_check(
         raise InputError("rules is built in and asks no server; name a model: --llm ollama:MODEL or openai:URL#MODEL")
     given = {"first_token_seconds": first_token, "stall_seconds": stall}
     patience = model.model_copy(update={name: value for name, value in given.items() if value is not None}).timeouts
-    plan = Plan.quick(edit_format) if quick else Plan(edits=EditSettings(edit_format))
+    edits = EditSettings(edit_format, max_reply=max_reply)
+    plan = Plan.quick(edits) if quick else Plan(edits=edits)
     measured = Measured(spec.name)
     listening = Listening(measured)
     listening.model = chat = chat_model(spec, on_text=listening.heard, timeouts=patience)

@@ -104,8 +104,12 @@ def test_the_verdict_by_its_figures():
     assert line.low == pytest.approx(0.052, abs=1e-3) and line.high == pytest.approx(0.360, abs=1e-3)
     m.failures["truncated-reply"] = 17
     assert "raise [model] max_reply above 8192" in next(one for one in lines_of(m, plan) if one.good is False).change
+    m.too_long = 17
+    assert "lower [model] max_reply" in next(one for one in lines_of(m, plan) if one.good is False).change
     m.passed = Share()
     assert verdict(lines_of(m, plan)) == "not decided"
+    assert Spent(1, 100, 50, 10.0, 9.9).writing == 10.0  # it came as a whole: when it began is not seen
+    assert Spent(1, 100, 50, 10.0, 6.0).writing == 4.0
     assert wilson(0, 5)[0] == 0 and wilson(5, 5)[1] == 1
 
 

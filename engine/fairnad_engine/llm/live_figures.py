@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fairnad_engine.llm.chat import ChatModel, ChatReply, TruncatedPromptError
-from fairnad_engine.llm.edits import EditFormat, EditSettings
+from fairnad_engine.llm.edits import EditSettings
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+
+_SEEN = 0.05  # of a call: the least that writing takes where pieces arrive as they are written
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,9 @@ class Plan:
     edits: EditSettings = field(default_factory=EditSettings)
 
     @classmethod
-    def quick(cls, edit_format: EditFormat = "whole") -> Plan:
+    def quick(cls, edits: EditSettings) -> Plan:
         """A tenth of it, for a first impression."""
-        return cls(abstracts=3, papers=1, categories=3, proposals=4, edits=EditSettings(edit_format))
+        return cls(abstracts=3, papers=1, categories=3, proposals=4, edits=edits)
 
 
 @dataclass
@@ -73,6 +76,11 @@ class Spent:
     seconds: float = 0.0
     waited: float = 0.0
 
+    @property
+    def writing(self) -> float:
+        """Seconds of writing; all of them where the server sends its answers as a whole, which hides when it began."""
+        return self.seconds - self.waited if self.seconds - self.waited > _SEEN * self.seconds else self.seconds
+
 
 @dataclass
 class Measured:
@@ -82,6 +90,7 @@ class Measured:
         model: As the user named it.
         schema: Replies that keep to the schema as they stand.
         whole: Prompts that were read whole at the first try.
+        too_long: Prompts that were not sent, since the model's context has no room for them and the longest reply.
         answered: Questions with a usable answer, after one repair at most.
         screened: Abstracts that were judged rightly.
         papers: Papers extracted.
@@ -101,6 +110,7 @@ class Measured:
     model: str
     schema: Share = field(default_factory=Share)
     whole: Share = field(default_factory=Share)
+    too_long: int = 0
     answered: Share = field(default_factory=Share)
     screened: Share = field(default_factory=Share)
     papers: int = 0
@@ -158,7 +168,10 @@ class Listening:
                 system, user, schema, purpose, max_tokens=max_tokens, temperature=temperature, seed=seed
             )
         except TruncatedPromptError as cut:
-            self._measured.whole.count(False)
+            if cut.discarded:
+                self._measured.whole.count(False)
+            else:
+                self._measured.too_long += 1
             for one in cut.discarded:
                 self._account(one, one.seconds)
             raise

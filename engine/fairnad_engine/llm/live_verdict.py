@@ -21,6 +21,8 @@ GROUNDED, IDEAS = 0.6, 2.0  # ideas are per paper
 PASSED, REALISED = 0.2, 0.3
 SPEED = 10.0  # tokens written a second
 
+_LESS = "lower [model] max_reply (--max-reply here), or take a model with a longer context"
+
 
 @dataclass(frozen=True)
 class Line:
@@ -59,7 +61,9 @@ def lines_of(m: Measured, plan: Plan) -> list[Line]:
         "catalogue": "the model picks transformations that do not fit: choose a larger one",
     }[design.edit_format]
     worst = ", ".join(f"{number} {kind}" for kind, number in m.failures.most_common(3)) or "none"
-    if m.failures.most_common(1) and m.failures.most_common(1)[0][0] == "truncated-reply":
+    if m.too_long:
+        shorter = f"{m.too_long} prompts did not fit the context beside a reply of {design.max_reply} tokens: {_LESS}"
+    elif m.failures.most_common(1) and m.failures.most_common(1)[0][0] == "truncated-reply":
         shorter = f"raise [model] max_reply above {design.max_reply}; or {shorter}"
     each = m.ideas / m.papers if m.papers else None
     return [
@@ -141,7 +145,7 @@ def as_document(m: Measured, plan: Plan) -> dict[str, Any]:
                 "seconds": round(one.seconds, 3),
                 "seconds_a_call": _round(one.seconds / one.calls),
                 "read_a_second": _round(one.read / one.waited if one.waited else None),
-                "written_a_second": _round(_rate(one.written, one.seconds - one.waited)),
+                "written_a_second": _round(_rate(one.written, one.writing)),
             }
             for purpose, one in m.spent.items()
         ],
@@ -164,11 +168,8 @@ def wilson(met: int, of: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def _speed(m: Measured) -> float | None:
-    written, seconds = (
-        sum(one.written for one in m.spent.values()),
-        sum(one.seconds - one.waited for one in m.spent.values()),
-    )
-    return _rate(written, seconds)
+    spent = m.spent.values()
+    return _rate(sum(one.written for one in spent), sum(one.writing for one in spent))
 
 
 def _rate(written: int, seconds: float) -> float | None:
