@@ -24,6 +24,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "finish": ("results", "Retrain the front's best with fresh weights, then test them once."),
     "graph": ("graph", "Show a backbone file's graph, or what two have different."),
     "ideas": ("ideas", "List, decide, add, edit, import and export ideas."),
+    "live-check": ("live_check", "Try your model on papers and designs, and say whether it is good enough."),
     "llm": ("llm", "Models of a server: list, probe, pull; and what all calls took."),
     "papers": ("papers", "Add and list papers."),
     "report": ("results", "Write a run's report."),
@@ -47,7 +48,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"fairnad_tui.commands.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

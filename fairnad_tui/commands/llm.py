@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fairnad_engine.errors import InputError
+from fairnad_tui.commands.live_check import live_check
 from fairnad_tui.options import db_option, json_option, open_store
 from fairnad_tui.output import print_json, print_table, remark, tell
 
@@ -146,6 +147,9 @@ def show(number: int, db: Path | None) -> None:
     with open_store(db) as store:
         prompt, reply = store.calls.text(number)
     tell(f"--- prompt\n{prompt if prompt is not None else '(not kept by the program that asked)'}\n--- reply\n{reply}")
+
+
+llm.add_command(live_check)
 
 
 def _row(purpose: str, model: str, calls: list[CallTotals]) -> tuple[object, ...]:

@@ -194,7 +194,9 @@ def _ask(model: str, url: str, timeouts: Timeouts, *, think: bool | None) -> _As
     seconds = time.monotonic() - started
     written = (last.eval_count or 0) if last is not None else 0
     own = last.eval_duration if last is not None else None  # nanoseconds
-    spent = own / 1e9 if own else seconds - (first or 0.0)
+    writing = seconds - (first or 0.0)
+    # A server that sends its answer as a whole hides when it began to write.
+    spent = own / 1e9 if own else writing if writing > 0.05 * seconds else seconds
     counted = last is not None and bool(last.prompt_eval_count)
     return _Asked(
         read(text, _Said) is not None, first if first is not None else seconds, written / max(spent, 1e-6), counted
