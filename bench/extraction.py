@@ -102,22 +102,28 @@ class Score:
         return all(self.shares[what] >= aim for what, aim in TARGETS.items())
 
 
-def load(folder: Path = FOLDER) -> tuple[Labelled, ...]:
+def load(folder: Path = FOLDER, held_out: bool | None = None) -> tuple[Labelled, ...]:
     """Return the labelled papers by name.
+
+    Args:
+        folder: Where they lie.
+        held_out: Open those held out alone, or the others alone.
 
     Raises:
         ValueError: A paper cannot be read, or a quote does not stand in its paper exactly once.
     """
     lines = (folder / "held_out.txt").read_text("utf-8").splitlines()
-    held_out = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    aside = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
     labels = yaml.safe_load((folder / "labels.yaml").read_text("utf-8"))
     found = []
     for name in sorted(labels):
+        if held_out not in (None, name in aside):
+            continue
         (paper,) = read_papers(str(folder / "papers" / f"{name}.md"))
         if not isinstance(paper, PaperText):
             raise ValueError(str(paper))
         ideas = (Label(row["sub"], tuple(_places(row, paper, name))) for row in labels[name])
-        found.append(Labelled(name, name in held_out, paper, tuple(ideas)))
+        found.append(Labelled(name, name in aside, paper, tuple(ideas)))
     return tuple(found)
 
 
