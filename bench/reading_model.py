@@ -24,7 +24,7 @@ from fairnad_engine.knowledge.paper_layout import section_name
 from fairnad_engine.knowledge.paper_voice import BODY, EXPERIMENTS, OVERVIEW
 from fairnad_engine.knowledge.statement_model import FILE, Judge, Linear, damped
 from fairnad_engine.knowledge.statement_words import manner_features, subject_features
-from fairnad_engine.knowledge.statements import Reading, Told, chosen, readings, told
+from fairnad_engine.knowledge.statements import Reading, chosen, readings, told
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.resources import template_file
 
@@ -32,7 +32,7 @@ STATEMENTS = Path(__file__).parent / "data" / "statements"
 ALONE, INVENTED, FIELDS = "statements", "invented", "template"
 """Groups of training rows that are no labelled paper."""
 SUBJECT_RIDGE, MANNER_RIDGE, JUDGE_COST = 1.0, 2.0, 0.1
-KEPT = 6
+KEPT = 10
 """Sub-categories that a word speaks for or against, the strongest ones."""
 _EXPERIMENTS = re.compile(r"(?:experiments?|results?|measurements|ablations?)\b")
 _OVERVIEW = re.compile(r"(?:abstract|introduction|background|conclusion|limitations|discussion|outlook)\b")
@@ -84,11 +84,7 @@ def _lines(name: str) -> list[str]:
 def labelled_papers() -> dict[str, Labelled]:
     """Return the papers that may be learned from, by folder and name."""
     folders = {"old": FOLDER, "practice": FOLDER / "practice", "fresh": FOLDER / "fresh"}
-    return {
-        f"{name}/{one.name}": one
-        for name, folder in folders.items()
-        for one in load(folder, held_out=False)
-    }
+    return {f"{name}/{one.name}": one for name, folder in folders.items() for one in load(folder, held_out=False)}
 
 
 def labelled_rows(name: str, paper: Labelled) -> Iterator[Row]:
@@ -167,7 +163,9 @@ def judge(found: Sequence[Reading], right: Sequence[bool]) -> Judge:
     spread = table.std(axis=0) + 1e-9
     model = LogisticRegression(C=JUDGE_COST, max_iter=1000).fit(table / spread, np.array(right))
     weights = model.coef_[0] / spread
-    return Judge({name: round(float(one), 4) for name, one in zip(names, weights, strict=True)}, float(model.intercept_[0]))
+    return Judge(
+        {name: round(float(one), 4) for name, one in zip(names, weights, strict=True)}, float(model.intercept_[0])
+    )
 
 
 def main(argv: Sequence[str] = ()) -> int:
@@ -219,13 +217,13 @@ def _text(subject: Linear, manner: Linear, final: Judge) -> str:
     """Return the model as JSON, a feature a line: its rarity, then places of outputs and weights in turns."""
     parts = []
     for name, model in (("subject", subject), ("manner", manner)):
-        rows = [
-            f"{json.dumps(feature)}: {json.dumps([rarity, *(x for pair in model.weights[feature].items() for x in pair)])}"
-            for feature, rarity in model.rarity.items()
-        ]
+        rows = []
+        for feature, rarity in model.rarity.items():
+            numbers = [rarity, *(number for pair in model.weights[feature].items() for number in pair)]
+            rows.append(f"{json.dumps(feature)}: {json.dumps(numbers)}")
         head = f'"outputs": {json.dumps(model.outputs)},\n"base": {json.dumps(model.base)}'
         parts.append(f'"{name}": {{\n{head},\n"features": {{\n' + ",\n".join(rows) + "\n}}")
-    parts.append(f'"judge": {json.dumps({"base": round(final.base, 4), "weights": final.weights})}')
+    parts.append(f'"judge": {json.dumps({"base": final.base, "weights": final.weights})}')
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 

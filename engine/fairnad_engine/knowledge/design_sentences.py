@@ -156,6 +156,11 @@ def is_design(sentence: str, strength: float) -> bool:
     return bool(_DESIGN.search(sentence) or _EFFECT.search(sentence) or _DESCRIBED.search(sentence))
 
 
+def is_order(sentence: str) -> bool:
+    """Return whether a sentence begins with an imperative."""
+    return _first_word(sentence) in _IMPERATIVE
+
+
 def is_harm(sentence: str) -> bool:
     """Return whether a sentence tells of something that did not help."""
     return bool(_HARM.search(sentence))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from fairnad_engine.resources import template_file
 
@@ -79,12 +80,11 @@ def shipped_model() -> StatementModel:
     return StatementModel(_linear(data["subject"]), _linear(data["manner"]), judge)
 
 
-def _linear(data: Mapping[str, object]) -> Linear:
-    outputs, base, features = data["outputs"], data["base"], data["features"]
-    assert isinstance(outputs, Sequence) and isinstance(base, Sequence) and isinstance(features, Mapping)
+def _linear(data: Mapping[str, Any]) -> Linear:
+    features = data["features"]
     return Linear(
-        tuple(outputs),
-        tuple(base),
+        tuple(data["outputs"]),
+        tuple(data["base"]),
         {name: row[0] for name, row in features.items()},
         {name: dict(zip(row[1::2], row[2::2], strict=True)) for name, row in features.items()},
     )

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fairnad_engine.knowledge.cues import compile_cues, find_cues, fold
-from fairnad_engine.knowledge.design_sentences import is_design, is_harm, is_training
-from fairnad_engine.knowledge.filing import LIKENESS_WEIGHT, scores
+from fairnad_engine.knowledge.design_sentences import is_design, is_harm, is_order, is_training
+from fairnad_engine.knowledge.filing import LEAST, LIKENESS_WEIGHT, scores
 from fairnad_engine.knowledge.likeness import likeness, vocabulary
 from fairnad_engine.knowledge.paper_voice import EXPERIMENTS, OVERVIEW, Passage, of_others, own_passages
 from fairnad_engine.knowledge.papers import PaperText
@@ -21,7 +21,7 @@ from fairnad_engine.knowledge.statement_model import Linear, StatementModel
 from fairnad_engine.knowledge.statement_words import manner_features, subject_features
 from fairnad_engine.knowledge.template import Template
 
-LIKELY = 0.35
+LIKELY = 0.32
 """Likelihood from which a statement is an idea; chosen by leaving one paper out (``bench.reading_model``)."""
 _READINGS = 4
 """Sub-categories that are considered for each sentence."""
@@ -32,6 +32,8 @@ _CUE, _LIKENESS = 0.03, 0.1
 _STRONGEST_CUES = 5.0
 _UNLEARNED, _UNLEARNED_MOST = 0.08, 0.5
 """What the same two count alone, for a sub-category that the learned part does not know."""
+_PLAIN_SUBJECT = 0.3
+"""Learned score from which the subject of an imperative is plain."""
 _TELLING = 8
 """The paper's most design-like sentences, which tell how much it speaks of design."""
 _RUN_IN = re.compile(r"(?:[A-Z]\.\s+)?(?:\*\*|\*|__|_)([^*_]{2,60}?)[.:]?(?:\*\*|\*|__|_)")
@@ -165,4 +167,11 @@ def chosen(judged: Sequence[tuple[float, Reading]], least: float = LIKELY) -> It
 def statements(paper: PaperText, template: Template, model: StatementModel) -> list[Statement]:
     """Return a paper's design statements, likeliest first."""
     found = readings(paper, template, model.subject, model.manner)
-    return list(chosen([(model.judge.likelihood(one.evidence), one) for one in found]))
+    judged = [(model.judge.likelihood(one.evidence), one) for one in found]
+    return list(chosen([(max(likely, LIKELY) if _orders(one) else likely, one) for likely, one in judged]))
+
+
+def _orders(one: Reading) -> bool:
+    # "Use X" is advice to the reader, as papers rarely give it and people's notes do: cues alone file it.
+    plain = one.evidence["cues"] >= LEAST or one.evidence["subject"] >= _PLAIN_SUBJECT
+    return plain and bool(one.evidence["advice"]) and is_order(one.told.text)
