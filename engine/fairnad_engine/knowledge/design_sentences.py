@@ -156,6 +156,21 @@ def is_design(sentence: str, strength: float) -> bool:
     return bool(_DESIGN.search(sentence) or _EFFECT.search(sentence) or _DESCRIBED.search(sentence))
 
 
+def is_order(sentence: str) -> bool:
+    """Return whether a sentence begins with an imperative."""
+    return _first_word(sentence) in _IMPERATIVE
+
+
+def is_harm(sentence: str) -> bool:
+    """Return whether a sentence tells of something that did not help."""
+    return bool(_HARM.search(sentence))
+
+
+def is_training(sentence: str) -> bool:
+    """Return whether a sentence tells how a network is trained."""
+    return bool(_TRAINING.search(sentence))
+
+
 def hints(sentence: str) -> tuple[str, ...]:
     """Return the parameters that a sentence names, such as ``7x7`` or ``expansion ratio of 4``, in order."""
     found: list[str] = []

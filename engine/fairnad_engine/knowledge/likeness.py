@@ -19,7 +19,7 @@ from fairnad_engine.knowledge.template import Sub, Template
 
 _WORD = re.compile(r"[a-z]+(?:\d+[a-z]*)?|\d+x\d+")
 _ENDINGS = re.compile(r"(?:isation|ization|ations?|ings?|ed|ers?|ions?|ities|ity|ally|ly|es|s|e)$")
-_COMMON = frozenset(
+COMMON = frozenset(
     " ".join(
         (
             "a an and are as at be by each every for from has have in into is it its more no not of on one only or so",
@@ -100,11 +100,18 @@ def _counts(sub: Sub) -> dict[str, float]:
 
 def stems(text: str) -> list[str]:
     """Return the stems of a text's telling words, and each two neighbours as one."""
-    words = [_stem(word) for word in _WORD.findall(fold(text).replace("-", " ")) if word not in _COMMON]
+    words = [stem_of(word) for word in words_of(text) if word not in COMMON]
     return [*words, *(f"{one} {other}" for one, other in pairwise(words))]
 
 
-def _stem(word: str) -> str:
+def words_of(text: str) -> list[str]:
+    """Return a text's words and kernel sizes in lower case; other numbers are left out."""
+    return _WORD.findall(fold(text).replace("-", " "))
+
+
+@lru_cache(maxsize=20_000)
+def stem_of(word: str) -> str:
+    """Return what a word means in talk of networks: its stem, or the first of the words that say the same."""
     sizes = re.fullmatch(r"(\d+)x(\d+)", word)
     if sizes:
         side = int(sizes[1])

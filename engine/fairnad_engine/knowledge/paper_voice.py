@@ -53,11 +53,12 @@ _ABLATION = re.compile(
 
 @dataclass(frozen=True)
 class Passage:
-    """One sentence: its place in the text, and in what kind of section it stands."""
+    """One sentence: its place in the text, in what kind of section it stands, and the section's name."""
 
     start: int
     end: int
     rank: int
+    section: str = ""
 
 
 def own_passages(paper: PaperText) -> Iterator[Passage]:
@@ -72,12 +73,13 @@ def own_passages(paper: PaperText) -> Iterator[Passage]:
         for start, end in sentence_spans(paper.text, section.start, section.end):
             sentence = paper.text[start:end]
             # Where the design itself is told, a relative's is told as advice.
-            if _CUSTOM.match(sentence) or (rank != BODY and _of_others(sentence, own)):
+            if _CUSTOM.match(sentence) or (rank != BODY and of_others(sentence, own)):
                 continue
             if rank == EXPERIMENTS and _ABLATION.match(sentence):
                 continue
             if not background or _OWN.search(sentence) or _named(sentence) & named:
-                yield from (Passage(first, last, rank) for first, last in _clauses(paper.text, start, end))
+                parts = _clauses(paper.text, start, end)
+                yield from (Passage(first, last, rank, section_name(section.title)) for first, last in parts)
 
 
 def _clauses(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -121,7 +123,8 @@ def _family(network: str) -> str:
     return re.split(r"(?<=[a-z])V?\d|-", network)[0].removesuffix("s").casefold()
 
 
-def _of_others(sentence: str, own: frozenset[str]) -> bool:
+def of_others(sentence: str, own: frozenset[str]) -> bool:
+    """Return whether a sentence's subject is other people's network, ``own`` being the paper's."""
     if _OTHERS_WORK.match(sentence):
         return True
     subject = _NETWORK.match(sentence.removeprefix("In "))
