@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import ClassVar
 
 from fairnad_engine.errors import FairnadError, InputError
 from fairnad_engine.llm.models import parse_llm
+from fairnad_engine.store.calls import CallTotals
+from fairnad_screens.actions import key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.data.papers import PapersSnapshot
 from fairnad_screens.dialogs import Choice, ChoiceDialog, LineDialog
@@ -163,6 +166,19 @@ class PapersModel(FairScreen[PapersSnapshot]):
             self.set_busy("")
         await self.app.push_screen_wait(TextDialog(f"What {llm} can do", plain("\n".join(lines))))
 
+    # -- what it took -----------------------------------------------------------------------------------------
+
+    def do_calls(self) -> None:
+        """Show what all calls took."""
+        self.flow(self._calls())
+
+    async def _calls(self) -> None:
+        totals = await self.desk.read(lambda store: store.calls.totals())
+        if not totals:
+            self.say(f"No model was called yet; {key_of('papers.structure')} lets one read papers.")
+            return
+        await self.app.push_screen_wait(TextDialog("What all calls took", plain("\n".join(calls_lines(totals)))))
+
 
 def _served() -> tuple[tuple[str, ...], str]:
     """Models of the Ollama server, and what is wrong with it otherwise."""
@@ -172,6 +188,24 @@ def _served() -> tuple[tuple[str, ...], str]:
         return served_models(), ""
     except FairnadError as error:
         return (), str(error)
+
+
+def calls_lines(totals: Sequence[CallTotals]) -> list[str]:
+    """Calls by model and purpose as the lines of a table that fits 80 columns, each model's sum last."""
+    lines = [f"{'':<18}{'calls':>8}{'read':>12}{'written':>11}{'s a call':>9}{'written/s':>10}"]
+    for model in dict.fromkeys(one.model for one in totals):
+        own = [one for one in totals if one.model == model]
+        lines += [f"{model}: {sum(one.seconds for one in own):,.0f} s in all"]
+        lines += [_calls_line(f"  {one.purpose}", [one]) for one in own]
+        lines += [_calls_line("  all", own)] if len(own) > 1 else []
+    return lines
+
+
+def _calls_line(name: str, some: Sequence[CallTotals]) -> str:
+    calls, seconds = sum(one.calls for one in some), sum(one.seconds for one in some)
+    read, written = sum(one.prompt_tokens for one in some), sum(one.completion_tokens for one in some)
+    speed = f"{written / seconds:.1f}" if seconds and written else "-"
+    return f"{name:<18}{calls:>8,}{read:>12,}{written:>11,}{seconds / max(1, calls):>9.2f}{speed:>10}"
 
 
 def _probed(llm: str) -> list[str]:

@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from fairnad_engine.knowledge.paper_layout import find_sections
 from fairnad_engine.knowledge.papers import PaperText
-from fairnad_engine.llm.protocol import IdeaDraft
+from fairnad_engine.llm.protocol import IdeaDraft, ModelCall
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import end_worker, template_of
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
@@ -321,6 +321,25 @@ class TestModel:
                 await type_line(app, pilot, "ollama:nothing:1b")
                 await wait_for(lambda: any("file does not exist" in one for one in messages(app)), "why")
                 assert app.llm is None and app.screen.busy == ""
+
+    async def test_what_the_calls_took(self, path):
+        async with opened(path, "papers", llm="rules") as (app, pilot):
+            await ready(app)
+            await pilot.press("c")
+            await wait_for(lambda: any("No model was called yet" in one for one in messages(app)), "an answer")
+            calls = [
+                ModelCall("screen", "ollama:tiny", "h", 1000, 50, 2.0),
+                ModelCall("extract", "ollama:tiny", "h", 9, 50, 3.0),
+            ]
+            with Store(path) as store:
+                for number, call in enumerate(calls):
+                    store.calls.record(f"job-1/{number}", [call], job_id="job-1", run_id=None)
+            await pilot.press("c")
+            await dialog(app, TextDialog)
+            await wait_for(lambda: "ollama:tiny: 5 s in all" in shown(app), "the table")
+            lines = [line.split() for line in shown(app).splitlines()]
+            assert ["│", "screen", "1", "1,000", "50", "2.00", "25.0", "│"] in lines
+            assert ["│", "all", "2", "1,009", "100", "2.50", "20.0", "│"] in lines
 
     async def test_trying_a_model(self, path, monkeypatch, tmp_path):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
