@@ -16,14 +16,17 @@ from fairnad_tui.options import device_options
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("running", "Follow a run that goes on in the background."),
+    "backup": ("moving", "Copy the workspace while it is used."),
     "calibrate": ("calibrate", "Train the reference networks, and say what a candidate will cost here."),
     "control": ("running", "Pause, resume or stop a run."),
     "doctor": ("doctor", "Try the jail's layers, the model and this machine, and say what is missing."),
     "evaluate": ("results", "Score an exported backbone again, through its graph alone."),
     "export": ("results", "Write one candidate as a folder of its own."),
+    "export-workspace": ("moving", "Write the workspace as one archive to take elsewhere."),
     "finish": ("results", "Retrain the front's best with fresh weights, then test them once."),
     "graph": ("graph", "Show a backbone file's graph, or what two have different."),
     "ideas": ("ideas", "List, decide, add, edit, import and export ideas."),
+    "import-workspace": ("moving", "Make a workspace of such an archive."),
     "live-check": ("live_check", "Try your model on papers and designs, and say whether it is good enough."),
     "llm": ("llm", "Models of a server: list, probe, pull; and what all calls took."),
     "papers": ("papers", "Add and list papers."),
