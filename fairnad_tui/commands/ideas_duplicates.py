@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from fairnad_tui.output import print_json, print_table
 if TYPE_CHECKING:
     from fairnad_engine.knowledge.near_duplicates import DuplicateGroup
     from fairnad_engine.store import Store
+    from fairnad_engine.store.records import IdeaRow
 
 _DECIDER = "near-duplicates"
 
@@ -22,12 +24,15 @@ _DECIDER = "near-duplicates"
 @click.option(
     "--threshold",
     type=click.FloatRange(50, 100),
-    help="Percent of letters in common from which two ideas say the same [80].",
+    help="Percent of letters in common from which two ideas say the same [80]; of a cosine with --embed [95].",
 )
+@click.option("--embed", metavar="MODEL", help="Compare meanings by an embedding model: ollama:MODEL[@URL].")
 @click.option("--merge", "merge_", is_flag=True, help="Merge each group into its first idea, which keeps the sources.")
 @db_option
 @json_option
-def duplicates(category: str | None, threshold: float | None, merge_: bool, db: Path | None, as_json: bool) -> None:
+def duplicates(
+    category: str | None, threshold: float | None, embed: str | None, merge_: bool, db: Path | None, as_json: bool
+) -> None:
     """List near-duplicates: ideas of one sub-category that say the same in nearly the same words.
 
     The first idea of a group is the one to keep: approved rather than not, the best grounded, the oldest. With --merge
@@ -37,7 +42,10 @@ def duplicates(category: str | None, threshold: float | None, merge_: bool, db: 
 
     with open_store(db) as store:
         ideas = [one for one in store.ideas.all() if not category or category in (one.main, one.sub, one.level)]
-        groups = duplicate_groups(ideas, ALIKE if threshold is None else threshold)
+        if embed:
+            groups = _by_meaning(store, ideas, embed, threshold)
+        else:
+            groups = duplicate_groups(ideas, ALIKE if threshold is None else threshold)
         merged = _merge(store, groups) if merge_ else 0
         titles = {paper.id: paper.title for paper in store.papers.listing()}
     if as_json:
@@ -63,6 +71,18 @@ def duplicates(category: str | None, threshold: float | None, merge_: bool, db: 
             for one, alike in ((group.representative, None), *group.others)
         ),
     )
+
+
+def _by_meaning(store: Store, ideas: list[IdeaRow], embed: str, threshold: float | None) -> list[DuplicateGroup]:
+    """Groups by the vectors of a model; its calls are accounted, and no text is sent twice."""
+    from fairnad_engine.knowledge.near_duplicates import SAME, groups_by_meaning
+    from fairnad_engine.llm.embeddings import make_embedder
+
+    embedder = make_embedder(embed, store.files.root / "embeddings")
+    asked = [one for one in ideas if one.status != "rejected" and one.origin != "derived"]
+    vectors, calls = embedder.embed([one.instruction for one in asked])
+    store.calls.record(f"embed/{uuid.uuid4().hex[:12]}", calls, job_id="embed", run_id=None)
+    return groups_by_meaning(asked, vectors, SAME if threshold is None else threshold)
 
 
 def _merge(store: Store, groups: list[DuplicateGroup]) -> int:

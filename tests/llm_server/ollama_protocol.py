@@ -74,6 +74,8 @@ class OllamaProtocol:
         library: Models that can be pulled.
         behind: Address of a server of another protocol that really answers.
         requests: The chat requests so far.
+        embedded: The requests for vectors so far.
+        vector: Makes the vector of a text.
     """
 
     answer: Answerer
@@ -88,6 +90,8 @@ class OllamaProtocol:
     version: str = "0.17.1"
     library: tuple[str, ...] = ()
     requests: list[dict[str, Any]] = field(default_factory=list)
+    embedded: list[dict[str, Any]] = field(default_factory=list)
+    vector: Callable[[str], list[float]] = lambda text: [float(len(text)), 1.0]
     url: str = ""
     behind: str = ""
     closing: threading.Event = field(default_factory=threading.Event)
@@ -185,6 +189,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/api/show":
             facts = {"general.architecture": "tiny", "tiny.context_length": self.state.context_length}
             self._json(200, {"model_info": facts, "capabilities": list(self.state.capabilities)})
+        elif self.path == "/api/embed":
+            self.state.embedded.append(request)
+            vectors = [self.state.vector(text) for text in request["input"]]
+            self._json(200, {"embeddings": vectors, "prompt_eval_count": 7 * len(vectors)})
         elif self.path == "/api/chat":
             self.state.requests.append(request)
             self._chat(request, self.state.next_behaviour())

@@ -16,14 +16,21 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fairnad_engine.store.records import IdeaRow
+
+if TYPE_CHECKING:
+    from fairnad_engine.llm.embeddings import Vectors
 
 ALIKE = 80.0
 """Percent of letters in common, 2 x common / all, from which two ideas are near-duplicates.
 
 Of the 544 ideas that ``rules`` finds in the sample papers, whose papers differ, no two have more than 71 in common.
 """
+
+SAME = 95.0
+"""Percent of a cosine from which two ideas mean the same; models differ, so look before you merge."""
 
 _ROWS = 128  # compared with all others at a time: what one step of a search in the background takes
 _LONGEST = 1000
@@ -89,6 +96,35 @@ def duplicate_groups(ideas: Iterable[IdeaRow], threshold: float = ALIKE) -> list
             if words:
                 alike[idea.sub, numbers, telling].append((idea, words))
     found = [group for block in alike.values() for group in _groups(block, threshold)]
+    return sorted(found, key=lambda group: group.representative.sub)
+
+
+def groups_by_meaning(ideas: Sequence[IdeaRow], vectors: Vectors, threshold: float = SAME) -> list[DuplicateGroup]:
+    """Return groups of ideas whose vectors point the same way, whatever their words.
+
+    Numbers and telling words must be the same here too: a vector hardly tells 3x3 from 5x5 or before from after.
+
+    Args:
+        ideas: As for :func:`duplicate_groups`.
+        vectors: ``(ideas, dimensions)``, each of length 1.
+        threshold: Cosine in percent from which two are alike.
+    """
+    blocks: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for at, idea in enumerate(ideas):
+        if idea.status != "rejected" and idea.origin != "derived":
+            blocks[idea.sub, *_told(idea.instruction)[:2]].append(at)
+    found = []
+    for block in blocks.values():
+        free = sorted(block, key=lambda at: _worth(ideas[at]))
+        while len(free) > 1:
+            first, *rest = free
+            scores = 100 * (vectors[rest] @ vectors[first])
+            near = [(at, score) for at, score in zip(rest, scores.tolist(), strict=True) if score >= threshold]
+            if near:
+                others = tuple((ideas[at], round(score, 1)) for at, score in near)
+                found.append(DuplicateGroup(ideas[first], others))
+            taken = {at for at, _ in near}
+            free = [at for at in rest if at not in taken]
     return sorted(found, key=lambda group: group.representative.sub)
 
 
