@@ -25,7 +25,7 @@ from fairnad_engine.llm.ollama_server import (
     not_answering,
     server_url,
 )
-from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently, whole_characters
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, notice, patiently, whole_characters
 from fairnad_engine.llm.stalls import StallWatch
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT, context_for, fewest_tokens, most_tokens
 
@@ -139,7 +139,7 @@ class OllamaModel:
         for last in (False, True):
             started = time.monotonic()
             try:
-                raw = patiently(partial(self._ask, request, context), self._pause)
+                raw = patiently(partial(self._ask, request, context), self._pause, self._on_token)
                 problem = self._cut_short(raw, request, most, context)
             except TruncatedPromptError as refusal:
                 raw, problem = _Raw("", 0, 0, False), str(refusal)
@@ -152,6 +152,7 @@ class OllamaModel:
             larger = min(2 * context, self._limit())
             if last or larger <= context:
                 break
+            notice(self._on_token, f"{problem}; asked again with a context of {larger}")
             with self._lock:
                 self._context = context = max(self._context, larger)
         raise TruncatedPromptError(f"{purpose}: {problem}", discarded)

@@ -131,7 +131,7 @@ class OpenAIModel:
             form = {"name": "reply", "strict": True, "schema": wire_schema(schema)}
             request["response_format"] = {"type": "json_schema", "json_schema": form}
         started = time.monotonic()
-        answer = patiently(lambda: self._ask(request), self._pause)
+        answer = patiently(lambda: self._ask(request), self._pause, self._on_token)
         reply = ChatReply(
             text=answer.text,
             parsed=read(answer.text, schema) if schema else None,
