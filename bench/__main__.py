@@ -18,6 +18,7 @@ _TITLES = {
     "trainer": "Training on the CPU",
     "input_pipeline": "Input pipeline",
     "jail": "The jail",
+    "extraction": "Extraction of ideas",
     "fidelity": "Fidelity",
     "search_table": "Search",  # of runs that are kept; `make bench-search` makes them
     "pipeline": "How busy trainers are kept",

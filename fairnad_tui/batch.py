@@ -107,7 +107,7 @@ def _structure(store: Store, settings: RunConfig, display: Display, resume: str)
     with display:
         display.show(event)
     stamp = f"{check_llm(settings.model.llm).name}/{template.digest}"
-    if any(paper.structured_by != stamp for paper in store.papers.all()):
+    if any(not paper.structured_by.startswith(stamp) for paper in store.papers.all()):
         job = create_structure_job(store, settings)
         start_worker(store, job)
         follow(store, job, choose_display(), resume)

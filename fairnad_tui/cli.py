@@ -16,14 +16,18 @@ from fairnad_tui.options import device_options
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("running", "Follow a run that goes on in the background."),
+    "backup": ("moving", "Copy the workspace while it is used."),
     "calibrate": ("calibrate", "Train the reference networks, and say what a candidate will cost here."),
     "control": ("running", "Pause, resume or stop a run."),
     "doctor": ("doctor", "Try the jail's layers, the model and this machine, and say what is missing."),
     "evaluate": ("results", "Score an exported backbone again, through its graph alone."),
     "export": ("results", "Write one candidate as a folder of its own."),
+    "export-workspace": ("moving", "Write the workspace as one archive to take elsewhere."),
     "finish": ("results", "Retrain the front's best with fresh weights, then test them once."),
     "graph": ("graph", "Show a backbone file's graph, or what two have different."),
     "ideas": ("ideas", "List, decide, add, edit, import and export ideas."),
+    "import-workspace": ("moving", "Make a workspace of such an archive."),
+    "live-check": ("live_check", "Try your model on papers and designs, and say whether it is good enough."),
     "llm": ("llm", "Models of a server: list, probe, pull; and what all calls took."),
     "papers": ("papers", "Add and list papers."),
     "report": ("results", "Write a run's report."),
@@ -31,7 +35,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("running", "Say where the workspace and its runs stand."),
     "study": ("study", "Run methods by seeds over one configuration, and compare them."),
     "structure": ("structure", "Screen papers and extract their design ideas."),
-    "template": ("template", "Show or check the attribute template."),
+    "template": ("template", "The attribute template: show, check, propose, diff, apply, export, import."),
     "train": ("train", "Verify a backbone file, train it alone, and score it."),
     "verify": ("verify", "Send a backbone file through jail, graph and checks."),
 }
@@ -47,7 +51,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"fairnad_tui.commands.{_COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -146,6 +146,8 @@ def _sentence(event: Event) -> str:
             )
         case "papers":
             return f"{event['added']} papers added, {event['known']} already there, {event['problems']} not readable"
+        case "proposed" if event["proposals"]:
+            return f"{event['proposals']} categories proposed so far"
         case "state":
             return f"{event['job']} {event['state']}" + (f": {event['message']}" if event["message"] else "")
         case "report":

@@ -89,6 +89,8 @@ class _News:
             yield from self._of_run(self._job.run_id)
         elif self._job.kind == "structure":
             yield from self._of_papers()
+        elif self._job.kind == "propose":
+            yield from self._of_proposals()
         if current.state != self._state:
             self._state = current.state
             yield {"event": "state", "job": current.id, "state": current.state, "message": current.message}
@@ -132,3 +134,9 @@ class _News:
             self._papers = done
             ideas = sum(self._store.ideas.counts().values())
             yield {"event": "structured", "done": done, "total": len(papers), "ideas": ideas, "unit": "papers"}
+
+    def _of_proposals(self) -> Iterator[Event]:
+        found = len(self._store.proposals.with_status("open"))
+        if found != self._papers:
+            self._papers = found
+            yield {"event": "proposed", "proposals": found}

@@ -89,6 +89,19 @@ def device_options(function: _Function) -> _Function:
     return function
 
 
+def patience_options(function: _Function) -> _Function:
+    """``--first-token`` and ``--stall``: how long a model's server is waited for, over what ``[model]`` says."""
+    seconds = click.FloatRange(1, 86_400)
+    for option in (
+        click.option("--stall", type=seconds, metavar="SECONDS", help="Longest silence in mid-answer [60]."),
+        click.option(
+            "--first-token", type=seconds, metavar="SECONDS", help="Longest wait for an answer's first token [600]."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 class ImageShape(click.ParamType[Any]):
     """Channels, height and width of an image, such as ``3x32x32``."""
 

@@ -28,6 +28,10 @@ class ModelUnavailableError(FairnadError):
     exit_code = 3
 
 
+class ModelMissingError(ModelUnavailableError):
+    """The server answers and does not have the model; it can be got from Ollama's library."""
+
+
 class StoreError(FairnadError):
     """The workspace file is locked, damaged, or of another version."""
 

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.errors import FairnadError
 from fairnad_engine.on_finish import run_on_finish
+from fairnad_engine.reading_jobs import propose_categories, structure_papers
 from fairnad_engine.search.config import MachineSection, RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
-from fairnad_engine.workspace import job_folder, stream_folder, template_of
+from fairnad_engine.workspace import job_folder
 
 if TYPE_CHECKING:
     from fairnad_engine.llm.protocol import Designer
@@ -83,6 +84,7 @@ def _call_on_finish(store: Store, job: JobRow) -> None:
     if job.kind == "study":
         return  # each of its runs calls its own
     config = store.runs.get(job.run_id).config if job.kind == "finish" and job.run_id else job.config
+    config = config["run"] if job.kind == "propose" else config
     run_on_finish(
         RunConfig.model_validate(config).machine.on_finish,
         job=job.id,
@@ -144,44 +146,6 @@ async def _pulse(store: Store, job_id: str, control: Control, activity: Activity
         await asyncio.sleep(_BEAT_SECONDS)
 
 
-async def _structure(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
-    from fairnad_engine.knowledge.paper_streams import PaperStreams
-    from fairnad_engine.knowledge.reply_keeper import ReplyKeeper
-    from fairnad_engine.knowledge.structuring import apply_policy, structure
-    from fairnad_engine.llm.kept import KeptChat
-    from fairnad_engine.llm.models import make_models
-
-    config = RunConfig.model_validate(job.config)
-    template, _ = template_of(store)
-    streams = PaperStreams(stream_folder(store.path, job.id))
-    keeper = ReplyKeeper(store, job.id, asyncio.get_running_loop())
-    models = await asyncio.to_thread(
-        make_models,
-        config.model.llm,
-        template,
-        on_text=streams.write,
-        keep_alive=config.model.keep_alive,
-        around=lambda model, digest: KeptChat(model, digest, keeper),
-    )
-    done = await structure(
-        store,
-        models.reader,
-        template,
-        job_id=job.id,
-        control=control,
-        activity=activity,
-        lanes=config.model.lanes,
-        reread=config.papers.reread,
-        streams=streams,
-    )
-    approved = apply_policy(store, config.curation.policy)
-    refused = f", {done.refused} without a usable reply of the model" if done.refused else ""
-    return (
-        f"{done.papers} papers structured{refused}, {done.ideas} new ideas, "
-        f"{approved} approved by policy {config.curation.policy}"
-    )
-
-
 async def _search(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
     import torch
 
@@ -206,9 +170,14 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     if replayed := run.environment.get("replay"):
         designer = replay_designer(store, replayed, template)
     else:
-        kept = config.model.keep_alive
+        model = config.model
         models = await asyncio.to_thread(
-            make_models, config.model.llm, template, edits=config.model.edits, keep_alive=kept
+            make_models,
+            model.llm,
+            template,
+            edits=model.edits,
+            keep_alive=model.keep_alive,
+            timeouts=model.timeouts,
         )
         designer = models.designer
     budget = budget_of(run)
@@ -332,7 +301,13 @@ async def _study(store: Store, job: JobRow, control: Control, activity: Activity
     return await carry_out(store, study, control, activity)
 
 
-_WORK = {"structure": _structure, "search": _search, "finish": _finish, "study": _study}
+_WORK = {
+    "structure": structure_papers,
+    "propose": propose_categories,
+    "search": _search,
+    "finish": _finish,
+    "study": _study,
+}
 
 if __name__ == "__main__":
     main()

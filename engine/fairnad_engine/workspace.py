@@ -136,6 +136,7 @@ def create_run(
     Raises:
         InputError: A setting names something that does not exist, or there is no approved idea.
     """
+    from fairnad_engine.llm.guards import recorded_guards
     from fairnad_engine.llm.models import make_models
     from fairnad_engine.search.fidelity import check_short_epochs
     from fairnad_engine.training.datasets import dataset_info, split_digest
@@ -149,6 +150,7 @@ def create_run(
     template, version = template_of(store)
     version = version if template_version is None else template_version
     models = make_models(config.model.llm, template)
+    guards = recorded_guards(models.digest)
     if config.search.draws_ideas and not store.ideas.approved():
         raise InputError(
             "no approved ideas to search with; approve some with: fairnad-tui ideas approve --policy grounded"
@@ -159,6 +161,7 @@ def create_run(
         "seed_source": source,
         "dataset": {"name": info.name, "shape": list(info.image_shape), "classes": info.num_classes},
         "split_label": info.split_label,
+        **({"guards": guards} if guards else {}),
         **({"ancestry": ancestry} if ancestry is not None else {}),
     }
     digest = split_digest(config.data.dataset, **config.data.location())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fairnad_engine.errors import InputError
+from fairnad_tui.commands.ideas_duplicates import duplicates
 from fairnad_tui.options import db_option, json_option, open_store
 from fairnad_tui.output import print_json, print_table, remark, tell
 
@@ -20,7 +21,10 @@ _STATUSES = click.Choice(["proposed", "approved", "rejected", "imported"])
 
 @click.group()
 def ideas() -> None:
-    """List, decide, add, edit, import and export ideas."""
+    """List, decide, merge, add, edit, import and export ideas."""
+
+
+ideas.add_command(duplicates)
 
 
 @ideas.command("list")
@@ -46,10 +50,41 @@ def list_(status: str | None, category: str | None, search: str | None, db: Path
 
 
 @ideas.command()
+@click.argument("idea")
+@db_option
+@json_option
+def show(idea: str, db: Path | None, as_json: bool) -> None:
+    """Show one idea, its quote, and how that was found in the paper."""
+    from fairnad_engine.store.library import idea_document
+
+    with open_store(db) as store:
+        found = store.ideas.get(idea)
+        paper = None if found.paper_id is None else store.papers.get(found.paper_id).title
+    if as_json:
+        print_json({**idea_document(found), "paper": paper})
+        return
+    fields = {
+        "id": found.id,
+        "idea": found.instruction,
+        "name": found.name,
+        "filed": f"{found.level} > {found.main} > {found.sub}",
+        "status": f"{found.status}, by {found.decided_by}" if found.decided_by else found.status,
+        "origin": found.origin,
+        "paper": paper or "-",
+        "quote": " ".join(found.quote.split()) or "-",
+        "grounded": _grounding(found),
+    }
+    if found.grounded_by == "fuzzy":
+        fields["as given"] = found.quote_given
+    for name, value in fields.items():
+        tell(f"{name:<9} {value}")
+
+
+@ideas.command()
 @click.argument("ids", nargs=-1)
 @click.option("--all", "all_", is_flag=True, help="Every proposed idea (with --category: of that category).")
 @click.option("--category", metavar="ID", help="With --all: only this main or sub-category.")
-@click.option("--policy", type=click.Choice(["grounded"]), help="Approve what this policy approves.")
+@click.option("--policy", type=click.Choice(["grounded", "grounded-unique"]), help="Approve what this policy approves.")
 @db_option
 def approve(ids: tuple[str, ...], all_: bool, category: str | None, policy: str | None, db: Path | None) -> None:
     """Approve ideas by id (a unique beginning is enough), all of them, or by a policy."""
@@ -168,6 +203,14 @@ def export(file: Path, status: str | None, db: Path | None) -> None:
         raise InputError(f"{file}: exports are .jsonl or .csv; name the file so")
     write_atomically(file, render_ideas(documents, file.suffix[1:]).encode())
     tell(f"{len(documents):,} ideas written to {file}")
+
+
+def _grounding(idea: IdeaRow) -> str:
+    if idea.span is None:
+        return "no"
+    alike = "" if idea.grounding_score is None else f", {100 * idea.grounding_score:.1f} % alike"
+    how = f" ({idea.grounded_by}{alike})" if idea.grounded_by else ""
+    return f"yes{how}, characters {idea.span[0]} to {idea.span[1]}"
 
 
 def _select(store: Store, status: str | None, category: str | None, search: str | None) -> list[IdeaRow]:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fairnad_engine.errors import InputError
+from fairnad_tui.commands.live_check import live_check
 from fairnad_tui.options import db_option, json_option, open_store
 from fairnad_tui.output import print_json, print_table, remark, tell
 
 if TYPE_CHECKING:
     from fairnad_engine.llm.models import LlmSpec
     from fairnad_engine.store.calls import CallTotals
+
+
+_APART = ("guards", "warnings")  # shown below the rest
 
 
 @click.group()
@@ -43,33 +47,52 @@ def list_models(server: str | None, as_json: bool) -> None:
 @click.option("--fresh", is_flag=True, help="Ask again, also where it is known.")
 @json_option
 def probe(model: str, fresh: bool, as_json: bool) -> None:
-    """Find out what MODEL can do (context, schema with and without thinking, speed), and what ails its server."""
-    from fairnad_engine.llm.probe import probe as probe_model
-    from fairnad_engine.llm.probe import server_warnings
+    """Find out what MODEL can do (context, schema, speed), which guards its server allows, and what ails it."""
+    from fairnad_engine.llm.models import parse_llm
 
-    spec = _ollama(model)
-    documents: list[dict[str, Any]] = []
-    for url in spec.urls or (None,):
-        found = probe_model(spec.model, url, fresh=fresh)
-        warnings = (*server_warnings(url), *found.advice)
-        documents.append({"model": spec.name, "server": url, **asdict(found), "warnings": list(warnings)})
+    spec = parse_llm(model)
+    documents = [_probed(spec, url, fresh) for url in spec.urls or (None,)]
     if as_json:
         print_json(documents)
         return
     for one in documents:
-        rows = [(name.replace("_", " "), _said(value)) for name, value in one.items() if name != "warnings"]
+        rows = [(name.replace("_", " "), _said(value)) for name, value in one.items() if name not in _APART]
+        rows += [(f"guard: {guard['name']}", f"{_said(guard['held'])}; {guard['how']}") for guard in one["guards"]]
         print_table(spec.name, ("what", "found"), rows)
         for warning in one["warnings"]:
             remark(f"fairnad-tui: {warning}")
+
+
+def _probed(spec: LlmSpec, url: str | None, fresh: bool) -> dict[str, Any]:
+    from fairnad_engine.llm.guards import guards_of
+    from fairnad_engine.llm.probe import probe as probe_model
+    from fairnad_engine.llm.probe import probe_openai
+    from fairnad_engine.llm.server_warnings import server_warnings
+
+    warnings: tuple[str, ...] = ()
+    if spec.kind == "openai":
+        found = probe_openai(spec.model, url or "")
+    else:
+        found = probe_model(_ollama(spec).model, url, fresh=fresh)
+        warnings = server_warnings(url)
+    guards = [asdict(one) for one in guards_of(found)]
+    return {
+        "model": spec.name,
+        "server": url,
+        **asdict(found),
+        "guards": guards,
+        "warnings": [*warnings, *found.advice],
+    }
 
 
 @llm.command()
 @click.argument("model")
 def pull(model: str) -> None:
     """Get MODEL from Ollama's library onto its server."""
+    from fairnad_engine.llm.models import parse_llm
     from fairnad_engine.llm.pull import pull_model
 
-    spec = _ollama(model)
+    spec = _ollama(parse_llm(model))
     for url in spec.urls or (None,):
         shown = -1
         for progress in pull_model(spec.model, url):
@@ -126,6 +149,9 @@ def show(number: int, db: Path | None) -> None:
     tell(f"--- prompt\n{prompt if prompt is not None else '(not kept by the program that asked)'}\n--- reply\n{reply}")
 
 
+llm.add_command(live_check)
+
+
 def _row(purpose: str, model: str, calls: list[CallTotals]) -> tuple[object, ...]:
     number, seconds = sum(one.calls for one in calls), sum(one.seconds for one in calls)
     written = sum(one.completion_tokens for one in calls)
@@ -138,15 +164,13 @@ def _speed(one: CallTotals) -> float | None:
     return round(one.completion_tokens / one.seconds, 1) if one.seconds and one.completion_tokens else None
 
 
-def _ollama(model: str) -> LlmSpec:
-    """What names a model on a server.
+def _ollama(spec: LlmSpec) -> LlmSpec:
+    """A model that Ollama serves.
 
     Raises:
-        InputError: It is of another form, built in, or not served by Ollama.
+        InputError: It is built in, or served by another.
     """
-    from fairnad_engine.llm.models import parse_llm
-
-    spec = parse_llm(model)
+    model = f"openai:{spec.urls[0]}#{spec.model}" if spec.kind == "openai" else spec.name
     if spec.kind == "rules":
         raise InputError(f"{model} is built in: it is always there, needs no server and writes no tokens")
     if spec.kind != "ollama":
@@ -155,4 +179,4 @@ def _ollama(model: str) -> LlmSpec:
 
 
 def _said(value: object) -> object:
-    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+    return {True: "yes", False: "no", None: "-"}.get(value, value) if isinstance(value, bool | None) else value

@@ -84,7 +84,7 @@ def status(db: Path | None, as_json: bool) -> None:
 
 def workspace_status(store: Store) -> dict[str, Any]:
     """The workspace as ``status --json`` prints it."""
-    jobs = [job for job in store.jobs.all() if job.kind == "structure" and job.state != "done"]
+    jobs = [job for job in store.jobs.all() if job.kind in ("structure", "propose") and job.state != "done"]
     return {
         "workspace": str(store.path),
         "papers": store.papers.count(),

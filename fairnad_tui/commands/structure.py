@@ -6,21 +6,31 @@ from pathlib import Path
 
 import click
 
-from fairnad_tui.options import db_option, open_store
+from fairnad_tui.options import Size, db_option, open_store, patience_options
 
 
 @click.command()
 @click.option("--llm", metavar="MODEL", help="rules, ollama:MODEL[@URL,...] or openai:URL#MODEL [ollama:qwen3:8b].")
 @click.option(
     "--policy",
-    type=click.Choice(["grounded", "none"]),
+    type=click.Choice(["grounded", "grounded-unique", "none"]),
     default="none",
     show_default=True,
-    help="Approve new ideas whose quote is in the paper, or leave them proposed.",
+    help="Approve new ideas whose quote is in the paper, of those that say the same only one, or leave them proposed.",
 )
+@click.option("--max-tokens", type=Size(), help="Begin no further paper when the calls took this many, such as 2M.")
+@patience_options
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @db_option
-def structure(llm: str | None, policy: str, detach: bool, db: Path | None) -> None:
+def structure(
+    llm: str | None,
+    policy: str,
+    max_tokens: int | None,
+    first_token: float | None,
+    stall: float | None,
+    detach: bool,
+    db: Path | None,
+) -> None:
     """Screen papers and extract their design ideas; only papers not yet structured are read."""
     from fairnad_engine.llm.models import check_llm
     from fairnad_engine.search.config import RunConfig, parse_config
@@ -28,7 +38,13 @@ def structure(llm: str | None, policy: str, detach: bool, db: Path | None) -> No
     from fairnad_tui.displays import choose_display
     from fairnad_tui.follow import follow
 
-    document = {"model": {"llm": llm or RunConfig().model.llm}, "curation": {"policy": policy}}
+    model = {"llm": llm, "first_token_seconds": first_token, "stall_seconds": stall}
+    given = {name: value for name, value in model.items() if value is not None}
+    document = {
+        "model": {"llm": RunConfig().model.llm, **given},
+        "curation": {"policy": policy},
+        "papers": {"max_tokens": max_tokens or 0},
+    }
     settings = parse_config(document, "command line")
     with open_store(db) as store:
         check_llm(settings.model.llm)

@@ -1,4 +1,4 @@
-"""``template show`` and ``template check``."""
+"""``template show`` and ``template check``; what changes a template is in ``template_changes`` and beside it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from fairnad_engine.errors import InputError
+from fairnad_tui.commands import template_changes as changes
+from fairnad_tui.commands import template_proposals as proposals
 from fairnad_tui.options import db_option, json_option, open_store
 from fairnad_tui.output import print_json, remark, tell
 
 
 @click.group()
 def template() -> None:
-    """Show or check the attribute template."""
+    """The attribute template: show, check, propose, diff, apply, export, import."""
 
 
 @template.command("show")
@@ -66,3 +68,15 @@ def check(file: Path | None) -> None:
         raise InputError(f"{file or 'attributes.yaml'}: {problems[-1]}")
     levels, mains, subs = found.counts
     tell(f"{file or 'attributes.yaml'}: {levels} levels, {mains} main and {subs} sub-categories; no problem")
+
+
+for _command in (
+    changes.export,
+    changes.import_,
+    changes.diff,
+    proposals.propose,
+    proposals.proposals,
+    proposals.apply,
+    changes.undo,
+):
+    template.add_command(_command)

@@ -2,93 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from fairnad_engine import clock
 from fairnad_engine.errors import InputError
-from fairnad_engine.store import Store
 from fairnad_engine.store.journal import Operation, Undone
-from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.ideas import DeskLine
 from fairnad_screens.data.ideas_writes import add_own_idea, copy_of, subs_of_workspace, undo_small
 from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog
 from fairnad_screens.external_editor import EditorProblem, edit_text
-from fairnad_screens.ideas_moves import IdeaMoves
+from fairnad_screens.ideas_merges import IdeaMerges
 from fairnad_screens.widgets.paragraph_dialog import ParagraphDialog
 
 _DONE = {"approved": "approve", "rejected": "reject"}
 
 
-class IdeasScreen(IdeaMoves):
+class IdeasScreen(IdeaMerges):
     """Decides about ideas; one idea decided is one key."""
 
     BINDINGS = bindings("ideas")
     CSS_PATH = "ideas.tcss"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._asking = False
-
-    def why_not(self, one: Action) -> str | None:
-        """See :class:`FairScreen`."""
-        here = self.book.current
-        if one.name == "merge" and here is not None:
-            if not self.book.marks - {here.id} and self.book.anchor is None:
-                mark, merge = key_of("ideas.mark"), key_of("ideas.merge")
-                return f"Mark the ideas to merge with {mark}, then go to the one that is to stay and press {merge}."
-            if here.status == "rejected":
-                return "The idea under the cursor is rejected; approve it before others are merged into it."
-        return super().why_not(one)
-
-    # -- writing ----------------------------------------------------------------------------------------------
-
-    def _change(self, lines: Sequence[DeskLine], write: Callable[[Store], object]) -> None:
-        """Show ideas as they will be, and hand the change to the store."""
-        if len(lines) == 1:
-            self.book.put(lines[0])
-        else:
-            self.book.merge(lines)
-        ids = [line.id for line in lines]
-        self._on_the_way.update(ids)
-
-        def work(store: Store) -> int:
-            write(store)
-            return store.curation.sequence()
-
-        self.background(self._settle(ids, self.desk.write(work)))
-
-    async def _settle(self, ids: Sequence[str], written: Awaitable[int]) -> None:
-        sequence = await self.tell(written)
-        self._on_the_way.subtract(ids)
-        self._on_the_way = +self._on_the_way
-        if sequence is None:  # it was told why; show what really is
-            self._read_all_again = True
-            self.reload()
-        else:
-            self._arrived.update(dict.fromkeys(ids, sequence))
-            self.read_story_soon()
-
-    def _ask(self, question: Callable[[], Awaitable[None]]) -> None:
-        """Begin a dialogue with the user, one at a time."""
-        if self._asking:
-            return
-        self._asking = True
-
-        async def ask() -> None:
-            try:
-                await question()
-            finally:
-                self._asking = False
-
-        self.background(ask())
-
-    async def _sure(self, what: str, lines: Sequence[DeskLine]) -> bool:
-        hidden = self.book.hidden_marks()
-        note = f"\n{hidden:,} of the marked ones are hidden by the filter." if hidden else ""
-        question = ConfirmDialog(f"{what}{note}")
-        return await self.app.push_screen_wait(question)
 
     # -- decisions --------------------------------------------------------------------------------------------
 
@@ -136,11 +71,6 @@ class IdeasScreen(IdeaMoves):
         below = self.book.cursor + stayed
         following = self.book.undecided(1, below, around=True) if decided.undecided else None
         self.book.move_to(below if following is None else following)
-
-    def show_after(self) -> None:
-        """Draw what a change made different."""
-        self.show_all()
-        self.refresh_keys()
 
     def do_undo(self) -> None:
         """Undo what was done last."""
@@ -243,7 +173,7 @@ class IdeasScreen(IdeaMoves):
         choices = [Choice(place.sub, f"{place.sub:<26}{place.name}") for place in subs]
         return await self.app.push_screen_wait(ChoiceDialog(title, choices))
 
-    # -- adding and merging -----------------------------------------------------------------------------------
+    # -- adding and copying -----------------------------------------------------------------------------------
 
     def do_new(self) -> None:
         """Add an idea of one's own."""
@@ -262,25 +192,6 @@ class IdeasScreen(IdeaMoves):
         new, fresh = await self.desk.write(partial(add_own_idea, sub=sub, text=text))
         self.deed("added and approved" if fresh else "is here already")
         self.go_to(new)
-
-    def do_merge(self) -> None:
-        """Merge the marked ideas into the one under the cursor."""
-        self._ask(self._merge)
-
-    async def _merge(self) -> None:
-        here = self.book.current
-        others = [line for line in self.chosen() if here is not None and line.id != here.id]
-        if here is None or not others:
-            return
-        some = "1 idea" if len(others) == 1 else f"{len(others):,} ideas"
-        question = f"Merge {some} into this one?\n\n{here.text}\n\nThey are rejected, and stay as its sources."
-        if await self._sure(question, others):
-            self.book.marks.clear()
-            self._deed = f"merged: {some} into this one"
-            new = [line._replace(status="rejected") for line in others]
-            self._change(new, lambda store: store.journal.merge(here.id, [line.id for line in others], "person"))
-            self.book.go(here.id)
-        self.show_after()
 
     def do_copy(self) -> None:
         """Copy ideas to the clipboard and to a file beside the workspace."""

@@ -12,7 +12,7 @@ from fairnad_screens.ideas_desk import IdeaDesk
 from fairnad_screens.widgets.ideas_filter import FilterLine
 from fairnad_screens.widgets.ideas_list import IdeaList
 
-_FOR_ONE = frozenset({"mark", "range", "edit", "editor", "merge"})
+_FOR_ONE = frozenset({"mark", "range", "edit", "editor", "merge", "duplicates"})
 _FOR_SOME = frozenset({"approve", "reject", "move", "copy"})
 
 

@@ -169,6 +169,7 @@ class PapersScreen(RowsKeys, PapersWork):
         llm = job.llm.partition("@")[0]
         text = f"{sign} {job.id} {job.state}: {done:,} of {len(papers):,} papers structured with {llm}"
         lines = [plain_line(text, width), plain_line(f"  {keys.get(job.state, 'starting')}", width, "dim")]
+        lines += [plain_line(f"  this job: {job.pace}", width)] if job.pace else []
         return lines + [plain_line(f"  {GLYPHS.running} {doing}", width) for doing in list(job.doing.values())[:2]]
 
     # -- the paper under the cursor ---------------------------------------------------------------------------

@@ -1,42 +1,31 @@
-"""The papers screen's work: adding papers, choosing the model, and the structuring job."""
+"""The papers screen's work: adding papers, and the structuring job."""
 
 from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
-from fairnad_engine.errors import FairnadError, InputError, ModelUnavailableError
-from fairnad_engine.llm.models import check_llm, parse_llm
+from fairnad_engine.errors import InputError, ModelMissingError, ModelUnavailableError
+from fairnad_engine.llm.models import check_llm
 from fairnad_engine.store import Store
 from fairnad_screens.actions import Action, key_of
-from fairnad_screens.base import FairScreen
 from fairnad_screens.data.papers import PapersSnapshot, StructureJob, to_structure
 from fairnad_screens.dialogs import Choice, ChoiceDialog, ConfirmDialog, LineDialog
+from fairnad_screens.papers_model import PapersModel
 from fairnad_screens.text import plain
 from fairnad_screens.widgets.path_suggester import SAMPLES, PathSuggester
 from fairnad_screens.widgets.text_dialog import TextDialog
 
-DEFAULT_LLM = "ollama:qwen3:8b"
-_OTHER = "another …"
-_RETRY, _CHOOSE = "retry", "choose"
+_RETRY, _CHOOSE, _PULL = "retry", "choose", "pull"
 
 
-class PapersWork(FairScreen[PapersSnapshot]):
+class PapersWork(PapersModel):
     """What takes a dialog or a process; the screen itself is in ``papers``."""
-
-    SCOPE: ClassVar[str] = "papers"
 
     def __init__(self) -> None:
         super().__init__()
-        self.snapshot: PapersSnapshot | None = None
-        self.busy = ""
         self._mistyped = ""
-
-    @property
-    def llm(self) -> str:
-        """The model that reads papers; never another one than was chosen."""
-        return self.shell.llm or DEFAULT_LLM
 
     @property
     def job(self) -> StructureJob | None:
@@ -54,6 +43,10 @@ class PapersWork(FairScreen[PapersSnapshot]):
         """Why an action that this class knows cannot be done now."""
         job = self.job
         live = job is not None and job.live
+        if one.name == "stop" and self.pulling:
+            return None
+        if one.name in ("model", "probe") and self.busy:
+            return f"Busy: {self.busy}."
         if one.name in ("pause", "stop") and not live:
             return f"No structuring is running; {key_of('papers.structure')} starts one."
         if one.name == "pause" and job is not None and job.state == "stopping":
@@ -85,11 +78,11 @@ class PapersWork(FairScreen[PapersSnapshot]):
         self._mistyped = source  # offered again until it could be read
         if source == "-":
             raise InputError("- is standard input, which the screens use; give a file or a folder")
-        self._set_busy(f"reading {source}")
+        self.set_busy(f"reading {source}")
         try:
             reading = await self.desk.apart(partial(_add_papers, source=source))
         finally:
-            self._set_busy("")
+            self.set_busy("")
         if reading.added or reading.known:
             self._mistyped = ""
         self.reload()
@@ -104,60 +97,6 @@ class PapersWork(FairScreen[PapersSnapshot]):
             title = f"{len(reading.problems):,} could not be read; {rest}"
             await self.app.push_screen_wait(TextDialog(title, plain(lines)))
 
-    def _set_busy(self, text: str) -> None:
-        self.busy = text
-        if self.snapshot is not None and self.there:
-            self.show(self.snapshot)
-
-    # -- the model --------------------------------------------------------------------------------------------
-
-    def do_model(self) -> None:
-        """Choose the model."""
-        self.flow(self._choose_model())
-
-    async def _choose_model(self) -> None:
-        chosen = await self._ask_model()
-        if chosen is not None:
-            self.say(f"Papers are read by {chosen}.")
-
-    async def _ask_model(self) -> str | None:
-        """Ask for a model and keep it for the workspace; None where it stays as it is."""
-        self._set_busy("asking Ollama which models it has")
-        try:
-            served, problem = await asyncio.to_thread(_served)
-        finally:
-            self._set_busy("")
-        choices = [Choice(self.llm, f"{self.llm}   (as now)")]
-        choices += [Choice(f"ollama:{name}", f"ollama:{name}   (on this machine)") for name in served]
-        choices.append(Choice("rules", "rules   (built in: no model, finds phrases of the template)"))
-        choices.append(Choice(_OTHER, "another: type ollama:MODEL@URL or openai:URL#MODEL"))
-        unique = list({one.value: one for one in reversed(choices)}.values())[::-1]
-        title = "Which model reads papers?" + (f"\n{problem}" if problem else "")
-        chosen = await self.app.push_screen_wait(ChoiceDialog(title, unique))
-        if chosen == _OTHER:
-            chosen = await self._type_model()
-        if chosen is None:
-            return None
-        parse_llm(chosen)
-        self.shell.llm = chosen
-        self._set_busy("")
-        return chosen
-
-    async def _type_model(self) -> str | None:
-        hint = "for example ollama:qwen3:8b, or ollama:qwen3:8b@http://gpu-server:11434"
-        typed = self.llm
-        while True:
-            answer = await self.app.push_screen_wait(LineDialog("The model", typed, hint=hint))
-            if answer is None or not answer.strip():
-                return None
-            typed = answer.strip()
-            try:
-                parse_llm(typed)
-            except FairnadError as error:
-                hint = str(error)
-            else:
-                return typed
-
     # -- structuring ------------------------------------------------------------------------------------------
 
     def do_structure(self) -> None:
@@ -166,18 +105,18 @@ class PapersWork(FairScreen[PapersSnapshot]):
 
     async def _structure(self) -> None:
         while await self._there_is_work():
-            self._set_busy(f"asking for {self.llm}")
+            self.set_busy(f"asking for {self.llm}")
             try:
                 await asyncio.to_thread(check_llm, self.llm)
             except ModelUnavailableError as error:
-                self._set_busy("")
+                self.set_busy("")
                 if not await self._mend_model(error):
                     return
             else:
                 await self._start(await self._reread())
                 return
             finally:
-                self._set_busy("")
+                self.set_busy("")
 
     async def _there_is_work(self) -> bool:
         assert self.snapshot is not None  # noqa: S101 - why_not has looked
@@ -191,13 +130,17 @@ class PapersWork(FairScreen[PapersSnapshot]):
 
     async def _mend_model(self, error: ModelUnavailableError) -> bool:
         """Say what to run; nothing falls back to another model by itself. False where the user gives up."""
+        missing = isinstance(error, ModelMissingError)
         choices = [
+            *([Choice(_PULL, f"Get {self.llm} now, from Ollama's library")] if missing else ()),
             Choice(_RETRY, "Try again, once that is done"),
             Choice(_CHOOSE, "Choose another model"),
         ]
         answer = await self.app.push_screen_wait(ChoiceDialog(str(error), choices))
+        if answer == _PULL:
+            return await self.pull()
         if answer == _CHOOSE:
-            return await self._ask_model() is not None
+            return await self.ask_model() is not None
         return answer == _RETRY
 
     async def _reread(self) -> bool | None:
@@ -222,11 +165,11 @@ class PapersWork(FairScreen[PapersSnapshot]):
     async def _start(self, reread: bool | None) -> None:
         if reread is None:
             return
-        self._set_busy(f"starting to structure with {self.llm}")
+        self.set_busy(f"starting to structure with {self.llm}")
         try:
             await self.desk.apart(partial(_start_job, llm=self.llm, reread=reread))
         finally:
-            self._set_busy("")
+            self.set_busy("")
         self.reload()
 
     def do_pause(self) -> None:
@@ -235,8 +178,10 @@ class PapersWork(FairScreen[PapersSnapshot]):
             self._ask_job(self.job, "resume" if self.job.state == "paused" else "pause")
 
     def do_stop(self) -> None:
-        """Stop after the papers in hand; the second time at once."""
-        if self.job is not None and self.job.state == "stopping":
+        """Stop after the papers in hand; the second time at once. While a model is pulled, stop that."""
+        if self.pulling:
+            self.stop_pulling()
+        elif self.job is not None and self.job.state == "stopping":
             self.flow(self._stop_now(self.job))
         elif self.job is not None:
             self._ask_job(self.job, "stop")
@@ -276,16 +221,6 @@ def _expanded(source: str) -> str:
         return str(Path(source).expanduser())
     except RuntimeError as error:  # ~ of somebody who does not exist
         raise InputError(f"{source}: {error}; give a path") from error
-
-
-def _served() -> tuple[tuple[str, ...], str]:
-    """Models of the Ollama server, and what is wrong with it otherwise."""
-    from fairnad_engine.llm.ollama_server import served_models
-
-    try:
-        return served_models(), ""
-    except FairnadError as error:
-        return (), str(error)
 
 
 def _start_job(store: Store, llm: str, reread: bool) -> None:

@@ -16,7 +16,7 @@ from fairnad_engine.store import Store
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.template import Node, TemplateSnapshot, TreeRow, read_template, tree_rows
-from fairnad_screens.template_work import TemplateWork
+from fairnad_screens.template_proposals import TemplateProposals
 from fairnad_screens.text import plain, plain_line
 from fairnad_screens.widgets.ideas_filter import FilterLine
 from fairnad_screens.widgets.rows import Rows
@@ -25,7 +25,7 @@ from fairnad_screens.widgets.template_rows import detail, row
 from fairnad_screens.widgets.text_dialog import TextDialog
 
 
-class TemplateScreen(RowsKeys, TemplateWork):
+class TemplateScreen(RowsKeys, TemplateProposals):
     """The template screen."""
 
     BINDINGS = bindings("template")
@@ -119,6 +119,11 @@ class TemplateScreen(RowsKeys, TemplateWork):
         version = f"version {snapshot.version}" if snapshot.version else "as shipped"
         undo = f"; {key_of('template.undo')} undoes: {snapshot.undoable}" if snapshot.undoable else ""
         lines = [plain_line(f"{version}{undo}", width)]
+        if snapshot.proposing:
+            lines.append(plain(f"{snapshot.proposing} reads papers for categories that are missing"))
+        if snapshot.proposals:
+            shows = key_of("template.proposals")
+            lines.append(plain(f"{snapshot.proposals:,} proposals from papers; {shows} shows them", "$accent"))
         if snapshot.notes:
             rest = len(snapshot.notes) - 1
             more = f"; {rest} more beside the categories" if rest else ""
@@ -157,7 +162,7 @@ class TemplateScreen(RowsKeys, TemplateWork):
         """See :class:`FairScreen`."""
         if one.name in ("fold", "unfold", "fold_all") and self.filter_text:
             return f"With a filter everything that matches is unfolded; {key_of('template.clear')} clears it."
-        return self.why_no_work(one)
+        return self.why_no_work(one) or self.why_no_proposals(one)
 
     def do_open(self) -> None:
         """Fold or unfold the category; show all about a sub-category."""

@@ -92,7 +92,7 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
     async def _apply(self, edit: Edit) -> None:
         moved = await self.desk.write(partial(change_template, edit=edit))
         self.go_to = edit.selected
-        self.say(f"{edit.note[:1].upper()}{edit.note[1:]}{_refiled(moved)}. {key_of('template.undo')} undoes it.")
+        self.say(f"{edit.note[:1].upper()}{edit.note[1:]}{refiled_text(moved)}. {key_of('template.undo')} undoes it.")
         self.reload()
 
     async def _choose_sub(self, title: str, but: str) -> str | None:
@@ -245,9 +245,10 @@ class TemplateWork(FairScreen[TemplateSnapshot]):
 
     async def _undo(self) -> None:
         what, moved = await self.desk.write(undo_change)
-        self.say(f"Undone: {what}{_refiled(moved, 'went back')}.")
+        self.say(f"Undone: {what}{refiled_text(moved, 'went back')}.")
         self.reload()
 
 
-def _refiled(count: int, how: str = "refiled") -> str:
+def refiled_text(count: int, how: str = "refiled") -> str:
+    """How many ideas moved, to go after what was done; empty where none did."""
     return f"; {count:,} {'idea' if count == 1 else 'ideas'} {how}" if count else ""

@@ -3,26 +3,39 @@
 The model is far too small to have ideas; what is shown is that its replies arrive valid, bounded and accounted.
 """
 
+import asyncio
 import json
 import urllib.request
 
 import pytest
 from llm_server.small_model import NAME, gguf_file, small_model
 
+from fairnad_engine.artifacts import ArtifactFolder
+from fairnad_engine.backbone.jail.client import Jail
+from fairnad_engine.backbone.verifier import Budget, Verifier
 from fairnad_engine.knowledge.papers import read_papers
+from fairnad_engine.knowledge.reply_keeper import ReplyKeeper
+from fairnad_engine.knowledge.structuring import add_papers, structure
 from fairnad_engine.knowledge.template import Level, Template
 from fairnad_engine.llm.chat_designer import ChatDesigner
 from fairnad_engine.llm.chat_reader import ChatReader
 from fairnad_engine.llm.edits import EditSettings
+from fairnad_engine.llm.kept import KeptChat
 from fairnad_engine.llm.models import check_llm, make_models
 from fairnad_engine.llm.ollama import OllamaModel
 from fairnad_engine.llm.openai import OpenAIModel
 from fairnad_engine.llm.protocol import DesignRefusedError, DesignTask, IdeaBrief, Purpose
-from fairnad_engine.llm.replies import ScreenReply
+from fairnad_engine.llm.replies import ScreenReply, ideas_reply
+from fairnad_engine.llm.replies import read as read_reply
 from fairnad_engine.llm.rules.blueprint import Block, Blueprint, Layer, Stage, Stem
 from fairnad_engine.llm.rules.render import render
 from fairnad_engine.llm.tokens import fewest_tokens, most_tokens
 from fairnad_engine.llm.unchanged import says_the_same
+from fairnad_engine.resources import data_folder, template_file
+from fairnad_engine.search.control import Control
+from fairnad_engine.store import Store
+
+SAMPLES = ("2018-senet", "2022-poolformer", "2017-resnext")
 
 pytestmark = [pytest.mark.live_llm, pytest.mark.slow, pytest.mark.timeout(280), pytest.mark.xdist_group("live_llm")]
 
@@ -158,3 +171,100 @@ def test_design_proposal_is_a_program_or_a_recorded_refusal(server, edit_format)
     assert 1 <= len(calls) <= 2
     assert all(call.purpose == "idea" and call.prompt_tokens > 300 and call.completion_tokens > 0 for call in calls)
     assert {"whole": '"code"', "diff": '"edits"', "catalogue": '"transformation"'}[edit_format] in calls[0].reply
+
+
+@pytest.fixture
+def counted(server):
+    """Tokens that the server counted during a test, as (read, written) of each answer."""
+    told, answer = [], server.answer
+
+    def listening(request):
+        given = answer(request)
+        told.append((given.prompt_tokens, given.written))
+        return given
+
+    server.answer = listening
+    yield told
+    server.answer = answer
+
+
+@pytest.mark.timeout(560)
+def test_three_sample_papers_through_the_store(server, counted, two_categories, tmp_path):
+    (level,) = two_categories.levels
+    one = Template(
+        two_categories.version,
+        two_categories.references,
+        (Level(level.id, level.name, level.definition, level.mains[1:]),),
+        two_categories.source,
+        two_categories.digest,
+    )
+
+    async def read(store, job):
+        keeper = ReplyKeeper(store, job, asyncio.get_running_loop())
+        model = OllamaModel(NAME, server.url)
+        reader = ChatReader(KeptChat(model, model.check(), keeper))
+        nothing = Control()
+        return await structure(store, reader, one, job_id=job, control=nothing, activity=lambda *_: None)
+
+    with Store(tmp_path / "w.db") as store:
+        added = add_papers(store, [str(data_folder("sample_papers") / f"{name}.md") for name in SAMPLES])
+        assert (added.added, added.problems) == (3, ())
+        screened = asyncio.run(read(store, store.jobs.create("structure", {}, None).id))
+        assert (screened.papers, screened.refused, screened.incomplete) == (3, 0, 0)
+        assert all(paper.relevant is not None and paper.reason for paper in store.papers.all())
+        for paper in store.papers.all():
+            if not paper.relevant:  # the model is too small to judge; a person has all three read
+                store.papers.override(paper.id, True)
+        done = asyncio.run(read(store, store.jobs.create("structure", {}, None).id))
+        assert (done.refused, done.incomplete) == (0, 0)
+        totals = store.calls.totals()
+        assert {one.purpose for one in totals} == {"screen", "extract"}
+        assert sum(one.calls for one in totals) == len(counted) >= 6
+        assert (sum(one.prompt_tokens for one in totals), sum(one.completion_tokens for one in totals)) == (
+            sum(read for read, _ in counted),
+            sum(written for _, written in counted),
+        )
+        # Each kept reply is valid as it stands: the schema was honoured, no repair round was needed.
+        schema = ideas_reply(tuple(sub.id for sub in one.mains[0].subs))
+        replies = [store.calls.text(line.id)[1] for line in store.calls.newest(100, purpose="extract")]
+        assert all(read_reply(reply, schema) is not None for reply in replies)
+        texts = {paper.id: paper.text for paper in store.papers.all()}
+        for idea in store.ideas.all():
+            assert idea.sub in {sub.id for sub in one.mains[0].subs}
+            assert idea.span is None or texts[idea.paper_id][slice(*idea.span)] == idea.quote
+
+
+def test_a_design_proposal_through_the_jailed_verifier(server, counted, tmp_path):
+    seed = template_file("backbones", "digits-small.py").read_text("utf-8")
+    budget = Budget((1, 8, 8), 10, 200_000, 20_000_000)
+    files = ArtifactFolder(tmp_path / "files")
+    designer = ChatDesigner(OllamaModel(NAME, server.url), settings=EditSettings("catalogue", max_reply=300))
+    with Jail() as jail:
+        verifier = Verifier(jail, files, budget)
+        parent = verifier.verify(seed, 1.0, 0)
+        assert parent.failure is None
+        for number in range(4):  # the schema makes replies valid, but not every pick changes this network
+            task = DesignTask(
+                purpose=Purpose.IDEA,
+                parent_source=seed,
+                idea=IdeaBrief("i1", "act", "act.smooth", "Smooth", "Use GELU instead of ReLU."),
+                input_shape=budget.input_shape,
+                num_classes=budget.num_classes,
+                max_params=budget.max_params,
+                max_macs=budget.max_macs,
+                parent_params=parent.params,
+                parent_macs=parent.macs,
+                entropy=(1, 2, number),
+            )
+            try:
+                design = designer.design(task)
+                break
+            except DesignRefusedError as refused:
+                assert refused.kind in ("truncated-reply", "unchanged-reply", "edit-mismatch")
+        else:
+            pytest.fail("no reply of the model came to a design")
+        verdict = verifier.verify(design.source, 1.0, 0)
+    assert sum(call.prompt_tokens for call in design.calls) == sum(read for read, _ in counted[-len(design.calls) :])
+    assert verdict.failure is None, verdict.message  # what the program applies to a seed of its own builds and runs
+    assert verdict.exact_hash != parent.exact_hash
+    assert 0 < verdict.params <= budget.max_params and files.path(verdict.graph).is_file()

@@ -32,6 +32,7 @@ def test_a_probe_says_what_a_model_can_do(fairnad, server, tmp_path):
     (one,) = json.loads(found.out)
     assert one["schema"] and "older than" in one["warnings"][0]
     told = fairnad("llm", "probe", f"ollama:tiny:1b@{server.url}", XDG_CACHE_HOME=str(tmp_path))
+    assert "guard: tokens read are counted\tyes; held against" in told.out
     assert "schema\tyes" in told.out and "older than" in told.err
     assert "built in" in fairnad("llm", "probe", "rules").one_line()
     assert "doctor --llm openai:" in fairnad("llm", "pull", "openai:http://127.0.0.1:9#m").one_line()

@@ -43,6 +43,8 @@ class Behaviour:
         reset_after: Reset the connection after so many lines.
         stall_after: Say nothing more after so many lines, until the server is closed.
         unfinished: End the answer without its last line.
+        first_after: Seconds until the first line, as with a model that is not loaded yet.
+        at_once: Most bytes that are sent at once; 0 for no such limit.
     """
 
     answer: Answerer | None = None
@@ -52,6 +54,8 @@ class Behaviour:
     reset_after: int | None = None
     stall_after: int | None = None
     unfinished: bool = False
+    first_after: float = 0.0
+    at_once: int = 0
 
 
 @dataclass
@@ -70,6 +74,8 @@ class OllamaProtocol:
         library: Models that can be pulled.
         behind: Address of a server of another protocol that really answers.
         requests: The chat requests so far.
+        embedded: The requests for vectors so far.
+        vector: Makes the vector of a text.
     """
 
     answer: Answerer
@@ -84,6 +90,8 @@ class OllamaProtocol:
     version: str = "0.17.1"
     library: tuple[str, ...] = ()
     requests: list[dict[str, Any]] = field(default_factory=list)
+    embedded: list[dict[str, Any]] = field(default_factory=list)
+    vector: Callable[[str], list[float]] = lambda text: [float(len(text)), 1.0]
     url: str = ""
     behind: str = ""
     closing: threading.Event = field(default_factory=threading.Event)
@@ -120,10 +128,10 @@ def keeps_half(answerer: Answerer, own_limit: int | None = None) -> Answerer:
 
 
 @contextmanager
-def serving(state: OllamaProtocol) -> Iterator[OllamaProtocol]:
-    """Serve until the block ends; ``state.url`` is the address."""
+def serving(state: OllamaProtocol, port: int = 0) -> Iterator[OllamaProtocol]:
+    """Serve until the block ends; ``state.url`` is the address, at a free port where none is named."""
     handler = type("Handler", (_Handler,), {"state": state})
-    with _Server(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", port), handler) as server:
         server.daemon_threads = True
         state.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -181,6 +189,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/api/show":
             facts = {"general.architecture": "tiny", "tiny.context_length": self.state.context_length}
             self._json(200, {"model_info": facts, "capabilities": list(self.state.capabilities)})
+        elif self.path == "/api/embed":
+            self.state.embedded.append(request)
+            vectors = [self.state.vector(text) for text in request["input"]]
+            self._json(200, {"embeddings": vectors, "prompt_eval_count": 7 * len(vectors)})
         elif self.path == "/api/chat":
             self.state.requests.append(request)
             self._chat(request, self.state.next_behaviour())
@@ -215,6 +227,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(behaviour.raw)
             return
         answered = (behaviour.answer or self.state.answer)(request)
+        if behaviour.first_after:
+            self.wfile.flush()
+            self.state.closing.wait(behaviour.first_after)
         for number, line in enumerate(_lines(request["model"], answered)):
             if number == behaviour.reset_after:
                 self._reset()
@@ -224,7 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.state.closing.wait()
                 return
             if not (behaviour.unfinished and number == len(answered.pieces)):
-                self.wfile.write(line)
+                for at in range(0, len(line), behaviour.at_once or len(line)):
+                    self.wfile.write(line[at : at + (behaviour.at_once or len(line))])
 
     def _reset(self) -> None:
         self.wfile.flush()
@@ -246,9 +262,17 @@ def _lines(model: str, answered: Answered) -> Iterator[bytes]:
     common = {"model": model, "created_at": "2026-01-01T00:00:00Z"}
     for piece in answered.pieces:
         part = {**common, "message": {"role": "assistant", "content": piece}, "done": False}
-        yield json.dumps(part).encode() + b"\n"
+        yield _document(part)
     last: dict[str, Any] = {**common, "message": {"role": "assistant", "content": ""}, "done": True}
     last |= {"done_reason": answered.done_reason, "eval_count": answered.written, "total_duration": 1}
     if answered.prompt_tokens is not None:
         last["prompt_eval_count"] = answered.prompt_tokens
-    yield json.dumps(last).encode() + b"\n"
+    yield _document(last)
+
+
+def _document(part: dict[str, Any]) -> bytes:
+    """A line as Ollama writes it: UTF-8, and escapes only where half a character could not be written otherwise."""
+    try:
+        return json.dumps(part, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(part).encode() + b"\n"

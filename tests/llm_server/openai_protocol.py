@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Handle = Callable[[dict[str, Any]], tuple[int, bytes]]
+Handle = Callable[[dict[str, Any]], tuple[int, bytes | Iterator[bytes]]]
 
 
 def says(
@@ -45,6 +45,7 @@ class OpenAIProtocol:
     key: str = ""
     requests: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
+    closing: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -59,6 +60,7 @@ def serving(state: OpenAIProtocol) -> Iterator[OpenAIProtocol]:
         try:
             yield state
         finally:
+            state.closing.set()
             server.shutdown()
             thread.join()
 
@@ -83,8 +85,15 @@ class _Handler(BaseHTTPRequestHandler):
         handle = self.state.behaviours.pop(0) if self.state.behaviours else self.state.answer
         self._send(*handle(request))
 
-    def _send(self, status: int, body: bytes) -> None:
+    def _send(self, status: int, body: bytes | Iterator[bytes]) -> None:
         self.send_response(status)
+        if not isinstance(body, bytes):
+            self.end_headers()
+            self.wfile.flush()
+            with suppress(OSError):  # a client that hangs up is part of the tests
+                for piece in body:
+                    self.wfile.write(piece)
+            return
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.segment import Segment
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
 
 from fairnad_screens.shell import Shell
@@ -44,9 +46,18 @@ async def opened(
         yield app, pilot
 
 
+def drawn(app: Shell) -> list[list[Segment]]:
+    """The screen's lines, a dialog with what lies below it.
+
+    Textual keeps what a screen draws; without being told what is below, a dialog would keep an empty ground.
+    """
+    visible_screen_stack.set(app._background_screens)
+    return [list(strip) for strip in app.screen._compositor.render_strips()]
+
+
 def shown(app: Shell) -> str:
     """The screen as text."""
-    return "\n".join("".join(s.text for s in strip) for strip in app.screen._compositor.render_strips())
+    return "\n".join("".join(segment.text for segment in line) for line in drawn(app))
 
 
 async def said_to(app: Shell, pilot: Pilot[None], *keys: str) -> list[str]:

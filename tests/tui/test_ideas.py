@@ -7,6 +7,7 @@ import pytest
 from textual.widgets import Input, TextArea
 
 from fairnad_engine.errors import StoreError
+from fairnad_engine.llm.protocol import IdeaDraft
 from fairnad_engine.store import Store
 from fairnad_engine.store.outcomes import OutcomeTable
 from fairnad_engine.workspace import template_of
@@ -309,6 +310,13 @@ async def test_merge_keeps_the_others_as_sources(path):
         assert messages(app)  # nothing is marked any more
 
 
+async def test_an_idea_that_no_other_repeats_says_so(path):  # what repeats it: test_ideas_duplicates.py
+    async with opened(path, "ideas") as (app, pilot):
+        await ready(app)
+        await pilot.press("d")
+        await wait_for(lambda: messages(app)[-1:] == ["No other idea of act.hard says the same."], "the message")
+
+
 async def test_an_idea_of_ones_own(path):
     async with opened(path, "ideas") as (app, pilot):
         desk = await ready(app)
@@ -348,6 +356,27 @@ async def test_the_detail_shows_the_quote_in_its_paragraph_and_what_is_not_groun
         assert not desk.query_one("#idea-pane").display
         await pilot.press("enter")
         assert desk.query_one("#idea-pane").display
+
+
+async def test_the_detail_says_how_a_quote_with_slips_was_found(path):
+    quote, given = "Quote number 0 of it.", "Qoute [b]number 0 of it."
+    with Store(path) as store:
+        template, _ = template_of(store)
+        span = (place := store.papers.get("p0").text.index(quote), place + len(quote))
+        drafts = [
+            IdeaDraft("act", "act.hard", "n", f"By {way}.", quote, span, way, 0.976, given)
+            for way in ("fuzzy", "tolerant")
+        ]
+        store.ideas.file_extracted("p0", drafts, template, "m")
+    async with opened(path, "ideas") as (app, pilot):
+        desk = await ready(app, 11)
+        await pilot.press("j", "j", "j")
+        assert desk.book.current.text == "By fuzzy."
+        await wait_for(lambda: "Found but for slips (97.6 % alike); the model wrote:" in shown(app), "how it was found")
+        assert given in shown(app)
+        await pilot.press("j")
+        await wait_for(lambda: "Found but for line ends and signs (97.6 % alike)." in shown(app), "how it was found")
+        assert given not in shown(app)
 
 
 async def test_a_low_pane_scrolls(path):

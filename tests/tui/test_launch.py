@@ -277,6 +277,8 @@ def test_texts_become_the_settings_they_came_from():
         ("machine.training_deadline", "0", "greater than 0"),
         ("model.llm", "gpt", "not a model"),
         ("name", "", "it is empty"),
+        ("model.keep_alive", "soon", "such as 10m"),
+        ("search.scale_up", "2", "less than or equal to 1"),
         ("search.seed", "4294967296", "less than"),
         ("machine.devices", "gpu", "cuda:0"),
         ("machine.devices", "", "cuda:0"),

@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from fairnad_engine.knowledge.paper_layout import find_sections
 from fairnad_engine.knowledge.papers import PaperText
-from fairnad_engine.llm.protocol import IdeaDraft
+from fairnad_engine.llm.protocol import IdeaDraft, ModelCall
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import end_worker, template_of
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
@@ -268,7 +268,7 @@ class TestModel:
             await ready(app)
             await pilot.press("s")
             await dialog(app, ChoiceDialog)
-            assert "ollama serve" in shown(app)
+            await wait_for(lambda: "ollama serve" in shown(app), "what to do")
             await choose(app, pilot, "try again")
             await dialog(app, ChoiceDialog)
             await pilot.press("escape")
@@ -294,6 +294,70 @@ class TestModel:
                 await type_line(app, pilot, "ollama:tiny:1b@http://there:1")
                 await wait_for(lambda: app.llm == "ollama:tiny:1b@http://there:1")
                 await wait_for(lambda: "model ollama:tiny:1b@http://there:1" in shown(app))
+
+    async def test_a_missing_model_is_got_and_then_used(self, path, monkeypatch):
+        answer = says('{"reason": "r", "relevant": false}')
+        with serving(OllamaProtocol(answer, library=("new:2b",))) as server:
+            monkeypatch.setenv("OLLAMA_HOST", server.url)
+            async with opened(path, "papers", llm="ollama:new:2b") as (app, pilot):
+                await ready(app)
+                await pilot.press("s")
+                await dialog(app, ChoiceDialog)
+                await wait_for(lambda: "has no model new:2b" in shown(app), "what is missing")
+                await choose(app, pilot, "get ollama:new:2b")
+                await wait_for(lambda: any("ollama:new:2b is there" in one for one in messages(app)), "the model")
+                assert server.models == ("tiny:1b", "new:2b")
+                await choose(app, pilot, "only the")  # and goes on with what was asked for
+                await wait_for(lambda: papers(path)[TITLES[1]].structured_by.startswith("ollama:new:2b/"))
+
+    async def test_a_model_that_no_library_has_is_one_line(self, path, monkeypatch):
+        with serving(OllamaProtocol(says("{}"))) as server:
+            monkeypatch.setenv("OLLAMA_HOST", server.url)
+            async with opened(path, "papers") as (app, pilot):
+                await ready(app)
+                await pilot.press("M")
+                await choose(app, pilot, "get one from")
+                await dialog(app, LineDialog)
+                await type_line(app, pilot, "ollama:nothing:1b")
+                await wait_for(lambda: any("file does not exist" in one for one in messages(app)), "why")
+                assert app.llm is None and app.screen.busy == ""
+
+    async def test_what_the_calls_took(self, path):
+        async with opened(path, "papers", llm="rules") as (app, pilot):
+            await ready(app)
+            await pilot.press("c")
+            await wait_for(lambda: any("No model was called yet" in one for one in messages(app)), "an answer")
+            calls = [
+                ModelCall("screen", "ollama:tiny", "h", 1000, 50, 2.0),
+                ModelCall("extract", "ollama:tiny", "h", 9, 50, 3.0),
+            ]
+            with Store(path) as store:
+                for number, call in enumerate(calls):
+                    store.calls.record(f"job-1/{number}", [call], job_id="job-1", run_id=None)
+            await pilot.press("c")
+            await dialog(app, TextDialog)
+            await wait_for(lambda: "ollama:tiny: 5 s in all" in shown(app), "the table")
+            seen = " ".join(shown(app).split())
+            assert "screen 1 1,000 50 2.00 25.0" in seen and "all 2 1,009 100 2.50 20.0" in seen
+
+    async def test_trying_a_model(self, path, monkeypatch, tmp_path):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        said = says('{"blocks": 9, "activation": "GELU"}')
+        with serving(OllamaProtocol(said, version="0.12.0")) as server:
+            async with opened(path, "papers", llm=f"ollama:tiny:1b@{server.url}") as (app, pilot):
+                await ready(app)
+                await pilot.press("t")
+                await dialog(app, TextDialog)
+                await wait_for(lambda: "context                32768" in shown(app), "what it can do")
+                assert "Ollama 0.12.0 is older than 0.17.1" in " ".join(shown(app).split())
+                await pilot.press("G")
+                await wait_for(lambda: "yes replies keep to a schema" in shown(app), "the guards")
+                await pilot.press("escape")
+        async with opened(path, "papers", llm="rules") as (app, pilot):
+            await ready(app)
+            assert "cannot be asked" in (await said_to(app, pilot, "t"))[0] or await wait_for(
+                lambda: any("cannot be asked" in one for one in messages(app))
+            )
 
 
 class TestStructuring:

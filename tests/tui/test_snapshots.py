@@ -26,7 +26,7 @@ from fairnad_screens.study import StudyScreen
 from fairnad_screens.viewer import TextViewer
 from tests.conftest import ROOT
 from tests.tui.frozen import build, freeze
-from tests.tui.harness import shown, wait_for
+from tests.tui.harness import drawn, shown, wait_for
 from tests.tui.studied import write_study
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
@@ -278,7 +278,7 @@ async def still(app: Shell, pilot: Pilot[None]) -> None:
     """Wait until everything that was asked for is shown."""
     await wait_for(lambda: not app.screen_below()._loading, "the snapshot")
     before: list[list[Segment]] = []
-    while (now := [list(strip) for strip in app.screen._compositor.render_strips()]) != before:
+    while (now := drawn(app)) != before:
         before = now
         await pilot.pause()
 

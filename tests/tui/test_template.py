@@ -6,10 +6,13 @@ import pytest
 from textual.widgets import Input, TextArea
 
 from fairnad_engine.knowledge import template_edit
+from fairnad_engine.knowledge.structuring import add_papers
 from fairnad_engine.knowledge.template_history import apply_edit
+from fairnad_engine.llm.protocol import AttributeDraft
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import template_of
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
+from fairnad_screens.widgets.proposals_dialog import ProposalsDialog
 from fairnad_screens.widgets.rows import Rows
 from fairnad_screens.widgets.text_dialog import TextDialog
 from tests.tui.harness import messages, opened, said_to, shown, wait_for
@@ -341,3 +344,89 @@ async def test_hostile_names_are_shown_not_obeyed(path):
     async with opened(path, "template") as (app, _):
         await at(app, "conv.grouped")
         assert "[bold]深い畳み込み[/" in shown(app)
+
+
+# -- proposals ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proposed(path):
+    """Two papers that suggest deformable convolution, and one that suggests a category of its own."""
+    drafts = [
+        AttributeDraft("operation", "conv", "Deformable convolution", "Taps move.", "Bend it.", "taps move", (0, 9)),
+        AttributeDraft("operation", "conv", "deformable convolutions", "Taps move.", "Bend it.", "taps bend", (0, 9)),
+        AttributeDraft("block", "Recurrence", "Loop", "Runs twice.", "Loop it.", "run twice", (0, 9)),
+    ]
+    with Store(path) as store:
+        template, _ = template_of(store)
+        for number, draft in enumerate(drafts):
+            text = f"# Paper {number}\n\n## Abstract\n\n{draft.quote}\n"
+            file = path.with_name(f"{number}.md")
+            file.write_text(text)
+            add_papers(store, [str(file)])
+            paper = next(one.id for one in store.papers.listing() if one.title == f"Paper {number}")
+            store.proposals.add(paper, "m/t", "ollama:tiny", [draft], 0)
+        words = "Use deformable convolution, whose taps move."
+        store.ideas.add_imported(template, [("conv.depthwise", "bend", words)], approve=False)
+    return path
+
+
+async def proposals(app, pilot):
+    await ready(app)
+    await pilot.press("p")
+    asked = await dialog(app, ProposalsDialog)
+    await wait_for(lambda: "would move here" in shown(app), "what would move")
+    return asked
+
+
+async def test_a_proposal_stands_beside_its_place_with_evidence_and_what_moves(proposed):
+    async with opened(proposed, "template", size=(110, 40)) as (app, pilot):
+        await ready(app)
+        await wait_for(lambda: "3 proposals from papers; p shows them" in shown(app), "the number of proposals")
+        await proposals(app, pilot)
+        seen = shown(app)
+        assert "2 proposed categories" in seen
+        assert "by 2 of the papers" in seen
+        assert "+ Deformable convolution" in seen and "Grouped" in seen
+        assert "1 idea would move here" in seen and "1 from conv.depthwise" in seen
+        await wait_for(lambda: "“taps bend”" in shown(app), "the words of the second paper")
+        assert "“taps move”" in shown(app)
+        await pilot.press("j")
+        await wait_for(lambda: "+ Recurrence (a new main category)" in shown(app), "the second proposal")
+        await pilot.press("escape")
+        await wait_for(lambda: not isinstance(app.screen, ProposalsDialog), "its end")
+    assert "conv.deformable-convolution" not in {sub.id for sub in template(proposed).subs}
+
+
+async def test_accepting_refusing_and_undoing(proposed):
+    async with opened(proposed, "template", size=(110, 40)) as (app, pilot):
+        first = await proposals(app, pilot)
+        await pilot.press("e")
+        asked = await dialog(app, LineDialog)
+        app.screen.query_one(Input).value = "Bent"
+        await pilot.press("enter")
+        await told(app, "Accepted: added Deformable convolution; 1 idea refiled.")
+        second = await wait_for(
+            lambda: isinstance(app.screen, ProposalsDialog) and app.screen is not first and app.screen, "the next"
+        )
+        assert asked is not second
+        await wait_for(lambda: "1 proposed categories" in shown(app), "the list")
+        await pilot.press("x")
+        await told(app, "Refused: Loop.")
+        await wait_for(lambda: not isinstance(app.screen, ProposalsDialog), "the end")
+        assert ideas(proposed)["bend"] == "conv.bent"
+        answers = await said_to(app, pilot, "p")
+        assert "No proposal is open" in answers[0]
+        await pilot.press("u")
+        await told(app, "Undone: added Deformable convolution")
+    assert ideas(proposed)["bend"] == "conv.depthwise"
+
+
+async def test_rules_cannot_propose(path):
+    async with opened(path, "template", llm="rules") as (app, pilot):
+        await ready(app)
+        await pilot.press("o")
+        await dialog(app, ConfirmDialog)
+        await pilot.press("y")
+        await wait_for(lambda: messages(app), "an answer")
+        assert "no papers" in messages(app)[-1] or "name a model" in messages(app)[-1]

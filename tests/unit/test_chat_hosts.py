@@ -12,7 +12,7 @@ from fairnad_engine.llm.models import check_llm, make_models, parse_llm
 from fairnad_engine.llm.ollama import OllamaModel
 from fairnad_engine.llm.ollama_server import Timeouts
 
-PATIENCE = Timeouts(connect=0.5, check=3.0, silence=1.0)
+PATIENCE = Timeouts(connect=0.5, check=3.0, first=2.0, silence=1.0)
 
 
 @pytest.fixture

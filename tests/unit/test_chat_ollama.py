@@ -24,7 +24,7 @@ class Verdict(BaseModel):
 
 
 GOOD = '{"good": true, "why": "it is"}'
-PATIENCE = Timeouts(connect=0.5, check=3.0, silence=0.3)
+PATIENCE = Timeouts(connect=0.5, check=3.0, first=0.3, silence=0.3)
 
 
 @pytest.fixture
@@ -234,6 +234,23 @@ class TestLostConnections:
         assert len(pauses) == 3
         assert "\n" not in str(caught.value)
         assert "ollama serve" in str(caught.value)
+
+    def test_who_looks_on_is_told_what_was_lost(self, server):
+        heard = []
+        model = OllamaModel("tiny:1b", server.url, on_token=heard.append, pause=lambda _: None)
+        server.behaviours = [Behaviour(reset_after=1), Behaviour(status=500, error="out of memory"), Behaviour()]
+        assert ask(model).parsed is not None
+        lost = [one.strip() for one in heard if one.startswith("\n[")]
+        assert len(lost) == 2 and all(one.endswith("; asked again]") for one in lost)
+        assert "the connection broke" in lost[0] and "out of memory" in lost[1]
+
+    def test_who_looks_on_is_told_of_a_prompt_that_was_cut(self, server):
+        heard = []
+        model = OllamaModel("tiny:1b", server.url, on_token=heard.append)
+        server.behaviours = [Behaviour(answer=says(GOOD, prompt_tokens=3)), Behaviour()]
+        assert ask(model, "word " * 900).parsed is not None
+        (said,) = [one.strip() for one in heard if one.startswith("\n[")]
+        assert said.startswith("[the server read 3 tokens of a prompt") and "with a context of 8192]" in said
 
     def test_model_removed_meanwhile(self, server, model, pauses):
         model.check()

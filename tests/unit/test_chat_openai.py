@@ -16,7 +16,7 @@ from fairnad_engine.llm.ollama_server import Timeouts
 from fairnad_engine.llm.openai import OpenAIModel
 
 GOOD = '{"good": true, "why": "it is"}'
-PATIENCE = Timeouts(connect=0.5, check=3.0, silence=0.5)
+PATIENCE = Timeouts(connect=0.5, check=3.0, first=0.5, silence=0.5)
 
 
 class Verdict(BaseModel):

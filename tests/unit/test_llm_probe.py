@@ -4,11 +4,14 @@ import json
 import socket
 
 import pytest
+from llm_server import openai_protocol
 from llm_server.ollama_protocol import Behaviour, OllamaProtocol, says, serving
 
 from fairnad_engine.errors import ModelUnavailableError
-from fairnad_engine.llm.probe import cache_file, probe, server_warnings
+from fairnad_engine.llm.guards import guards_of, recorded_guards
+from fairnad_engine.llm.probe import cache_file, probe, probe_openai
 from fairnad_engine.llm.pull import pull_model
+from fairnad_engine.llm.server_warnings import server_warnings
 
 GOOD, PROSE = '{"blocks": 12, "activation": "GELU"}', "It has twelve blocks."
 
@@ -40,7 +43,7 @@ def test_a_schema_that_thinking_switches_off_is_seen(server):
     server.capabilities = ("completion", "thinking")
     found = probe("tiny:1b", server.url)
     assert (found.schema, found.schema_thinking) == (True, False)
-    assert [one["think"] for one in server.requests] == [False, False, True]
+    assert [one["think"] for one in server.requests] == [False, False, True, False]
     assert not any("schema" in line for line in found.advice)  # the program asks without
 
 
@@ -116,3 +119,43 @@ def test_a_pull_tells_how_far_it_is(server):
 def test_a_pull_of_what_does_not_exist(server):
     with pytest.raises(ModelUnavailableError, match="file does not exist"):
         list(pull_model("none:1b", server.url))
+
+
+def knows_of_truncation(request):
+    """As a server that knows ``truncate`` and ``shift``."""
+    assert request["truncate"] is False and request["shift"] is False
+    return think_only_in_prose(request)
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_guards_that_a_server_allows(server, knows):
+    server.answer = knows_of_truncation
+    if knows:
+        server.behaviours = [Behaviour(), Behaviour(), Behaviour(status=400, error="exceeds the context length")]
+    found = probe("tiny:1b", server.url)
+    assert found.refuses_long_prompts is knows and found.counts_tokens and found.tells_context
+    guards = {one.name: one for one in guards_of(found)}
+    told = guards["a prompt that does not fit is refused"]
+    assert told.held is knows and ("HTTP 400" in told.how) is knows
+    assert guards["thinking keeps to the schema"].held is None
+    assert recorded_guards(found.digest)[1]["held"] is knows and recorded_guards("sha256:other") == []
+
+
+def test_a_server_that_counts_nothing_is_told_so(server):
+    server.answer = says(GOOD, prompt_tokens=None)
+    found = probe("tiny:1b", server.url)
+    assert not found.counts_tokens and any("tokens it read" in line for line in found.advice)
+
+
+@pytest.mark.parametrize(("entry", "context"), [({}, None), ({"max_model_len": 16384}, 16384)])
+@pytest.mark.parametrize("counts", [True, False])
+def test_guards_of_another_protocol(entry, context, counts):
+    state = openai_protocol.OpenAIProtocol(openai_protocol.says(GOOD, read=60 if counts else None))
+    state.entry |= entry
+    with openai_protocol.serving(state) as other:
+        found = probe_openai("tiny", other.url)
+    assert (found.schema, found.counts_tokens, found.tells_context) == (True, counts, context is not None)
+    assert found.context == (context or 32768)
+    guards = {one.name: one.held for one in guards_of(found)}
+    assert guards["a context is asked for"] is False and guards["tokens read are counted"] is counts
+    assert guards["the context is told"] is (context is not None) and guards["thinking is switched off"]

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from fairnad_engine.errors import ModelUnavailableError
+from fairnad_engine.knowledge.pace import SUBJECT, Pace
 from fairnad_engine.knowledge.paper_layout import find_sections
 from fairnad_engine.knowledge.paper_streams import PaperStreams
 from fairnad_engine.knowledge.papers import PaperText
@@ -196,3 +197,51 @@ def test_a_stop_keeps_the_papers_in_hand(store):
     structured = [p for p in store.papers.all() if p.structured_by]
     assert 1 <= len(structured) <= 3
     assert all(p.structured_by or p.relevant is None for p in store.papers.all())
+
+
+class Counting(Reader):
+    """Each screening takes 60 tokens, each extraction 40."""
+
+    def screen(self, paper):
+        found = super().screen(paper)
+        call = ModelCall("screen", self.name, "h", prompt_tokens=50, completion_tokens=10)
+        return Screening(found.relevant, found.reason, (call,))
+
+    def extract(self, paper, template):
+        found = super().extract(paper, template)
+        call = ModelCall("extract", self.name, "h", prompt_tokens=30, completion_tokens=10)
+        return Extraction(found.ideas, (call,))
+
+
+def test_no_paper_is_begun_beyond_the_tokens_and_the_next_job_goes_on(store):
+    # Papers of even years are extracted: 100 tokens, the others 60.
+    done, _ = run(store, Counting(), lanes=1, max_tokens=161)
+    assert (done.papers, done.left) == (3, 3)  # 160 after two, so a third one is begun
+    done, _ = run(store, Counting(), lanes=1, max_tokens=160)
+    assert (done.papers, done.left) == (2, 1)
+    done, _ = run(store, Counting(), lanes=1)
+    assert (done.papers, done.left) == (1, 0)
+    assert all(paper.structured_by for paper in store.papers.all())
+
+
+def test_pace_is_told_after_each_paper_and_ends_with_the_job(store):
+    _, told = run(store, Counting(), lanes=1)
+    said = [text for subject, text in told if subject == SUBJECT]
+    assert said[0] == "1 of 6 papers, 100 tokens"
+    assert said[5].startswith("6 of 6 papers, 480 tokens") and "left" not in said[5]
+    assert "about" in said[3] and said[-1] == ""
+
+
+def test_the_rest_is_reckoned_at_the_pace_so_far():
+    now = [100.0]
+    pace = Pace(1149, clock=lambda: now[0])
+    for _ in range(2):
+        pace.paper()
+    assert pace.seconds_left is None
+    pace.paper()
+    now[0] += 300.0
+    assert pace.seconds_left == pytest.approx(100.0 * 1146)
+    assert str(pace) == "3 of 1,149 papers, about 31.8 h left"
+    for elapsed, told in ((3, "19 min"), (0.2, "76 s"), (900, "4.0 days")):
+        now[0] = 100.0 + elapsed
+        assert f"about {told} left" in str(pace)

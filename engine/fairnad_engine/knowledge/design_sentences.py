@@ -50,12 +50,32 @@ _EFFECT = re.compile(
     r"no extra)\b|%",
     re.IGNORECASE,
 )
+_DESCRIBED = re.compile(
+    r"\b(?:is|are)\s(?:\w+ly\s)?(?!(?:known|called|shown|reported|listed|seen|compared|measured|trained|tuned|tested|"
+    r"found|observed|evaluated|expected|motivated|inspired|discussed)\b)\w{2,}(?:ed|en|wn|ut)\b"
+    r"|\b(?:is|are)\s(?:a|an|one|two|three|four|the|identical|linear)\b"
+    r"|\bthere\s(?:is|are)\s(?:only\s)?(?:a|an|one|two|no)\b"
+    r"|\b(?:we|it|that|which|and)\s(?:\w+ly\s)?(?:attend|bring|damp|filter|map|mix|supply|supplies|settle|stick|rely|opt)s?\b"
+    r"|\b(?:attends?|undergo(?:es)?|complements?|operates?|acts?|receives?|maps?|mixes|suppl(?:y|ies)|serves?|"
+    r"lies?|sits?|suppress(?:es)?|filters|restores?|constitutes?)\b",
+    re.IGNORECASE,
+)
+"""How a network's own description reads where nobody does anything: "the stem is a 4x4 convolution"."""
 _HARM = re.compile(
-    r"\b(?:hurts?|harm(?:s|ed|ful)?|degrad\w+|worsen\w*|worse|(?:does|do|did) not (?:help|improve|lower|raise)|"
-    r"no (?:further )?(?:gains?|benefit|improvement)|brings? (?:little|nothing)|not (?:essential|needed|worth)|"
+    r"\b(?:hurts?|harm(?:s|ed|ful)?|degrad\w+|worsen\w*|worse|worst|detrimental|"
+    r"(?:does|do|did) not (?:help|improve|lower|raise|work|bring|pay)|no match|"
+    r"no (?:further |measurable |clear |significant )?(?:gains?|benefit|improvement|advantage|difference|effect)|"
+    r"(?:brings?|brought|gives?|gave) (?:little|nothing)|"
+    r"not (?:an?\s)?(?:essential|needed|worth|efficient|competitive)|"
+    r"(?:los(?:e|es|ing)|lost)\s(?:about\s|only\s|up to\s)?\d|"
+    r"(?:costs?|drops?|falls?)\s(?:by\s)?\d[\d.]* (?:%|points?)|"
+    r"(?:reduc|lower|decreas|drop)\w*\s(?:the\s)?(?:\w+\s)?(?:accuracy|performance)|within (?:the )?noise|"
+    r"too (?:slow|dear|expensive|costly|many)|cannot be (?:used|applied|trained)|abandoned|given up|"
+    r"(?:is|are|was|were) not (?:used|included|retained|pursued|adopted)|(?:do|did) not (?:use|include|pursue|adopt)|"
     r"fail(?:s|ed)?|unstable|diverg\w+|suffer\w*|drawback|bottlenecked)\b",
     re.IGNORECASE,
 )
+_SWAP = re.compile(r"\b(?:replac|swap|exchang|substitut)\w*", re.IGNORECASE)
 _TAKEN_AWAY = re.compile(
     r"\b(?:without|remov\w+|drop(?:s|ped|ping)?|omit\w*|leaving out|instead of|rather than|"
     r"prevents?|preventing|"
@@ -73,7 +93,7 @@ _ASIDE = re.compile(
     r"\b(?:future work|in this section|we thank|code is available|source code|for reference|"
     r"(?:we|they|the authors) (?:ask|state|study|analyse|analyze|compare|report|observe|investigate|review)|"
     r"the (?:study|paper) (?:shows|asks|studies|reports))\b|\?\s*$|"
-    r"^(?:avoid|do not|don't|never)\b(?!.*\b(?:instead|rather|and)\b)",
+    r"^let\s\w+\s|^(?:avoid|do not|don't|never)\b(?!.*\b(?:instead|rather|and)\b)",
     re.IGNORECASE,
 )
 _LEADING = re.compile(
@@ -127,11 +147,28 @@ def is_design(sentence: str, strength: float) -> bool:
     words = len(sentence.split())
     if not 3 <= words <= 90 or _ASIDE.search(sentence):
         return False
-    if _HARM.search(sentence) and not _TAKEN_AWAY.search(sentence):
+    harmed = _HARM.search(sentence)
+    # "Removing the gate hurts" speaks for the gate, "replacing it by another hurts" at most against the other.
+    if harmed and (not _TAKEN_AWAY.search(sentence) or _SWAP.search(sentence[: harmed.start()])):
         return False
     if _TRAINING.search(sentence) and strength < 2.2:
         return False
-    return bool(_DESIGN.search(sentence) or _EFFECT.search(sentence))
+    return bool(_DESIGN.search(sentence) or _EFFECT.search(sentence) or _DESCRIBED.search(sentence))
+
+
+def is_order(sentence: str) -> bool:
+    """Return whether a sentence begins with an imperative."""
+    return _first_word(sentence) in _IMPERATIVE
+
+
+def is_harm(sentence: str) -> bool:
+    """Return whether a sentence tells of something that did not help."""
+    return bool(_HARM.search(sentence))
+
+
+def is_training(sentence: str) -> bool:
+    """Return whether a sentence tells how a network is trained."""
+    return bool(_TRAINING.search(sentence))
 
 
 def hints(sentence: str) -> tuple[str, ...]:

@@ -7,16 +7,21 @@ from collections.abc import Iterable
 
 from fairnad_engine.knowledge.cues import Cue, Hit
 
-SECOND_SHARE = 0.5
+LIKENESS_WEIGHT = 5.0
+"""What full likeness to a sub-category's vocabulary counts, beside cues of which a phrase counts 1 to 4."""
+LEAST = 2.3
+"""Evidence below which a sentence is filed nowhere..."""
+SECOND_SHARE = 0.6
 """A sentence is filed under a second sub-category when that scores at least this share of the first..."""
-SECOND_WEIGHT = 1.3
-"""...and at least this much on its own: one short word is not enough."""
+SECOND_LEAST = 4.4
+"""...and at least this much on its own."""
 ASIDE_WEIGHT = 0.4
 """Share of its weight that a cue keeps where it only says what is replaced, or where something is put."""
 
 _PLACE = re.compile(
     r"\b(?:after|before|behind|between|inside|beside|around|following|ahead of|in front of|at the end of|"
     r"instead of|rather than|in place of|substitutes? for|than|unlike|as in|without)(?:\s+[\w-]+){0,3}\s*$"
+    r"|\b(?:chosen|preferred|favou?red)\s(?:over|to)(?:\s+[\w-]+){0,5}\s*$|\bno(?:\s+[\w-]+)?\s*$"
 )
 _REPLACED = re.compile(
     r"\b(?:replac|exchang|swap|substitut)\w*\b((?:(?!\bfor\b)[^.;:])*?)\b(?:by|with)\b"
@@ -54,8 +59,15 @@ def scores(sentence: str, start: int, hits: Iterable[Hit]) -> dict[str, float]:
     return {sub: sum(weights.values()) for sub, weights in best.items()}
 
 
+def weighed(cues: dict[str, float], alike: dict[str, float]) -> dict[str, float]:
+    """Return the evidence of cues and of likeness together, for each sub-category that has any."""
+    return {sub: cues.get(sub, 0.0) + LIKENESS_WEIGHT * share for sub, share in alike.items() if share or sub in cues}
+
+
 def filed_under(evidence: dict[str, float]) -> list[str]:
-    """Return the sub-category with most evidence, and the second where both are strong."""
+    """Return the sub-category with most evidence, and the second where both are strong; none where all is weak."""
     ranked = sorted(evidence.items(), key=lambda item: (-item[1], item[0]))
+    if not ranked or ranked[0][1] < LEAST:
+        return []
     (first, top), rest = ranked[0], ranked[1:]
-    return [first, *(sub for sub, score in rest[:1] if score >= max(SECOND_SHARE * top, SECOND_WEIGHT))]
+    return [first, *(sub for sub, score in rest[:1] if score >= max(SECOND_SHARE * top, SECOND_LEAST))]

@@ -1,7 +1,8 @@
 """Grounding: where in a paper the evidence quoted for an idea stands.
 
 A quote that a model wrote down rarely matches byte by byte: lines were joined, words were hyphenated at line
-ends, quotation marks and dashes were straightened. Those differences are forgiven, others are not.
+ends, quotation marks and dashes were straightened. Those differences are forgiven; and, where that finds nothing, slips
+of the pen in a longer quote (:mod:`fairnad_engine.knowledge.typing_slips`). Others are not.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Literal
 
+from fairnad_engine.knowledge.typing_slips import locate_with_slips
+
 _QUOTES = dict.fromkeys("'\"`´‘’‚‛“”„‟«»‹›′″", "'")
 _DASHES = dict.fromkeys("-‐‑‒–—―−", "-")
 _FOLDED = {**_QUOTES, **_DASHES, "×": "x", "\u00ad": "", "*": "", "\u200b": "", "\ufeff": ""}
+
+_MOST_BLANK = 4  # times the quote's length: what is more holds a page of blanks, and is no passage that one reads
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,12 @@ class Grounding:
 
     Attributes:
         span: Start and end character in the text.
-        method: ``exact`` where every character agrees, else ``tolerant``.
+        method: ``exact`` where every character agrees, ``tolerant`` where every letter does, else ``fuzzy``.
         score: Similarity of the quote and what stands there, from 0 to 1; 1 for ``exact``.
     """
 
     span: tuple[int, int]
-    method: Literal["exact", "tolerant"]
+    method: Literal["exact", "tolerant", "fuzzy"]
     score: float
 
 
@@ -49,8 +54,11 @@ def locate(quote: str, text: str) -> Grounding | None:
         return None
     start = _first(key, folded, text, places)
     if start is None:
-        return None
+        passage = locate_with_slips(wanted, text)
+        return None if passage is None else Grounding(passage.span, "fuzzy", min(passage.score, 0.999))
     span = (places[start], places[start + len(key) - 1] + 1)
+    if span[1] - span[0] > _MOST_BLANK * len(wanted):
+        return None
     score = SequenceMatcher(None, wanted, text[slice(*span)], autojunk=False).ratio()
     return Grounding(span, "tolerant", round(min(score, 0.999), 3))
 

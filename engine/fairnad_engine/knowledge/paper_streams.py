@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextvars
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import IO
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 
 
 class PaperStreams:
@@ -44,5 +48,6 @@ class PaperStreams:
 
 
 def stream_path(folder: Path, paper_id: str) -> Path:
-    """A paper's file."""
-    return folder / f"{paper_id}.txt"
+    """A paper's file; an id that is no plain name, which no reader gives, cannot lead out of the folder."""
+    name = paper_id if _PLAIN_NAME.fullmatch(paper_id) else sha256(paper_id.encode("utf-8", "replace")).hexdigest()
+    return folder / f"{name}.txt"

@@ -1,34 +1,26 @@
-"""The built-in reader: no model, only the template's vocabulary and the grammar of design advice.
+"""The built-in reader: no language model, but the template's vocabulary, rules of grammar, and small learned weights.
 
 It is the baseline that any language model has to beat, and what runs where there is no model. It never rewrites
-what a paper says: an idea is a quoted sentence, filed by the cues in it, with an imperative put before it.
+what a paper says: an idea is a quoted sentence, filed by what it speaks of, with an imperative put before it.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
-from collections.abc import Iterator
+from functools import cache
 
-from fairnad_engine.knowledge.cues import compile_cues, find_cues, fold
-from fairnad_engine.knowledge.design_sentences import hints, instruct, is_design, trimmed
-from fairnad_engine.knowledge.filing import filed_under, scores
-from fairnad_engine.knowledge.paper_layout import section_name
+from fairnad_engine.knowledge.design_sentences import MAX_INSTRUCTION, hints, instruct, trimmed
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.rules_screening import screen
-from fairnad_engine.knowledge.sentences import sentence_spans
+from fairnad_engine.knowledge.statement_model import shipped_model
+from fairnad_engine.knowledge.statements import statements
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.protocol import Extraction, IdeaDraft, Screening
+from fairnad_engine.llm.replies import plain_line
 
-SAME_IDEA = 0.8
-"""Share of common words from which two sentences under one sub-category count as one idea."""
+ENOUGH = 3
+"""Design statements that make a paper worth reading whatever its title and abstract say."""
 
-_SKIPPED_SECTION = re.compile(
-    r"references?|bibliography|works cited|acknowledge?ments?|funding|author contributions|ethics statement|"
-    r"further reading|sources?|citations?"
-)
 _MAX_NAME = 80
-_MAX_SENTENCE = 1500  # A longer one is a table or formula without line ends.
 
 
 class RulesReader:
@@ -40,48 +32,38 @@ class RulesReader:
         return "rules"
 
     def screen(self, paper: PaperText) -> Screening:
-        """Decide from the words of title and abstract whether the paper can inspire a better backbone block."""
+        """Decide whether the paper can inspire a better backbone block.
+
+        Words of title and abstract suffice; where they speak of something else, the text may still be full of
+        design statements.
+        """
         relevant, reason = screen(paper.title, paper.abstract)
+        if not relevant:
+            found = len(statements(paper, _shipped_template(), shipped_model()))
+            if found >= ENOUGH:
+                return Screening(True, f"states {found} designs of a network; by title and abstract {reason}")
         return Screening(relevant, reason)
 
     def extract(self, paper: PaperText, template: Template) -> Extraction:
-        """Return the paper's design sentences as ideas, in its order, each under one or two sub-categories."""
-        folded = fold(paper.text)
-        hits = find_cues(folded, compile_cues(template))
-        starts = [hit.start for hit in hits]
+        """Return the paper's design sentences as ideas, in its order.
+
+        A sub-category has one idea at most, the likeliest statement of it; a sentence has two at most.
+        """
         ideas: list[IdeaDraft] = []
-        seen: dict[str, list[frozenset[str]]] = {}
-        for start, end in _body_sentences(paper):
-            inside = [hit for hit in hits[bisect_left(starts, start) : bisect_left(starts, end)] if hit.end <= end]
-            quote = paper.text[start:end]
-            flat = " ".join(quote.split())
-            evidence = scores(folded[start:end], start, inside)
-            if not evidence or not is_design(flat, sum(evidence.values())):
-                continue
-            words = frozenset(word for word in re.findall(r"\w+", folded[start:end]) if _tells(word))
-            for sub_id in filed_under(evidence):
-                if any(_overlap(words, other) >= SAME_IDEA for other in seen.setdefault(sub_id, [])):
-                    continue
-                seen[sub_id].append(words)
-                sub = template.sub(sub_id)
-                instruction = instruct(flat, sub.action)
-                ideas.append(IdeaDraft(sub.main, sub.id, _short_name(flat, sub.name), instruction, quote, (start, end)))
-        return Extraction(tuple(ideas))
+        for one in statements(paper, template, shipped_model()):
+            passage, sub = one.told.passage, template.sub(one.sub)
+            span = (passage.start, passage.end)
+            # The quote is the paper's; what people and models read of the idea holds nothing invisible.
+            instruction = plain_line(instruct(one.told.text, sub.action), MAX_INSTRUCTION)
+            name = plain_line(_short_name(one.told.text, sub.name), _MAX_NAME)
+            quote = paper.text[slice(*span)]
+            ideas.append(IdeaDraft(sub.main, sub.id, name, instruction, quote, span, "exact", 1.0))
+        return Extraction(tuple(sorted(ideas, key=lambda idea: idea.span or (0, 0))))
 
 
-def _body_sentences(paper: PaperText) -> Iterator[tuple[int, int]]:
-    for section in paper.sections:
-        if not _SKIPPED_SECTION.fullmatch(section_name(section.title)):
-            spans = sentence_spans(paper.text, section.start, section.end)
-            yield from ((start, end) for start, end in spans if end - start <= _MAX_SENTENCE)
-
-
-def _tells(word: str) -> bool:
-    return len(word) > 3 or any(character.isdigit() for character in word)
-
-
-def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
-    return len(one & other) / max(1, len(one | other))
+@cache
+def _shipped_template() -> Template:
+    return Template.load()
 
 
 def _short_name(sentence: str, sub_name: str) -> str:

@@ -17,7 +17,7 @@ _FOR = {
     "network; vision transformer; network in network; efficient network; mobile network; attention "
     "module; attention block; basic block; bottleneck block; token mixer; token mixing; residual "
     "block; image recognition network; neural architecture; mlp-mixer; mlp architecture; all-mlp; "
-    "general-purpose architecture",
+    "general-purpose architecture; family of networks; mixer block; hybrid network",
     2: "conv*; depth-wise; group* conv*; large kernel; self-attention; residual connection; shortcut "
     "connection; skip connection; identity mapping*; squeeze-and-excitation; channel attention; "
     "spatial attention; normali*ation layer; batch normali*; layer normali*; group normali*; "
@@ -25,10 +25,11 @@ _FOR = {
     "map; inverted residual; stochastic depth; dense connect*; densely connected; stem; patchify; "
     "stages; macro design; expansion ratio; model scaling; compound scaling; feed-forward; block; "
     "channel shuffle; cardinality; multi-branch; multi-scale feature*; receptive field; transformer; "
-    "metaformer; gating; class-attention",
+    "metaformer; gating; class-attention; mixer; position embedding; element-wise",
     1: "imagenet; cifar; image classification; image recognition; flops; accuracy; parameters; latency; "
     "throughput; architecture; attention; layer; depth; width; channel; kernel; activation; "
-    "normali*ation; non-linearity; pooling; deeper; efficient; lightweight; residual; network",
+    "normali*ation; non-linearity; pooling; deeper; efficient; lightweight; residual; network; gate; "
+    "connection; stage; encoder; feature; projection; softmax; resolution; multiply-add; kernel size",
 }
 _AGAINST = {
     4: "survey of; a survey; a review; literature review; new dataset; new benchmark; dataset of; large- "

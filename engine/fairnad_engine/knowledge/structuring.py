@@ -11,6 +11,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from fairnad_engine.knowledge.near_duplicates import duplicate_groups
+from fairnad_engine.knowledge.pace import SUBJECT, Pace
 from fairnad_engine.knowledge.paper_streams import PaperStreams
 from fairnad_engine.knowledge.papers import PaperText, ReadProblem, Section, read_papers
 from fairnad_engine.knowledge.reply_keeper import reading_step
@@ -19,7 +21,7 @@ from fairnad_engine.llm.kept import not_kept
 from fairnad_engine.llm.protocol import Extraction, ModelCall, Reader
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import IdeaRow, PaperRow
+from fairnad_engine.store.records import INCOMPLETE, IdeaRow, PaperRow
 
 _Result = TypeVar("_Result")
 _log = logging.getLogger("fairnad.structuring")
@@ -53,11 +55,17 @@ def add_papers(store: Store, sources: Iterable[str], limit: int | None = None) -
 
 @dataclass
 class Structured:
-    """What a structuring job did: papers read, new ideas, and papers about which the model said nothing usable."""
+    """What a structuring job did: papers read, new ideas, and papers about which the model said nothing usable.
+
+    ``incomplete`` papers were read, but for some part of them: a further job asks for what is missing. ``left`` papers
+    were not begun because the job's tokens were spent.
+    """
 
     papers: int = 0
     ideas: int = 0
     refused: int = 0
+    incomplete: int = 0
+    left: int = 0
 
 
 async def structure(
@@ -71,12 +79,14 @@ async def structure(
     lanes: int = 1,
     reread: bool = True,
     streams: PaperStreams | None = None,
+    max_tokens: int = 0,
 ) -> Structured:
     """Screen and extract every paper not yet structured by this model and template, several at a time.
 
     Each reply is kept before it is used (:mod:`fairnad_engine.llm.kept`) and each paper's result is committed as soon
     as it is there, so an end loses at most the calls in flight; a stop waits for the papers in hand. What is
-    stored does not depend on the number of lanes.
+    stored does not depend on the number of lanes. A paper of which some part had no usable reply is marked so, and
+    the next job asks for that part alone.
 
     Args:
         store: The workspace.
@@ -88,6 +98,7 @@ async def structure(
         lanes: Papers at a time.
         reread: Whether papers that another model or template structured are read again.
         streams: Where the model's text goes while it is written.
+        max_tokens: No further paper is begun when the job's calls took this many; 0 for no bound.
 
     Raises:
         StopRequestedError: The user asked to stop.
@@ -95,14 +106,21 @@ async def structure(
     """
     threads = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix="reader")
     try:
-        work = _Structuring(store, reader, template, job_id, control, activity, streams, threads)
-        pending = iter(_pending(store, work.stamp, reread))
+        stamp = f"{reader.name}/{template.digest}"
+        papers = _pending(store, stamp, reread)
+        pace = Pace(len(papers))
+        work = _Structuring(
+            store, reader, template, job_id, control, activity, streams, threads, stamp, pace, max_tokens
+        )
+        pending = iter(papers)
         results = await asyncio.gather(*(work.lane(pending) for _ in range(lanes)), return_exceptions=True)
     finally:
         # Not waited for: a thread that keeps a reply needs this loop, which a wait would stop.
         threads.shutdown(wait=False, cancel_futures=True)
+        activity(SUBJECT, "")
     for error in (one for one in results if isinstance(one, BaseException)):
         raise error
+    work.done.left = len(list(pending))
     return work.done
 
 
@@ -121,18 +139,18 @@ class _Structuring:
     activity: Callable[[str, str], None]
     streams: PaperStreams | None
     threads: ThreadPoolExecutor
+    stamp: str
+    pace: Pace
+    max_tokens: int
     done: Structured = field(default_factory=Structured)
     broken: bool = False
 
-    @property
-    def stamp(self) -> str:
-        return f"{self.reader.name}/{self.template.digest}"
-
     async def lane(self, pending: Iterator[str]) -> None:
-        for paper_id in pending:
+        while not self._spent():
             await self.control.gate()
             # What ends one lane ends the job: no other one begins a further paper.
-            if self.broken:
+            paper_id = None if self.broken else next(pending, None)
+            if paper_id is None:
                 return
             try:
                 await self._paper(paper_id)
@@ -141,6 +159,11 @@ class _Structuring:
                 raise
             finally:
                 self.activity(paper_id, "")
+            self.pace.paper()
+            self.activity(SUBJECT, str(self.pace))
+
+    def _spent(self) -> bool:
+        return bool(self.max_tokens) and self.store.calls.tokens_of_job(self.job_id) >= self.max_tokens
 
     async def _paper(self, paper_id: str) -> None:
         from fairnad_engine.llm.chat_reader import ReadRefusedError
@@ -153,7 +176,7 @@ class _Structuring:
         except ReadRefusedError as refused:
             self.done.refused += 1
             step = "extract" if self.store.papers.get(paper_id).screened_by else "screen"
-            _log.warning("%s: %s: %s", paper_id, step, refused)
+            _log.warning("%s: %s: %s: %s", paper_id, step, refused.kind, refused)
             self._account(paper_id, step, refused.calls)
             if step == "screen":
                 self.store.papers.note_refusal(paper_id, f"the model gave no usable reply: {refused.kind}")
@@ -174,16 +197,20 @@ class _Structuring:
             extraction = await self._ask(paper, "extract", self.reader.extract, paper_text(paper), self.template)
             for failure in getattr(extraction, "failures", ()):
                 _log.warning("%s: %s: %s", paper.id, failure.kind, failure.message)
+        whole = all(one.kind == "too-long" for one in getattr(extraction, "failures", ()))
+        stamp = self.stamp if whole else f"{self.stamp}{INCOMPLETE}"
         with self.store.transaction():
-            self.done.ideas += self.store.ideas.file_extracted(paper.id, extraction.ideas, self.template, self.stamp)
+            self.done.ideas += self.store.ideas.file_extracted(paper.id, extraction.ideas, self.template, stamp)
             self._account(paper.id, "extract", extraction.calls)
         self.done.papers += 1
+        self.done.incomplete += not whole
 
     def _key(self, paper_id: str, step: str) -> str:
         return f"{self.job_id}/{paper_id}/{step}"
 
     def _account(self, paper_id: str, step: str, calls: Sequence[ModelCall]) -> None:
         """Store the calls of a step that were not stored when they were made."""
+        self.pace.count(calls)
         left = not_kept(tuple(calls))
         self.store.calls.record(self._key(paper_id, step), left, job_id=self.job_id, run_id=None)
 
@@ -198,25 +225,34 @@ class _Structuring:
 def apply_policy(store: Store, policy: str) -> int:
     """Decide about proposed ideas by a named policy, which is recorded as the decider; return how many it approved.
 
-    ``grounded`` approves extracted ideas whose quote is found in the paper at its recorded span. ``none`` decides
-    nothing. Ungrounded ideas are never approved by a policy.
+    ``grounded`` approves extracted ideas whose quote stands in the paper at its recorded span, character by character:
+    of a quote that a model wrote down with slips that is the paper's wording, which is what is stored.
+    ``grounded-unique`` approves of those that say the same, with what is approved already, only the representative
+    (:mod:`fairnad_engine.knowledge.near_duplicates`); the others stay proposed. ``none`` decides nothing. Ungrounded
+    ideas are never approved by a policy.
     """
     if policy == "none":
         return 0
     texts = {paper.id: paper.text for paper in store.papers.all()}
-    return store.ideas.decide(_grounded(store.ideas.all("proposed"), texts), "approved", f"policy:{policy}")
+    chosen = list(_grounded(store.ideas.all("proposed"), texts))
+    if policy == "grounded-unique":
+        groups = duplicate_groups(_in_order(store.ideas.all("approved"), chosen))
+        repeated = {idea.id for group in groups for idea, _ in group.others}
+        chosen = [idea for idea in chosen if idea.id not in repeated]
+    return store.ideas.decide((idea.id for idea in chosen), "approved", f"policy:{policy}")
 
 
-def _grounded(ideas: Iterable[IdeaRow], texts: dict[str, str]) -> Iterator[str]:
+def _in_order(*parts: Sequence[IdeaRow]) -> list[IdeaRow]:
+    """Ideas of several lists, the oldest first."""
+    return sorted((idea for part in parts for idea in part), key=lambda idea: idea.created_at)
+
+
+def _grounded(ideas: Iterable[IdeaRow], texts: dict[str, str]) -> Iterator[IdeaRow]:
     for idea in ideas:
         if idea.origin == "extracted" and idea.span is not None and idea.paper_id in texts:
             start, end = idea.span
-            if _same(texts[idea.paper_id][start:end], idea.quote):
-                yield idea.id
-
-
-def _same(passage: str, quote: str) -> bool:
-    return bool(quote.strip()) and "".join(passage.split()).casefold() == "".join(quote.split()).casefold()
+            if idea.quote.strip() and texts[idea.paper_id][start:end] == idea.quote:
+                yield idea
 
 
 def paper_text(paper: PaperRow) -> PaperText:

@@ -61,6 +61,7 @@ class Edit:
         gone: Former sub-categories that the new template lacks.
         moved: Where the ideas of a former sub-category go.
         split: Which ideas a split takes out.
+        places: Where single ideas go, by their id; it comes before the rules above.
     """
 
     base: str
@@ -71,6 +72,7 @@ class Edit:
     gone: tuple[str, ...] = ()
     moved: Mapping[str, str] = field(default_factory=dict)
     split: Split | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 def add_main(template: Template, level: str, name: str, definition: str) -> Edit:

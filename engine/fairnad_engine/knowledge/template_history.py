@@ -20,7 +20,7 @@ def affected(store: Store, edit: Edit) -> dict[str, str]:
         for idea, _, texts in store.filing.texts([edit.split.source]):
             if edit.split.takes(*texts):
                 places[idea] = edit.split.target
-    return places
+    return places | dict(edit.places)
 
 
 def apply_edit(store: Store, edit: Edit) -> int:
@@ -96,7 +96,8 @@ def _last_step(store: Store) -> tuple[int, int] | None:
 
 
 def _check_homeless(store: Store, edit: Edit) -> None:
-    homeless = store.filing.texts([sub for sub in edit.gone if sub not in edit.moved])
+    left = store.filing.texts([sub for sub in edit.gone if sub not in edit.moved])
+    homeless = [one for one in left if one[0] not in edit.places]
     if homeless:
         raise InputError(f"{len(homeless):,} ideas are filed under {homeless[0][1]}; say which sub-category takes them")
 

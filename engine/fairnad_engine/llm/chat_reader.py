@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from pydantic import ValidationError
-
 from fairnad_engine.knowledge.grounding import locate
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.template import Main, Template
@@ -20,7 +18,17 @@ from fairnad_engine.llm.chat import ChatModel
 from fairnad_engine.llm.chunks import chunks
 from fairnad_engine.llm.prompts import as_data, render
 from fairnad_engine.llm.protocol import Extraction, Failure, IdeaDraft, ModelCall, Screening
-from fairnad_engine.llm.replies import MAX_IDEAS, IdeaItem, IdeasReply, ScreenReply, ideas_reply, objects, plain_line
+from fairnad_engine.llm.replies import (
+    MAX_IDEAS,
+    IdeaItem,
+    IdeasReply,
+    ScreenReply,
+    idea_item,
+    ideas_reply,
+    near_reply,
+    objects,
+    plain_line,
+)
 
 MAX_CHUNKS = 64
 """Pieces of one paper that are read, about 100,000 tokens."""
@@ -147,22 +155,16 @@ def _salvaged(text: str, main: Main) -> IdeasReply | None:
 
 
 def _complete_ideas(text: str, main: Main) -> list[IdeaItem]:
-    known = {sub.id for sub in main.subs}
-    found: list[IdeaItem] = []
-    for candidate in objects(text):
-        try:
-            idea = IdeaItem.model_validate(candidate)
-        except ValidationError:
-            continue
-        if idea.sub in known:
-            found.append(idea)
-    return found
+    item = idea_item(tuple(sub.id for sub in main.subs))
+    read = (near_reply(candidate, item) for candidate in objects(text))
+    return [idea for idea in read if idea is not None]
 
 
 def _draft(item: IdeaItem, main: Main, paper: PaperText) -> IdeaDraft:
     place = locate(item.quote, paper.text) if len(item.quote.split()) >= _FEWEST_WORDS else None
+    given = plain_line(item.quote, 500)
     # What stands in the paper is the evidence, not how the model wrote it down.
-    quote = paper.text[slice(*place.span)] if place else plain_line(item.quote, 500)
+    quote = paper.text[slice(*place.span)] if place else given
     return IdeaDraft(
         main=main.id,
         sub=item.sub,
@@ -170,4 +172,7 @@ def _draft(item: IdeaItem, main: Main, paper: PaperText) -> IdeaDraft:
         instruction=plain_line(item.instruction, 400),
         quote=quote,
         span=place.span if place else None,
+        grounded_by=place.method if place else "",
+        grounding_score=place.score if place else None,
+        quote_given=given if place and place.method != "exact" else "",
     )

@@ -10,10 +10,12 @@ from fairnad_engine.errors import InputError
 
 if TYPE_CHECKING:
     from fairnad_engine.knowledge.template import Template
+    from fairnad_engine.llm.chat_author import ChatAuthor
     from fairnad_engine.llm.edits import EditSettings
     from fairnad_engine.llm.hosts import OllamaHosts
     from fairnad_engine.llm.kept import Around
     from fairnad_engine.llm.ollama import OllamaModel
+    from fairnad_engine.llm.ollama_server import Timeouts
     from fairnad_engine.llm.openai import OpenAIModel
     from fairnad_engine.llm.protocol import Designer, Reader
 
@@ -74,7 +76,7 @@ def parse_llm(spec: str) -> LlmSpec:
 
 
 def _parse_openai(spec: str, rest: str) -> LlmSpec:
-    from fairnad_engine.llm.openai import openai_url
+    from fairnad_engine.llm.openai_wire import openai_url
 
     url, _, model = rest.partition("#")
     if not url or not model or any(character.isspace() for character in rest):
@@ -91,7 +93,7 @@ def check_llm(spec: str) -> LlmSpec:
     """
     parsed = parse_llm(spec)
     if parsed.kind != "rules":
-        _served(parsed).check()
+        chat_model(parsed).check()
     return parsed
 
 
@@ -102,6 +104,7 @@ def make_models(
     edits: EditSettings | None = None,
     on_text: Callable[[str], None] | None = None,
     keep_alive: str = "",
+    timeouts: Timeouts | None = None,
     around: Around | None = None,
 ) -> Models:
     """Return the reader and designer that ``--llm`` names.
@@ -112,6 +115,7 @@ def make_models(
         edits: In which form a chat model gives its designs, and how long they may be.
         on_text: Called, on the thread that asks, with each piece of a reply as it arrives.
         keep_alive: How long a server keeps the model loaded after an answer; empty for its own setting.
+        timeouts: How long a server is waited for.
         around: What is put around a chat model before the reader uses it.
 
     Raises:
@@ -119,7 +123,34 @@ def make_models(
         ModelUnavailableError: The model or its server is missing.
     """
     parsed = parse_llm(spec)
-    return _rules() if parsed.kind == "rules" else _chatting(parsed, template, edits, on_text, keep_alive, around)
+    if parsed.kind == "rules":
+        return _rules()
+    model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts)
+    return _chatting(parsed, model, template, edits, on_text, around)
+
+
+def make_author(
+    spec: str,
+    *,
+    on_text: Callable[[str], None] | None = None,
+    keep_alive: str = "",
+    timeouts: Timeouts | None = None,
+    around: Around | None = None,
+) -> ChatAuthor:
+    """Return what works on the template; the arguments are those of :func:`make_models`.
+
+    Raises:
+        InputError: ``spec`` is of no known form, or ``rules``, which cannot do this.
+        ModelUnavailableError: The model or its server is missing.
+    """
+    from fairnad_engine.llm.chat_author import ChatAuthor
+
+    parsed = parse_llm(spec)
+    if parsed.kind == "rules":
+        raise InputError("rules knows only the template's own words, so it cannot propose others; name a model: --llm")
+    model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts)
+    digest = model.check()
+    return ChatAuthor(around(model, digest) if around else model, on_text=on_text)
 
 
 def _rules() -> Models:
@@ -133,31 +164,44 @@ def _rules() -> Models:
 
 def _chatting(
     spec: LlmSpec,
+    model: OllamaModel | OllamaHosts | OpenAIModel,
     template: Template,
     edits: EditSettings | None,
     on_text: Callable[[str], None] | None,
-    keep_alive: str,
     around: Around | None,
 ) -> Models:
     from fairnad_engine.llm.chat_designer import ChatDesigner
     from fairnad_engine.llm.chat_reader import ChatReader
 
-    model = _served(spec, on_text, keep_alive)
     digest = model.check()
     reading = around(model, digest) if around else model
     return Models(ChatReader(reading, on_text=on_text), ChatDesigner(model, template, edits), spec.name, digest)
 
 
-def _served(
-    spec: LlmSpec, on_text: Callable[[str], None] | None = None, keep_alive: str = ""
+def chat_model(
+    spec: LlmSpec,
+    *,
+    on_text: Callable[[str], None] | None = None,
+    keep_alive: str = "",
+    timeouts: Timeouts | None = None,
 ) -> OllamaModel | OllamaHosts | OpenAIModel:
-    """The model where it is served: on one server or on several."""
+    """A chat model where it is served, on one server or on several; nothing is sent yet.
+
+    Args:
+        spec: What the user named; not ``rules``.
+        on_text: Called, on the thread that asks, with each piece of a reply as it arrives.
+        keep_alive: How long a server keeps the model loaded after an answer; empty for its own setting.
+        timeouts: How long a server is waited for.
+    """
     from fairnad_engine.llm.hosts import OllamaHosts
     from fairnad_engine.llm.ollama import OllamaModel
 
     if spec.kind == "openai":
         from fairnad_engine.llm.openai import OpenAIModel
 
-        return OpenAIModel(spec.model, spec.urls[0], on_token=on_text)
-    models = [OllamaModel(spec.model, url, on_token=on_text, keep_alive=keep_alive) for url in spec.urls or (None,)]
+        return OpenAIModel(spec.model, spec.urls[0], timeouts=timeouts, on_token=on_text)
+    models = [
+        OllamaModel(spec.model, url, timeouts=timeouts, on_token=on_text, keep_alive=keep_alive)
+        for url in spec.urls or (None,)
+    ]
     return models[0] if len(models) == 1 else OllamaHosts(models)

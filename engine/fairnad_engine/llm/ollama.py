@@ -25,7 +25,8 @@ from fairnad_engine.llm.ollama_server import (
     not_answering,
     server_url,
 )
-from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, notice, patiently, whole_characters
+from fairnad_engine.llm.stalls import StallWatch
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT, context_for, fewest_tokens, most_tokens
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class OllamaModel:
         for last in (False, True):
             started = time.monotonic()
             try:
-                raw = patiently(partial(self._ask, request, context), self._pause)
+                raw = patiently(partial(self._ask, request, context), self._pause, self._on_token)
                 problem = self._cut_short(raw, request, most, context)
             except TruncatedPromptError as refusal:
                 raw, problem = _Raw("", 0, 0, False), str(refusal)
@@ -151,6 +152,7 @@ class OllamaModel:
             larger = min(2 * context, self._limit())
             if last or larger <= context:
                 break
+            notice(self._on_token, f"{problem}; asked again with a context of {larger}")
             with self._lock:
                 self._context = context = max(self._context, larger)
         raise TruncatedPromptError(f"{purpose}: {problem}", discarded)
@@ -205,10 +207,20 @@ class OllamaModel:
         return self._granted[context]
 
     def _ask(self, request: _Request, context: int) -> _Raw:
+        with StallWatch(self._timeouts) as watch:
+            try:
+                return self._collect(request, context, watch.heard)
+            except LostAnswerError as lost:
+                if watch.stalled:
+                    raise LostAnswerError(failing(self._url, watch.reason)) from lost
+                raise
+
+    def _collect(self, request: _Request, context: int, heard: Callable[[], None]) -> _Raw:
         pieces: list[str] = []
         length, longest = 0, LONGEST_TOKEN * max(request.max_tokens, 64)
         parts = self._parts(request, context)
         for part in parts:
+            heard()
             piece = part.message.content or ""
             pieces.append(piece[: longest - length])
             length += len(piece)
@@ -216,10 +228,10 @@ class OllamaModel:
                 self._on_token(piece)
             if length > longest:
                 parts.close()
-                return _Raw("".join(pieces), None, request.max_tokens, False)
+                return _Raw(whole_characters(pieces), None, request.max_tokens, False)
             if part.done:
                 finished = part.done_reason != "length"
-                return _Raw("".join(pieces), part.prompt_eval_count, part.eval_count or 0, finished)
+                return _Raw(whole_characters(pieces), part.prompt_eval_count, part.eval_count or 0, finished)
         raise LostAnswerError(failing(self._url, "an answer ended before it was complete"))
 
     def _parts(self, request: _Request, context: int) -> Generator[ollama.ChatResponse]:
@@ -248,7 +260,7 @@ class OllamaModel:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise LostAnswerError(not_answering(self._url)) from error
         except httpx.TimeoutException as error:
-            raise LostAnswerError(failing(self._url, f"silent for {self._timeouts.silence:g} s")) from error
+            raise LostAnswerError(failing(self._url, "it does not answer in time")) from error
         except httpx.TransportError as error:
             raise LostAnswerError(failing(self._url, f"the connection broke: {error}")) from error
         except (ValueError, TypeError, AttributeError) as error:
@@ -267,5 +279,5 @@ class OllamaModel:
     def _connected(self) -> ollama.Client:
         with self._lock:
             if self._client is None:
-                self._client = connect(self._url, self._timeouts, self._timeouts.silence)
+                self._client = connect(self._url, self._timeouts, max(self._timeouts.first, self._timeouts.silence))
             return self._client

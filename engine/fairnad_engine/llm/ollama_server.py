@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from fairnad_engine.errors import InputError, ModelUnavailableError
+from fairnad_engine.errors import InputError, ModelMissingError, ModelUnavailableError
+from fairnad_engine.llm.lines import lines_at_line_ends
+from fairnad_engine.llm.stalls import note_response
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
@@ -33,12 +35,14 @@ class Timeouts:
     Attributes:
         connect: For a connection.
         check: For everything that a check asks, connections included.
-        silence: For the next piece of an answer; the first one may have to wait until the model is loaded.
+        first: For the first piece of an answer: a cold model may have to be loaded, and others to be answered first.
+        silence: For each further piece of an answer.
     """
 
     connect: float = 2.0
     check: float = 3.5
-    silence: float = 300.0
+    first: float = 600.0
+    silence: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def connect(url: str, timeouts: Timeouts, silence: float) -> ollama.Client:
 
     patience = httpx.Timeout(connect=timeouts.connect, read=silence, write=30.0, pool=None)
     # A proxy that the environment names has no way to this machine's own loopback.
-    hooks = {"request": [_whole_prompts_only]}
+    hooks = {"request": [_whole_prompts_only], "response": [note_response, lines_at_line_ends]}
     return ollama.Client(host=url, timeout=patience, trust_env=not is_local(url), event_hooks=hooks)
 
 
@@ -217,10 +221,10 @@ def not_answering(url: str) -> ModelUnavailableError:
     return ModelUnavailableError(f"Ollama does not answer at {url}; start it with: {start}")
 
 
-def no_model(model: str, url: str) -> ModelUnavailableError:
+def no_model(model: str, url: str) -> ModelMissingError:
     """The server does not have the model."""
     pull = f"{_environment(url)}ollama pull {shlex.quote(model)}"
-    return ModelUnavailableError(f"Ollama at {url} has no model {model}; get it with: {pull}")
+    return ModelMissingError(f"Ollama at {url} has no model {model}; get it with: {pull}")
 
 
 def not_ollama(url: str, reason: str) -> ModelUnavailableError:

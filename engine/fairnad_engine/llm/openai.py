@@ -12,15 +12,16 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from fairnad_engine.errors import InputError, ModelUnavailableError
+from fairnad_engine.errors import ModelUnavailableError
 from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt, whole_prompt
 from fairnad_engine.llm.ollama_server import Timeouts, is_local
-from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently
+from fairnad_engine.llm.openai_wire import FORM, context_of, events, openai_url
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently, whole_characters
+from fairnad_engine.llm.stalls import StallWatch, note_response
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT, fewest_tokens, most_tokens
 
 if TYPE_CHECKING:
@@ -28,29 +29,12 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 KEY_VARIABLE = "FAIRNAD_API_KEY"
-_FORM = "--llm openai:URL#MODEL, such as openai:http://127.0.0.1:8000/v1#qwen3-8b"
 
 
 @dataclass(frozen=True)
 class _Served:
     digest: str
-    context: int
-
-
-def openai_url(address: str) -> str:
-    """Return an address with the path of the protocol's first version, ``/v1``, where it has none.
-
-    Raises:
-        InputError: It is no address.
-    """
-    try:
-        parts = urlsplit(address)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        good = False
-    if not good or any(character.isspace() for character in address):
-        raise InputError(f"{address}: not the address of a server; write {_FORM}")
-    return address.rstrip("/") if parts.path.strip("/") else f"{address.rstrip('/')}/v1"
+    context: int | None
 
 
 class OpenAIModel:
@@ -91,6 +75,21 @@ class OpenAIModel:
         """The model as the user named it, without the server."""
         return f"openai:{self._model}"
 
+    @property
+    def context(self) -> int:
+        """Tokens that the model can read and write, as the server says or as is assumed."""
+        return self._profile().context or LARGEST_CONTEXT
+
+    @property
+    def tells_context(self) -> bool:
+        """Whether the server says it."""
+        return self._profile().context is not None
+
+    @property
+    def says_not_to_think(self) -> bool:
+        """Whether prompts say so; False once the server did not know the field."""
+        return self._says_not_to_think
+
     def check(self) -> str:
         """Return what identifies the model: a hash of what the server says of it, since it tells no weights' digest.
 
@@ -113,7 +112,7 @@ class OpenAIModel:
         """Answer one prompt; see :class:`fairnad_engine.llm.chat.ChatModel`."""
         from fairnad_engine.llm.replies import read, wire_schema
 
-        context = self._profile().context
+        context = self.context
         most = most_tokens(system) + most_tokens(user) + max_tokens
         if most > context:
             raise TruncatedPromptError(
@@ -132,7 +131,7 @@ class OpenAIModel:
             form = {"name": "reply", "strict": True, "schema": wire_schema(schema)}
             request["response_format"] = {"type": "json_schema", "json_schema": form}
         started = time.monotonic()
-        answer = patiently(lambda: self._ask(request), self._pause)
+        answer = patiently(lambda: self._ask(request), self._pause, self._on_token)
         reply = ChatReply(
             text=answer.text,
             parsed=read(answer.text, schema) if schema else None,
@@ -162,32 +161,41 @@ class OpenAIModel:
             answer.raise_for_status()
             known = {str(one["id"]): one for one in answer.json()["data"]}
         except httpx.TransportError as error:
-            raise ModelUnavailableError(f"nothing answers at {self._url}; start the server, or name it: {_FORM}") from (
+            raise ModelUnavailableError(f"nothing answers at {self._url}; start the server, or name it: {FORM}") from (
                 error
             )
         except httpx.HTTPStatusError as error:
             told = error.response.status_code
-            key = f"; set {KEY_VARIABLE} to its key" if told in (401, 403) else f"; name its address: {_FORM}"
+            key = f"; set {KEY_VARIABLE} to its key" if told in (401, 403) else f"; name its address: {FORM}"
             raise ModelUnavailableError(f"{self._url}/models answers HTTP {told}{key}") from error
         except (ValueError, KeyError, TypeError) as error:
             raise ModelUnavailableError(
-                f"{self._url} answers, but not as OpenAI's protocol has it; name its address: {_FORM}"
+                f"{self._url} answers, but not as OpenAI's protocol has it; name its address: {FORM}"
             ) from error
         if self._model not in known:
             there = ", ".join(sorted(known)[:5]) or "none"
             raise ModelUnavailableError(f"{self._url} has no model {self._model}; it has: {there}")
         entry = {key: value for key, value in known[self._model].items() if key != "created"}
         digest = hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()
-        return _Served(f"openai-{digest[:16]}", _context_of(entry))
+        return _Served(f"openai-{digest[:16]}", context_of(entry))
 
     def _ask(self, request: dict[str, Any]) -> _Answer:
         while True:
             # A model that thinks aloud first writes its thoughts into the reply, or past the schema.
             more = {"chat_template_kwargs": {"enable_thinking": False}} if self._says_not_to_think else {}
             try:
-                return self._collect(self._parts({**request, **more}), request["max_tokens"])
+                return self._attempt({**request, **more})
             except _UnknownFieldError:
                 self._says_not_to_think = False
+
+    def _attempt(self, request: dict[str, Any]) -> _Answer:
+        with StallWatch(self._timeouts) as watch:
+            try:
+                return self._collect(self._parts(request), request["max_tokens"], watch.heard)
+            except LostAnswerError as lost:
+                if watch.stalled:
+                    raise self._lost(watch.reason) from lost
+                raise
 
     def _parts(self, request: dict[str, Any]) -> Generator[tuple[str, str, dict[str, Any] | None]]:
         """Yield piece, reason to end and account of tokens; whatever goes wrong is a loss or a verdict."""
@@ -198,7 +206,7 @@ class OpenAIModel:
                 if answer.status_code >= 400:
                     answer.read()
                     raise self._refused(answer.status_code, answer.text, "chat_template_kwargs" in request)
-                for part in _events(answer):
+                for part in events(answer):
                     if "error" in part:
                         raise self._lost(str(part["error"]))
                     choice: dict[str, Any] = next(iter(part.get("choices", ())), {})
@@ -207,17 +215,21 @@ class OpenAIModel:
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise LostAnswerError(ModelUnavailableError(f"nothing answers at {self._url}; start the server")) from error
         except httpx.TimeoutException as error:
-            raise self._lost(f"silent for {self._timeouts.silence:g} s") from error
+            raise self._lost("it does not answer in time") from error
         except httpx.TransportError as error:
             raise self._lost(f"the connection broke: {error}") from error
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             raise self._lost("an answer is not of the protocol's form") from error
 
-    def _collect(self, parts: Generator[tuple[str, str, dict[str, Any] | None]], max_tokens: int) -> _Answer:
+    def _collect(
+        self, parts: Generator[tuple[str, str, dict[str, Any] | None]], max_tokens: int, heard: Callable[[], None]
+    ) -> _Answer:
         pieces: list[str] = []
         length, reason, usage = 0, "", None
         longest = LONGEST_TOKEN * max(max_tokens, 64)
         for piece, ended, account in parts:
+            if piece or ended:
+                heard()
             pieces.append(piece[: max(0, longest - length)])
             length += len(piece)
             reason, usage = ended or reason, account or usage
@@ -225,12 +237,12 @@ class OpenAIModel:
                 self._on_token(piece)
             if length > longest:
                 parts.close()
-                return _Answer("".join(pieces), None, max_tokens, finished=False)
+                return _Answer(whole_characters(pieces), None, max_tokens, finished=False)
         if not reason:
             raise self._lost("an answer ended before it was complete")
         read = int(usage["prompt_tokens"]) if usage else None
         written = int(usage["completion_tokens"]) if usage else 0
-        return _Answer("".join(pieces), read, written, finished=reason != "length")
+        return _Answer(whole_characters(pieces), read, written, finished=reason != "length")
 
     def _refused(self, status: int, text: str, said_not_to_think: bool) -> Exception:
         told = " ".join(text.split())[:200]
@@ -250,8 +262,12 @@ class OpenAIModel:
 
         with_key = {"Authorization": f"Bearer {key}"} if (key := os.environ.get(KEY_VARIABLE)) else {}
         if self._client is None:
-            patience = httpx.Timeout(connect=self._timeouts.connect, read=self._timeouts.silence, write=30.0, pool=None)
-            self._client = httpx.Client(timeout=patience, headers=with_key, trust_env=not is_local(self._url))
+            longest = max(self._timeouts.first, self._timeouts.silence)
+            patience = httpx.Timeout(connect=self._timeouts.connect, read=longest, write=30.0, pool=None)
+            hooks = {"response": [note_response]}
+            self._client = httpx.Client(
+                timeout=patience, headers=with_key, trust_env=not is_local(self._url), event_hooks=hooks
+            )
         return self._client
 
 
@@ -269,16 +285,6 @@ class _UnknownFieldError(Exception):
     """The server does not know a field that only some servers have."""
 
 
-def _events(answer: httpx.Response) -> Iterator[dict[str, Any]]:
-    """The documents of a stream of server-sent events, up to its end mark."""
-    for line in answer.iter_lines():
-        if line.startswith("data:"):
-            data = line.removeprefix("data:").strip()
-            if data == "[DONE]":
-                return
-            yield json.loads(data)
-
-
 def _cut_short(answer: _Answer, least: int, context: int) -> str | None:
     """Say why the prompt cannot have been read whole, or return None."""
     if not answer.read:
@@ -288,11 +294,3 @@ def _cut_short(answer: _Answer, least: int, context: int) -> str | None:
     if answer.read >= context - 1:
         return f"the server read {answer.read} tokens, all that a context of {context} holds"
     return None
-
-
-def _context_of(entry: dict[str, Any]) -> int:
-    """Tokens that a model can read and write, where the server says so, as vLLM and llama.cpp do in their own ways."""
-    meta = entry.get("meta")
-    named = [entry.get("max_model_len"), entry.get("max_context_length")]
-    named += [meta.get("n_ctx"), meta.get("n_ctx_train")] if isinstance(meta, dict) else []
-    return min([one for one in named if isinstance(one, int) and one > 0], default=LARGEST_CONTEXT)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from fairnad_engine.errors import ModelUnavailableError
 
 _Answer = TypeVar("_Answer")
+_log = logging.getLogger("fairnad.llm")
 _WAITS = (0.5, 2.0)
 """Seconds before each further try."""
 
@@ -27,12 +29,15 @@ class LostAnswerError(Exception):
         self.verdict = verdict
 
 
-def patiently(ask: Callable[[], _Answer], pause: Callable[[float], None]) -> _Answer:
+def patiently(
+    ask: Callable[[], _Answer], pause: Callable[[float], None], told: Callable[[str], None] | None = None
+) -> _Answer:
     """Ask up to three times.
 
     Args:
         ask: Raises :class:`LostAnswerError` where another try may succeed.
         pause: Waits.
+        told: Told what was lost before each further try, for whoever looks on.
 
     Raises:
         ModelUnavailableError: Each answer broke off; the verdict of the last one.
@@ -40,9 +45,23 @@ def patiently(ask: Callable[[], _Answer], pause: Callable[[float], None]) -> _An
     for wait in _WAITS:
         try:
             return ask()
-        except LostAnswerError:
+        except LostAnswerError as lost:
+            notice(told, f"{lost}; asked again")
             pause(wait)
     try:
         return ask()
     except LostAnswerError as lost:
         raise lost.verdict from lost
+
+
+def notice(told: Callable[[str], None] | None, what: str) -> None:
+    """Say what went wrong with an answer that is asked for again: in the log, and between the pieces of replies."""
+    _log.warning("%s", what)
+    if told:
+        told(f"\n[{what}]\n")
+
+
+def whole_characters(pieces: Iterable[str]) -> str:
+    """Join the pieces of an answer; halves of a character that came apart are put together, lone ones are replaced."""
+    text = "".join(pieces)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

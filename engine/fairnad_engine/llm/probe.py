@@ -1,29 +1,22 @@
-"""What a served model can do, found out by asking it twice: context, schema with and without thinking, speed.
+"""What a served model can do, found out by asking it: context, schema with and without thinking, speed, guards.
 
-Kept for each server and each digest of weights, so that it is asked once; what is wrong with the server itself, its age
-or who can reach it, is looked up each time.
+Kept for each server and each digest of weights, so that it is asked once.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import socket
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field
 
 from fairnad_engine.artifacts import write_atomically
-from fairnad_engine.errors import ModelUnavailableError
-from fairnad_engine.llm.ollama_server import Timeouts, connect, is_local, look_up, problems_of, server_url
+from fairnad_engine.llm.ollama_server import Timeouts, connect, look_up, problems_of, server_url
 from fairnad_engine.llm.replies import read, wire_schema
 
-OLDEST = (0, 17, 1)
 _CONTEXT, _REPLY_TOKENS = 4096, 400
 _PROMPT = (
     "A backbone for image classification has three stages of {number} residual blocks each, and a stem of one "
@@ -48,6 +41,10 @@ class Probe:
         schema_thinking: The same with thinking on; None where it cannot think.
         tokens_per_second: Written.
         first_token_seconds: Until the first piece of an answer, the model being loaded.
+        protocol: ``ollama`` or ``openai``.
+        refuses_long_prompts: Whether the server refuses a prompt that does not fit; None where it was not tried.
+        counts_tokens: Whether it says how many tokens it read.
+        tells_context: Whether it says which context the model really has.
     """
 
     digest: str
@@ -57,6 +54,10 @@ class Probe:
     schema_thinking: bool | None
     tokens_per_second: float
     first_token_seconds: float
+    protocol: str = "ollama"
+    refuses_long_prompts: bool | None = None
+    counts_tokens: bool = True
+    tells_context: bool = True
 
     @property
     def advice(self) -> tuple[str, ...]:
@@ -64,6 +65,8 @@ class Probe:
         found = []
         if not self.schema:
             found.append("its replies do not keep to a schema: choose another model, or update the server")
+        if not self.counts_tokens:
+            found.append("its server does not say how many tokens it read: every answer would be refused; update it")
         if self.context < 2 * _CONTEXT:
             found.append(f"its context of {self.context} tokens is short: programs and sections may not fit")
         if self.tokens_per_second < 10:
@@ -92,60 +95,93 @@ def probe(model: str, address: str | None = None, *, fresh: bool = False, timeou
     """
     url, patience = server_url(address), timeouts or Timeouts()
     served = look_up(model, url, patience)
-    kept, key = _kept(), f"{url} {served.digest}"
+    kept, key = kept_probes(), f"{url} {served.digest}"
     if not fresh and key in kept:
         return kept[key]
     with problems_of(url):
-        _ask(model, url, patience, think=None if not served.thinks else False)  # loads it
-        schema, first, speed = _ask(model, url, patience, think=None if not served.thinks else False)
-        thinking = _ask(model, url, patience, think=True)[0] if served.thinks else None
-    found = Probe(served.digest, served.context, served.thinks, schema, thinking, round(speed, 1), round(first, 3))
+        off = False if served.thinks else None
+        _ask(model, url, patience, think=off)  # loads it
+        asked = _ask(model, url, patience, think=off)
+        thinking = _ask(model, url, patience, think=True).schema if served.thinks else None
+        found = Probe(
+            digest=served.digest,
+            context=served.context,
+            thinks=served.thinks,
+            schema=asked.schema,
+            schema_thinking=thinking,
+            tokens_per_second=round(asked.speed, 1),
+            first_token_seconds=round(asked.first, 3),
+            refuses_long_prompts=_refuses(model, url, patience, off),
+            counts_tokens=asked.counted,
+            tells_context=_tells_context(model, url, patience),
+        )
     _keep({**kept, key: found})
     return found
 
 
-def server_warnings(address: str | None = None, own: Iterable[str] | None = None) -> tuple[str, ...]:
-    """What is wrong with a server itself: older than 0.17.1, or open to the whole network.
+def probe_openai(model: str, url: str, *, timeouts: Timeouts | None = None) -> Probe:
+    """Return what a model behind OpenAI's protocol can do, by the program's own client; it is asked each time.
 
     Args:
-        address: The server; ``OLLAMA_HOST`` or this machine's by default.
-        own: Addresses of this machine beside the loopback; looked up by default.
+        model: As the server names it.
+        url: The server.
+        timeouts: How long to wait for what.
 
     Raises:
-        InputError: ``address`` is no address.
-        ModelUnavailableError: The server does not answer.
+        InputError: ``url`` is no address.
+        ModelUnavailableError: The server does not answer, or lacks the model.
     """
-    import httpx
+    from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError
+    from fairnad_engine.llm.openai import OpenAIModel
 
-    url, found = server_url(address), []
-    try:
-        said = httpx.get(f"{url}/api/version", timeout=Timeouts().check, trust_env=not is_local(url)).json()
-        version = str(said["version"])
-    except httpx.TransportError as error:
-        raise ModelUnavailableError(f"Ollama does not answer at {url} ({error})") from error
-    except (ValueError, KeyError, TypeError):
-        version = ""
-    parts = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
-    oldest = ".".join(map(str, OLDEST))
-    if not parts:
-        found.append(f"{url} does not say its version; {oldest} or newer is wanted")
-    elif parts < OLDEST:
-        found.append(f"Ollama {version} is older than {oldest}: it may cut prompts short unsaid; update it")
-    if is_local(url) and (seen := _reachable_at(url, _own_addresses() if own is None else own)):
-        found.append(
-            f"the server also listens at {seen}: anybody on that network can use it; set OLLAMA_HOST=127.0.0.1"
-        )
-    return tuple(found)
+    began: list[float] = []
+    chat = OpenAIModel(model, url, timeouts=timeouts, on_token=lambda _: began.append(time.monotonic()))
+    digest, replies, counted, first = chat.check(), list[ChatReply](), True, 0.0
+    for _ in range(2):  # the first one may have to load it
+        began.clear()
+        started = time.monotonic()
+        try:
+            replies.append(chat.chat("Answer in JSON.", _prompt(), _Said, "probe", max_tokens=_REPLY_TOKENS))
+        except TruncatedPromptError as refused:
+            counted = False
+            replies.extend(refused.discarded)
+        first = (began[0] if began else time.monotonic()) - started
+    reply = replies[-1] if replies else None
+    speed = reply.completion_tokens / max(reply.seconds - first, 1e-6) if reply else 0.0
+    return Probe(
+        digest=digest,
+        context=chat.context,
+        thinks=not chat.says_not_to_think,
+        schema=reply is not None and reply.parsed is not None,
+        schema_thinking=None,
+        tokens_per_second=round(speed, 1),
+        first_token_seconds=round(first, 3),
+        protocol="openai",
+        counts_tokens=counted,
+        tells_context=chat.tells_context,
+    )
 
 
-def _ask(model: str, url: str, timeouts: Timeouts, *, think: bool | None) -> tuple[bool, float, float]:
-    """Whether a reply kept to the schema, seconds to its first piece, and tokens a second."""
-    # Another prompt each time: one that the server remembers says nothing about its speed.
-    prompt = _PROMPT.format(number=2 + time.monotonic_ns() % 97)
+@dataclass(frozen=True)
+class _Asked:
+    """One answer: whether it kept to the schema, seconds to its first piece, tokens a second, tokens counted."""
+
+    schema: bool
+    first: float
+    speed: float
+    counted: bool
+
+
+def _prompt() -> str:
+    # Another one each time: one that the server remembers says nothing about its speed.
+    return _PROMPT.format(number=2 + time.monotonic_ns() % 97)
+
+
+def _ask(model: str, url: str, timeouts: Timeouts, *, think: bool | None) -> _Asked:
     started, first, text, last = time.monotonic(), None, "", None
-    for part in connect(url, timeouts, timeouts.silence).chat(
+    for part in connect(url, timeouts, timeouts.first).chat(
         model=model,
-        messages=[{"role": "user", "content": prompt}],
+        messages=[{"role": "user", "content": _prompt()}],
         stream=True,
         format=wire_schema(_Said),
         think=think,
@@ -158,30 +194,45 @@ def _ask(model: str, url: str, timeouts: Timeouts, *, think: bool | None) -> tup
     seconds = time.monotonic() - started
     written = (last.eval_count or 0) if last is not None else 0
     own = last.eval_duration if last is not None else None  # nanoseconds
-    spent = own / 1e9 if own else seconds - (first or 0.0)
-    return read(text, _Said) is not None, first if first is not None else seconds, written / max(spent, 1e-6)
+    writing = seconds - (first or 0.0)
+    # A server that sends its answer as a whole hides when it began to write.
+    spent = own / 1e9 if own else writing if writing > 0.05 * seconds else seconds
+    counted = last is not None and bool(last.prompt_eval_count)
+    return _Asked(
+        read(text, _Said) is not None, first if first is not None else seconds, written / max(spent, 1e-6), counted
+    )
 
 
-def _reachable_at(url: str, addresses: Iterable[str]) -> str:
-    port = urlsplit(url).port or 80
-    for address in addresses:
-        try:
-            with socket.create_connection((address, port), timeout=0.3):
-                return f"{address}:{port}"
-        except OSError:
-            continue
-    return ""
+def _refuses(model: str, url: str, timeouts: Timeouts, think: bool | None) -> bool:
+    """Whether a prompt that is longer than the context is refused; one that knows of no such thing answers it."""
+    import ollama
+
+    try:
+        for _ in connect(url, timeouts, timeouts.first).chat(
+            model=model,
+            messages=[{"role": "user", "content": "word " * (_CONTEXT + 1000)}],
+            stream=True,
+            think=think,
+            options={"num_ctx": _CONTEXT, "num_predict": 1, "temperature": 0.0, "seed": 0},
+        ):
+            pass
+    except ollama.ResponseError as error:
+        if error.status_code == 400:
+            return True
+        raise
+    return False
 
 
-def _own_addresses() -> list[str]:
-    import psutil
+def _tells_context(model: str, url: str, timeouts: Timeouts) -> bool:
+    try:
+        running = connect(url, timeouts, timeouts.check).ps().models
+    except Exception:  # an older server has no such page
+        return False
+    return any(one.context_length for one in running if one.model in (model, f"{model}:latest"))
 
-    cards = psutil.net_if_addrs().values()
-    found = [one.address for card in cards for one in card if one.family == socket.AF_INET]
-    return [one for one in found if not one.startswith("127.")]
 
-
-def _kept() -> dict[str, Probe]:
+def kept_probes() -> dict[str, Probe]:
+    """What is known, by server and digest, oldest first."""
     try:
         return {key: Probe(**values) for key, values in json.loads(cache_file().read_text("utf-8")).items()}
     except (OSError, ValueError, TypeError, AttributeError):

@@ -16,9 +16,12 @@ from fairnad_engine.resources import template_file
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\U000e0000-\U000e007f]"
+)
 _ROLE_MARKUP = re.compile(
-    r"(<)(?=\||/?(?:s|bos|eos|think|paper|reply|program|start_of_turn|end_of_turn)>)|(\[)(?=/?(?:INST|SYSTEM_PROMPT)\])",
+    r"(<)(?=[|｜]|</?SYS>>|\s*/?\s*(?:s|bos|eos|sop|think|paper|reply|program|start_of_turn|end_of_turn|tool_call|"
+    r"tool_response)\s*>)|(\[)(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|gMASK)\])",
     re.IGNORECASE,
 )
 

@@ -204,6 +204,9 @@ class IdeaDraft:
         instruction: The idea as one actionable instruction.
         quote: Verbatim evidence.
         span: Start and end character of the quote in the paper's text, or None where it was not found.
+        grounded_by: How it was found (:mod:`fairnad_engine.knowledge.grounding`).
+        grounding_score: How alike the quote as given and the paper's words are, from 0 to 1.
+        quote_given: The quote as the model wrote it, where it is not what stands in the paper.
     """
 
     main: str
@@ -212,6 +215,9 @@ class IdeaDraft:
     instruction: str
     quote: str
     span: tuple[int, int] | None
+    grounded_by: str = ""
+    grounding_score: float | None = None
+    quote_given: str = ""
 
 
 @dataclass(frozen=True)
@@ -234,3 +240,60 @@ class Reader(Protocol):
 
     def extract(self, paper: PaperText, template: Template) -> Extraction:
         """Return the paper's design ideas, each filed under a sub-category of the template."""
+
+
+@dataclass(frozen=True)
+class AttributeDraft:
+    """A sub-category that a paper suggests.
+
+    Attributes:
+        level: Its level's id.
+        main: Id of a main category of the template, or the name of a new one.
+        name: Its name.
+        definition: What belongs under it.
+        example: An idea of this kind, as an instruction.
+        quote: The paper's own words.
+        span: Where they stand in its text.
+    """
+
+    level: str
+    main: str
+    name: str
+    definition: str
+    example: str
+    quote: str
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """What a paper suggests; without evidence in its text an attribute is dropped, and counted.
+
+    Attributes:
+        drafts: In the paper's order.
+        calls: The requests it took.
+        failures: Pieces without a usable reply, and text that was left out.
+        ungrounded: Attributes that were dropped because their quote does not stand in the paper.
+        usable: Whether there was a usable reply at all, or nothing to ask about.
+    """
+
+    drafts: tuple[AttributeDraft, ...]
+    calls: tuple[ModelCall, ...]
+    failures: tuple[Failure, ...]
+    ungrounded: int
+    usable: bool
+
+
+class Author(Protocol):
+    """Works on the attribute template: proposes categories and files ideas."""
+
+    @property
+    def name(self) -> str:
+        """The model as the user named it."""
+
+    def propose(self, paper: PaperText, template: Template) -> Proposed:
+        """Return the attributes of a paper that the template lacks.
+
+        Raises:
+            ModelUnavailableError: The model's server is gone.
+        """

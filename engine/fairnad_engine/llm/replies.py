@@ -5,15 +5,17 @@ The bounds are part of the schema that the server holds a model to: without them
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from fairnad_engine.llm.coercion import fitted
 from fairnad_engine.llm.edits import MAX_EDITS
+from fairnad_engine.llm.loose_json import values
 
 MAX_CODE = 40_000
 MAX_IDEAS = 6
@@ -23,6 +25,7 @@ Reply = TypeVar("Reply", bound=BaseModel)
 
 _KEYWORDS = ("type", "enum", "const", "required", "maxItems", "minItems", "minLength", "maxLength")
 _THINKING = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
+_THOUGHT_ENDS = re.compile(r"</(?:think|thinking|thought|thoughts|reasoning)>|\[/THINK\]|<\|end_of_thought\|>")
 _FENCE = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n(.*?)\n[ \t]*```", re.DOTALL | re.IGNORECASE)
 
 
@@ -120,11 +123,17 @@ def pick_reply(names: Iterable[str], arguments: Iterable[str]) -> type[PickReply
     return create_model("Pick", __base__=PickReply, transformation=(str, name), arguments=(told, ...))
 
 
+@lru_cache(maxsize=64)
+def idea_item(sub_ids: tuple[str, ...]) -> type[IdeaItem]:
+    """An idea that is filed under one of these sub-categories."""
+    # Made at run time, so the types are unknown to a type checker.
+    return create_model("Idea", __base__=IdeaItem, sub=(Literal[sub_ids], ...))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=64)
 def ideas_reply(sub_ids: tuple[str, ...]) -> type[IdeasReply]:
     """The reply in which every idea is filed under one of these sub-categories."""
-    # Made at run time, so the types are unknown to a type checker.
-    item = create_model("Idea", __base__=IdeaItem, sub=(Literal[sub_ids], ...))  # type: ignore[arg-type]
-    listed: Any = list[item]  # type: ignore[valid-type]
+    listed: Any = list[idea_item(sub_ids)]  # type: ignore[misc]
     return create_model("Ideas", __base__=IdeasReply, ideas=(listed, Field(max_length=MAX_IDEAS)))
 
 
@@ -157,33 +166,49 @@ def read(text: str, schema: type[Reply]) -> Reply | None:
 def read_tolerantly(text: str, schema: type[Reply]) -> tuple[Reply | None, str]:
     """Return the first JSON object in a reply that is valid, or None and what is wrong with the first one.
 
-    A model that was not held to the schema thinks aloud first, or wraps its answer in a sentence or a fence.
+    A model that was not held to the schema thinks aloud first, wraps its answer in a sentence or a fence, writes Python
+    for JSON, or gives a word where a truth value is wanted. An object that is valid as it stands comes before one that
+    has to be brought to the form (:mod:`fairnad_engine.llm.coercion`).
     """
-    problem = "the reply is empty" if not text.strip() else "the reply holds no complete JSON object"
-    first = True
-    for found in objects(_THINKING.sub("", text)):
+    found = list(values(spoken(text)))
+    told = [one for one in found if isinstance(one, dict)]
+    lists = [one for one in found if one and isinstance(one, list)]
+    problem = "the reply holds no complete JSON object" if text.strip() else "the reply is empty"
+    for number, candidate in enumerate(told):
         try:
-            return schema.model_validate(found), ""
+            return schema.model_validate(candidate), ""
         except ValidationError as error:
-            if first:
-                problem, first = _problem(error), False
+            problem = problem if number else _problem(error)
+    form = wire_schema(schema)
+    for near in (fitted(one, form) for one in (*told, *lists)):
+        try:
+            return schema.model_validate(near), ""
+        except ValidationError:
+            continue
     return None, problem
 
 
-def objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield every complete JSON object in a text, outer ones before those inside them."""
-    decoder = json.JSONDecoder()
-    at = text.find("{")
-    for _ in range(1000):  # A long reply of nothing but braces must not take quadratic time.
-        if at < 0:
-            return
+def spoken(text: str) -> str:
+    """A reply without the thoughts before it, in which there may be drafts that are not meant."""
+    if re.match(r"\s*(?:[{`]|\[(?!THINK\]))", text):
+        return text  # it begins with the answer; what looks like a thought's end is a part of it
+    ends = list(_THOUGHT_ENDS.finditer(text))
+    return text[ends[-1].end() :] if ends else text
+
+
+def near_reply(found: dict[str, Any], schema: type[Reply]) -> Reply | None:
+    """A found object as a reply, brought to the form where its meaning is plain; else None."""
+    for candidate in (found, fitted(found, wire_schema(schema))):
         try:
-            found, _ = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            found = None
-        if isinstance(found, dict):
-            yield found
-        at = text.find("{", at + 1)
+            return schema.model_validate(candidate)
+        except ValidationError:
+            continue
+    return None
+
+
+def objects(text: str) -> Iterator[dict[str, Any]]:
+    """Yield every complete JSON object in a reply after its thoughts, outer ones before those inside them."""
+    return (one for one in values(spoken(text)) if isinstance(one, dict))
 
 
 def fenced_program(text: str) -> tuple[str, str] | None:

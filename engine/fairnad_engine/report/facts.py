@@ -337,6 +337,7 @@ class RunSummary:
         comparison: The published table beside this run, or why nothing of it compares.
         test_columns: Tested models scored in another paper's manner, marked so.
         ancestry: What the run came from (``fork``, ``warm-start``); None where it began by itself.
+        guards: Which guards of replies its model's server allowed, as it was probed before; empty where it was not.
     """
 
     run: RunFacts
@@ -361,6 +362,7 @@ class RunSummary:
     ledger: LedgerFacts | None = None
     test_columns: tuple[TestColumn, ...] = ()
     ancestry: dict[str, Any] | None = None
+    guards: tuple[dict[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able form with the attribute names as keys."""

@@ -95,6 +95,7 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
         comparison=comparison_facts(store, run, tests, len(_counted(candidates))),
         test_columns=columns_of_test(store, run_id),
         ancestry=_ancestry(store, run),
+        guards=tuple(run.environment.get("guards", ())),
     )
 
 

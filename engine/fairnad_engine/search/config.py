@@ -14,9 +14,15 @@ from pydantic import Field, ValidationError, field_validator
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
+from fairnad_engine.llm.ollama_server import Timeouts
 from fairnad_engine.on_finish import split_command
 from fairnad_engine.search.config_search import SearchSection, Section
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
+
+_OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds"}
+"""Settings of ``[model]`` that change nothing of what it says."""
+_NO_OUTCOME: dict[str, Any] = {"name": True, "machine": True, "model": _OF_THE_SERVER, "papers": {"max_tokens"}}
+"""What may differ between runs that come to the same."""
 
 
 def _absolute(path: str) -> str:
@@ -29,20 +35,23 @@ class PapersSection(Section):
     Attributes:
         sources: Files or folders; ``samples`` names the digests that ship with the program.
         reread: Whether papers that another model or an earlier template structured are read again.
+        max_tokens: A structuring job begins no further paper when its calls took this many tokens; 0 for no bound.
     """
 
     sources: tuple[str, ...] = ()
     reread: bool = True
+    max_tokens: int = Field(default=0, ge=0)
 
 
 class CurationSection(Section):
     """How an unattended run decides about ideas.
 
     Attributes:
-        policy: ``grounded`` approves ideas whose quote is in the paper; ``none`` leaves decisions to people.
+        policy: ``grounded`` approves ideas whose quote is in the paper; ``grounded-unique`` of near-duplicates one;
+            ``none`` leaves decisions to people.
     """
 
-    policy: Literal["grounded", "none"] = "grounded"
+    policy: Literal["grounded", "grounded-unique", "none"] = "grounded"
 
 
 class ModelSection(Section):
@@ -57,6 +66,8 @@ class ModelSection(Section):
         max_reply: Longest reply with a design, in tokens.
         keep_alive: How long an Ollama server keeps the model loaded after an answer, such as ``10m``: ``0`` hands its
             memory back to trainings at once, ``-1`` keeps it for ever; empty for the server's own setting.
+        first_token_seconds: How long the first piece of an answer may take: a cold model is loaded first.
+        stall_seconds: How long each further piece may take before the answer is given up and asked for again.
     """
 
     llm: str = "ollama:qwen3:8b"
@@ -65,6 +76,13 @@ class ModelSection(Section):
     max_source: int = Field(default=40_000, ge=500, le=40_000)
     max_reply: int = Field(default=8192, ge=128, le=32_768)
     keep_alive: str = Field(default="", pattern=r"^(-?\d+|\d+(ms|s|m|h))?$", max_length=12)
+    first_token_seconds: float = Field(default=600.0, ge=1, le=86_400)
+    stall_seconds: float = Field(default=60.0, ge=1, le=86_400)
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long a server is waited for, as the models take it."""
+        return Timeouts(first=self.first_token_seconds, silence=self.stall_seconds)
 
     @property
     def edits(self) -> EditSettings:
@@ -73,7 +91,7 @@ class ModelSection(Section):
 
     def settings(self) -> dict[str, Any]:
         """What decides of a design besides the model: only what is not at its default."""
-        dumped = self.model_dump(mode="json", exclude={"llm", "lanes", "keep_alive"})
+        dumped = self.model_dump(mode="json", exclude={"llm", *_OF_THE_SERVER})
         return {name: value for name, value in dumped.items() if value != type(self).model_fields[name].default}
 
 
@@ -209,9 +227,7 @@ class RunConfig(Section):
 
     def outcome_settings(self) -> dict[str, Any]:
         """The settings that decide a run's outcome; the rest may differ between equal runs."""
-        settings = self.model_dump(
-            mode="json", exclude={"name": True, "machine": True, "model": {"lanes", "keep_alive"}}
-        )
+        settings = self.model_dump(mode="json", exclude=_NO_OUTCOME)
         settings["data"] = self.data.resolved().model_dump(mode="json")
         model = {"llm": self.model.llm, **self.model.settings()}
         settings |= {"budget": self.budget.settings(), "search": self.search.settings(), "model": model}

@@ -34,7 +34,7 @@ def papers_job(store: Store, settings: RunConfig) -> JobRow | None:
     template, _ = template_of(store)
     add_papers(store, paper_sources(settings))
     stamp = f"{check_llm(settings.model.llm).name}/{template.digest}"
-    if any(paper.structured_by != stamp for paper in store.papers.all()):
+    if any(not paper.structured_by.startswith(stamp) for paper in store.papers.all()):
         return create_structure_job(store, settings)
     apply_policy(store, settings.curation.policy)
     return None

@@ -23,6 +23,7 @@ from fairnad_engine.store.library import IdeaTable, PaperTable, TemplateTable
 from fairnad_engine.store.lineage import LineageTable
 from fairnad_engine.store.live import LiveTable
 from fairnad_engine.store.outcomes import OutcomeTable
+from fairnad_engine.store.proposals import ProposalTable
 from fairnad_engine.store.runs import RunTable
 from fairnad_engine.store.sampling import SamplingTable
 from fairnad_engine.store.studies import StudyTable
@@ -59,6 +60,7 @@ class Store:
         self.live = LiveTable(self._db)
         self.outcomes = OutcomeTable(self._db)
         self.filing = FilingTable(self._db)
+        self.proposals = ProposalTable(self._db)
         self.studies = StudyTable(self._db, self.runs)
         self.deletion = RunDeletion(self._db, self.runs, self.jobs, self.files)
 

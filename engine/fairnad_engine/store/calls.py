@@ -102,6 +102,11 @@ class CallTable:
                     FROM model_calls {where} GROUP BY 1, 2 ORDER BY 1, 2"""  # noqa: S608
         return [CallTotals(**dict(row)) for row in self._db.query(query, arguments)]
 
+    def tokens_of_job(self, job_id: str) -> int:
+        """Tokens that a job's calls read and wrote, those of its earlier lives included."""
+        query = "SELECT coalesce(sum(prompt_tokens + completion_tokens), 0) FROM model_calls WHERE job_id = ?"
+        return int(self._db.conn.execute(query, [job_id]).fetchone()[0])
+
     def kept(self, request: str, job_id: str) -> KeptReply | None:
         """The reply to a request by its hash, the job's own where it has one, else the newest."""
         query = """SELECT reply, prompt_tokens, completion_tokens, seconds, finished, job_id = :job ours

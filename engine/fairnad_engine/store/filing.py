@@ -49,6 +49,17 @@ class FilingTable:
         rows = self._db.query(query, [json.dumps(list(subs))])
         return [(row["id"], row["sub"], (row["name"], row["instruction"], row["quote"])) for row in rows]
 
+    def all_texts(self) -> list[tuple[str, str, tuple[str, str, str]]]:
+        """(id, sub, (name, instruction, quote)) of every idea."""
+        rows = self._db.query("SELECT id, sub, name, instruction, quote FROM ideas ORDER BY id")
+        return [(row["id"], row["sub"], (row["name"], row["instruction"], row["quote"])) for row in rows]
+
+    def by_people(self) -> set[str]:
+        """Ideas that a person wrote or filed elsewhere than they came; a change of the template leaves them there."""
+        query = """SELECT id FROM ideas WHERE origin = 'own' UNION
+                   SELECT idea_id FROM idea_edits WHERE field = 'sub' AND edited_by NOT LIKE 'template:%'"""
+        return {row["id"] for row in self._db.query(query)}
+
     def refile(self, places: Mapping[str, Place], by: str) -> int:
         """File ideas elsewhere, keeping the old values as edits; return how many moved.
 

@@ -179,6 +179,9 @@ class IdeaTable:
             quote=draft.quote,
             span_start=draft.span[0] if draft.span else None,
             span_end=draft.span[1] if draft.span else None,
+            grounded_by=draft.grounded_by,
+            grounding_score=draft.grounding_score,
+            quote_given=draft.quote_given,
             origin="extracted",
             status="proposed",
         )
@@ -276,6 +279,10 @@ class IdeaTable:
             _idea(row)
             for row in self._db.query(f"SELECT * FROM ideas {where} ORDER BY sub, rowid", arguments)  # noqa: S608
         ]
+
+    def in_sub(self, sub: str) -> list[IdeaRow]:
+        """The ideas of a sub-category as they came."""
+        return [_idea(row) for row in self._db.query("SELECT * FROM ideas WHERE sub = ? ORDER BY rowid", [sub])]
 
     def counts(self) -> dict[str, int]:
         """Number of ideas by status."""

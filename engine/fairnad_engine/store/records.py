@@ -10,6 +10,9 @@ Row = dict[str, Any]
 
 FORGIVEN = 2  # failed turns of a category beyond its trained models that are given again
 
+INCOMPLETE = "+incomplete"
+"""Follows a paper's ``structured_by`` where some part of it had no usable reply of the model."""
+
 
 @dataclass(frozen=True)
 class PaperRow:
@@ -55,6 +58,9 @@ class IdeaRow:
         status: ``proposed``, ``approved``, ``rejected`` or ``imported``.
         span: Characters of the quote in the paper's text; None where it is not grounded.
         decided_by: ``person`` or ``policy:NAME``.
+        grounded_by: ``exact``, ``tolerant`` or ``fuzzy``; empty where it is not grounded or an older version found it.
+        grounding_score: How alike the quote and the paper's words are, from 0 to 1; None where that is not known.
+        quote_given: The quote as the model wrote it, where the paper's own words are others; else empty.
     """
 
     id: str
@@ -71,6 +77,9 @@ class IdeaRow:
     decided_by: str
     decided_at: str
     created_at: str
+    grounded_by: str = ""
+    grounding_score: float | None = None
+    quote_given: str = ""
 
     @property
     def grounded(self) -> bool:

@@ -22,6 +22,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("ideas.editor", "E", "Editor", "Edit the idea's text in $EDITOR."),
     Action("ideas.move", "m", "Move", "File the idea, or the marked ones, under another sub-category."),
     Action("ideas.merge", "M", "Merge", "Merge the marked ideas into the one under the cursor; it keeps their papers."),
+    Action(
+        "ideas.duplicates",
+        "d",
+        "Duplicates",
+        "Show the ideas that say the same as this one, beside each other; Enter merges them into the one chosen.",
+    ),
     Action("ideas.new", "n", "New idea", "Add an idea of your own; it counts as approved."),
     Action("ideas.mark", "space", "Mark", "Mark the idea, or take its mark away, and go down."),
     Action("ideas.range", "v", "Range", "Begin a range at the cursor; the second time mark it."),

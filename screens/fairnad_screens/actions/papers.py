@@ -8,6 +8,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("papers.add", "a", "Add", "Add a file or a folder of papers, or the samples that ship.", footer=True),
     Action("papers.structure", "s", "Structure", "Let the model screen papers and extract their ideas.", footer=True),
     Action("papers.model", "M", "Model", "Choose the model that reads papers.", footer=True),
+    Action("papers.probe", "t", "Try model", "Try what the model can do (context, schema, speed)."),
+    Action("papers.calls", "c", "Calls", "Show what all calls of models took, by purpose: tokens, seconds, speed."),
     Action("papers.override", "o", "Keep/leave", "Keep a paper that was left out, or leave it out.", footer=True),
     Action("papers.pause", "p", "Pause", "Pause the structuring after the papers in hand, or resume it."),
     Action("papers.stop", "x", "Stop", "Stop the structuring after the papers in hand; the second time at once."),

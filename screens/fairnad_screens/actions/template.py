@@ -20,6 +20,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("template.merge", "M", "Merge", "Make the sub-category part of another one, which takes its ideas."),
     Action("template.split", "X", "Split", "Make a new sub-category of the ideas that contain certain words."),
     Action("template.delete", "x", "Delete", "Delete the category; another one takes its ideas."),
+    Action(
+        "template.proposals",
+        "p",
+        "Proposals",
+        "Go through the categories that a model proposes; accept or refuse each.",
+    ),
+    Action("template.propose", "o", "Propose", "Let a model read the papers for categories that the template lacks."),
     Action("template.ideas", "i", "Its ideas", "Go to the ideas of this category."),
     Action("template.open", "enter", "Open", "Fold or unfold the category; show all about a sub-category."),
     Action("template.fold", "h,left", "Fold", "Fold the category, or go up to the one it is in."),

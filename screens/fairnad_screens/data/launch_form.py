@@ -107,6 +107,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
             Field("name", "Name", "tells runs apart"),
             Field("model.llm", "Model", "{launch.model} lists what is there"),
             Field("model.lanes", "Lanes", "proposals at a time", "count"),
+            Field("model.keep_alive", "Keep alive", "10m; 0 frees the GPU; empty: the server's"),
         ),
     ),
     (
@@ -138,6 +139,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
             _choice("proposals", "Proposals see", "how much of the run"),
             Field("search.refill", "Refill", "give failed slots again", "switch", _switch, True),
             _choice("stage3_counts", "Chains count", "both models, or the last"),
+            Field("search.scale_up", "Scale up", "share of Stage II; else a parameter", "number"),
             Field("search.parent_floor", "Parent floor", "points under the seed", "number"),
             _choice("fit", "Over budget", "down and fill by program"),
             Field("search.seed", "Random seed", "equal seeds, equal searches", "count"),
@@ -217,6 +219,8 @@ def problems_of(document: dict[str, Any]) -> dict[str, str]:
             field = next(f for f in FIELDS if f.place == "search.stages") if place == "search" else FIELDS[0]
         plainer = "valid" in reason or field.kind in ("stages", "streams", "devices")
         told = _REASONS.get(field.kind) if plainer else None
+        if "match pattern" in reason:
+            told = "write a time such as 10m, 0, -1, or nothing"
         if "at least 1 character" in reason:
             told = "it is empty; write something"
         found.setdefault(field.place, told or reason.removeprefix("Value error, ").replace("Input", "it"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fairnad_engine.knowledge.pace import SUBJECT
 from fairnad_engine.llm.models import parse_llm
 from fairnad_engine.store import Store
 from fairnad_engine.store.filing import IdeaCount
@@ -13,13 +14,17 @@ from fairnad_engine.workspace import read_activity, read_stream
 
 @dataclass(frozen=True)
 class StructureJob:
-    """The newest structuring job; ``state`` is ``dead`` where its process is gone. ``doing`` is by paper."""
+    """The newest structuring job; ``state`` is ``dead`` where its process is gone. ``doing`` is by paper.
+
+    ``pace`` says in words how far it is and how long the rest may take; empty before it knows.
+    """
 
     id: str
     state: str
     message: str
     llm: str
     doing: dict[str, str]
+    pace: str = ""
 
     @property
     def live(self) -> bool:
@@ -64,7 +69,9 @@ def read_job(store: Store) -> StructureJob | None:
     state = store.jobs.living_state(job)
     live = state in ("running", "paused", "stopping")
     llm = str(job.config.get("model", {}).get("llm", ""))
-    return StructureJob(job.id, state, job.message, llm, read_activity(store.path, job.id) if live else {})
+    doing = read_activity(store.path, job.id) if live else {}
+    pace = doing.pop(SUBJECT, "")
+    return StructureJob(job.id, state, job.message, llm, doing, pace)
 
 
 def read_detail(store: Store, paper_id: str, job_id: str | None) -> PaperDetail:

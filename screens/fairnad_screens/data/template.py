@@ -26,6 +26,8 @@ class TemplateSnapshot:
         undoable: What undo would undo; None where there is nothing.
         structuring: The structuring job that uses the template now; empty where there is none.
         notes: What a check of the template says, one line each.
+        proposals: Open proposals, each paper's counted.
+        proposing: The job that reads papers for proposals now; empty where there is none.
     """
 
     template: Template
@@ -34,6 +36,8 @@ class TemplateSnapshot:
     undoable: str | None
     structuring: str
     notes: tuple[str, ...]
+    proposals: int = 0
+    proposing: str = ""
 
     def count(self, node: Node) -> IdeaCount:
         """Ideas of a category with everything below it."""
@@ -54,14 +58,16 @@ def read_template(store: Store) -> TemplateSnapshot:
     """Read what the template screen shows."""
     newest = store.templates.newest()
     template = _parsed(store.templates.source(newest[0]), newest[0]) if newest else Template.load()
-    structuring = [one for one in store.jobs.all() if one.kind == "structure" and store.jobs.is_held(one.id)]
+    live = {one.kind: one.id for one in reversed(store.jobs.all()) if store.jobs.is_held(one.id)}
     return TemplateSnapshot(
         template=template,
         version=newest[0] if newest else 0,
         ideas=store.filing.per_sub(),
         undoable=undoable(store),
-        structuring=structuring[0].id if structuring else "",
+        structuring=live.get("structure", ""),
         notes=_notes(template),
+        proposals=store.proposals.count_open(),
+        proposing=live.get("propose", ""),
     )
 
 

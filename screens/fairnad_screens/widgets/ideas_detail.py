@@ -154,6 +154,15 @@ def _evidence(story: IdeaStory, before: int | None) -> Iterator[Content]:
         plain(flowing[start:end], "reverse"),
         plain(flowing[end:]),
     )
+    if idea.grounded_by == "fuzzy":
+        yield Content.styled(f"Found but for slips ({_alike(idea.grounding_score)}); the model wrote:", "$warning")
+        yield plain(idea.quote_given)
+    elif idea.grounded_by == "tolerant":
+        yield Content.styled(f"Found but for line ends and signs ({_alike(idea.grounding_score)}).", "dim")
+
+
+def _alike(score: float | None) -> str:
+    return "" if score is None else f"{100 * score:.1f} % alike"
 
 
 def _brought(outcome: IdeaOutcome) -> Iterator[Content]:

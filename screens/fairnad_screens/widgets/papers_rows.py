@@ -6,7 +6,7 @@ from rich.cells import set_cell_size
 from textual.content import Content
 
 from fairnad_engine.store.filing import IdeaCount
-from fairnad_engine.store.records import PaperLine
+from fairnad_engine.store.records import INCOMPLETE, PaperLine
 from fairnad_engine.text import sanitize, single_line
 from fairnad_screens.data.papers import PaperDetail, status_of
 from fairnad_screens.text import GLYPHS, plain
@@ -81,7 +81,8 @@ def _structured(found: PaperDetail, ideas: IdeaCount) -> str:
     model = found.paper.structured_by.rpartition("/")[0]
     if not model:
         return "not structured yet"
-    return f"structured by {model}: {ideas.all:,} ideas, {ideas.approved:,} approved"
+    part = " in part (structure again for the rest)" if found.paper.structured_by.endswith(INCOMPLETE) else ""
+    return f"structured by {model}{part}: {ideas.all:,} ideas, {ideas.approved:,} approved"
 
 
 def _names(authors: tuple[str, ...], whole: bool) -> str:
