@@ -33,6 +33,7 @@ LATER = {
     "search.stage3_counts": "last",
     "search.proposals": "sequential",
     "search.scale_up": 0.5,
+    "search.scale_down": 0.5,
     "search.structural_quota": 0.5,
     "search.near_duplicates": "strict",
     "budget.hours": 2.0,
@@ -112,6 +113,19 @@ def test_a_share_of_the_parents_with_slack_is_scaled_up_and_nothing_else_changes
     kinds = {share: [one.kind for one in slots if one.stage == 2] for share, slots in plans.items()}
     assert set(kinds[1.0]) == {"scale-up"} and set(kinds[0.0]) == {"hyper-parameter"}
     assert set(kinds[0.5]) == {"scale-up", "hyper-parameter"}
+    drawn = [[(one.slot, one.parent_id, one.ideas) for one in slots] for slots in plans.values()]
+    assert drawn[0] == drawn[1] == drawn[2]
+
+
+def test_a_share_of_stage_two_is_scaled_down_and_nothing_else_changes(tmp_path):
+    plans = {}
+    for share in (0.0, 0.5, 1.0):
+        with workspace(tmp_path / str(share), {"stages": (4, 12, 0), "scale_down": share}, {"trained": 16}) as store:
+            play(store)
+            plans[share] = store.runs.slots(RUN, 1)
+    kinds = {share: [one.kind for one in slots if one.stage == 2] for share, slots in plans.items()}
+    assert set(kinds[0.0]) == {"scale-up"} and set(kinds[1.0]) == {"scale-down"}
+    assert set(kinds[0.5]) == {"scale-up", "scale-down"}
     drawn = [[(one.slot, one.parent_id, one.ideas) for one in slots] for slots in plans.values()]
     assert drawn[0] == drawn[1] == drawn[2]
 

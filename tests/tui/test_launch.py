@@ -279,6 +279,7 @@ def test_texts_become_the_settings_they_came_from():
         ("name", "", "it is empty"),
         ("model.keep_alive", "soon", "such as 10m"),
         ("search.scale_up", "2", "less than or equal to 1"),
+        ("search.scale_down", "-1", "greater than or equal to 0"),
         ("search.seed", "4294967296", "less than"),
         ("machine.devices", "gpu", "cuda:0"),
         ("machine.devices", "", "cuda:0"),

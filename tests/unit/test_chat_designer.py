@@ -307,6 +307,25 @@ class TestScaleUp:
         assert (error.kind, error.calls) == ("inexpressible", ())
 
 
+class TestScaleDown:
+    TASK = replace(TASK, purpose=Purpose.SCALE_DOWN, idea=None)
+
+    def test_by_program(self):
+        model = Scripted(reply())
+        designs = [ChatDesigner(model).design(replace(self.TASK, entropy=(number,))) for number in range(30)]
+        factors = [design.width_factor for design in designs]
+        assert model.asked == []
+        assert 0.35 <= min(factors) < 0.45 and 0.6 < max(factors) <= 0.71
+        assert {(design.source, design.edit_type, design.calls) for design in designs} == {
+            (PARENT, EditType.CAPACITY, ())
+        }
+        assert ChatDesigner(model).design(replace(self.TASK, entropy=(0,))) == designs[0]
+
+    def test_nothing_to_rewrite_when_it_is_sent_back(self):
+        error = refused(Scripted(""), replace(self.TASK, purpose=Purpose.DEBUG, original=Purpose.SCALE_DOWN))
+        assert (error.kind, error.calls) == ("inexpressible", ())
+
+
 class TestDiff:
     SETTINGS = EditSettings("diff")
     EDIT: ClassVar = {"search": "        return x\n", "replace": "        return x + 1\n"}

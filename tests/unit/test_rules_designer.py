@@ -131,6 +131,23 @@ def test_scale_up_of_a_parent_trained_at_a_narrower_width_starts_from_there():
     assert count(parse(made.source), DIGITS, 10).params <= 60_000
 
 
+def test_scale_down_keeps_the_design_at_a_fraction_of_its_cost():
+    old, shares = count(parse(SOURCE), DIGITS, 10), []
+    for n in range(20):
+        made = design(Purpose.SCALE_DOWN, sub=None, entropy=(n,))
+        new = count(parse(made.source), DIGITS, 10)
+        assert made.edit_type is EditType.CAPACITY
+        shares.append(max(new.params / old.params, new.macs / old.macs))
+    assert max(shares) <= 0.5
+    assert min(shares) < 0.2
+
+
+def test_scale_down_of_what_has_no_width_left_is_refused():
+    tiny = render(widened(SEEDS["digits-small"], 0.01))
+    with pytest.raises(DesignRefusedError, match="of its cost"):
+        design(Purpose.SCALE_DOWN, sub=None, parent_source=tiny)
+
+
 def test_hyper_parameter_change_leaves_depth_and_width():
     for n in range(12):
         made = design(Purpose.HYPERPARAMETER, sub=None, entropy=(n,))

@@ -134,6 +134,9 @@ def test_scale_up_and_downscale_go_through_the_width():
     wider = RulesDesigner().design(task(Purpose.SCALE_UP, None))
     assert wider.edit_type is EditType.CAPACITY
     assert parameters(wider.source) > parameters(SOURCE)
+    smaller = RulesDesigner().design(task(Purpose.SCALE_DOWN, None))
+    assert smaller.edit_type is EditType.CAPACITY
+    assert parameters(smaller.source) < parameters(SOURCE)
     narrower = RulesDesigner().design(task(Purpose.DOWNSCALE, previous_source=wider.source, attempt=3))
     assert parameters(narrower.source) < parameters(wider.source)
 

@@ -92,6 +92,8 @@ class ChatDesigner:
         goal = task.original or task.purpose
         if goal is Purpose.SCALE_UP:
             return _scale_up(task)
+        if goal is Purpose.SCALE_DOWN:
+            return _scale_down(task)
         if goal is Purpose.IDEA and task.idea is None:
             raise DesignRefusedError("inexpressible", "there is no idea to apply")
         program = _program(task)
@@ -281,6 +283,17 @@ def _scale_up(task: DesignTask) -> Design:
     draw = np.random.default_rng(np.random.SeedSequence((*task.entropy, task.attempt)))
     factor = possible[int(draw.integers(len(possible)))]
     return Design(task.parent_source, f"widened by {factor:g}", EditType.CAPACITY, width_factor=factor)
+
+
+def _scale_down(task: DesignTask) -> Design:
+    """Narrow the parent to between a half and an eighth of its cost; costs go by the width's square."""
+    if task.purpose is not Purpose.SCALE_DOWN:
+        raise DesignRefusedError("inexpressible", "a narrower parent leaves nothing to rewrite")
+    import numpy as np
+
+    draw = np.random.default_rng(np.random.SeedSequence((*task.entropy, task.attempt)))
+    factor = round(2.0 ** -draw.uniform(0.5, 1.5), 3)
+    return Design(task.parent_source, f"narrowed to {factor:g}", EditType.CAPACITY, width_factor=factor)
 
 
 def _seed(task: DesignTask) -> int:

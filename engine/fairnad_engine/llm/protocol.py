@@ -21,6 +21,9 @@ class Purpose(StrEnum):
 
     IDEA = "idea"  # Stage I: apply one drawn idea
     SCALE_UP = "scale-up"  # Stage II, slack under the budgets
+    SCALE_DOWN = (
+        "scale-down"  # Stage II where [search] scale_down asks for it: the same network at a fraction of its cost
+    )
     HYPERPARAMETER = "hyper-parameter"  # Stage II, otherwise: neither depth nor width
     SIMILAR = "similar"  # Stage III: derive and apply an idea like the one that worked
     OPPOSITE = "opposite"  # Stage III: derive and apply its opposite

@@ -62,6 +62,8 @@ class SearchSection(Section):
             ``finish``, at the end of the ``search``, or never (``off``). It changes nothing of the outcome.
         scale_up: Probability with which a Stage II parent with slack under the budgets is scaled up; otherwise one of
             its hyper-parameters is changed, as where there is no slack.
+        scale_down: Probability with which a Stage II parent is scaled down instead, to between a half and an eighth of
+            its cost: the paper only scales up, and leaves the cheap end of the front to chance.
         structural_quota: Share of a generation's Stage I and III models that must be structural edits.
         near_duplicates: ``strict`` refuses programs that differ from one of the run by next to nothing, before any
             training (:mod:`fairnad_engine.search.sketch`).
@@ -82,6 +84,7 @@ class SearchSection(Section):
     seeds_by: Literal["place", "structure"] = "place"
     control: Literal["finish", "search", "off"] = "finish"
     scale_up: float = Field(default=1.0, ge=0, le=1)
+    scale_down: float = Field(default=0.0, ge=0, le=1)
     structural_quota: float = Field(default=0.0, ge=0, le=1)
     near_duplicates: Literal["off", "strict"] = "off"
 
@@ -120,7 +123,7 @@ class SearchSection(Section):
         """
         dumped = self.model_dump(mode="json", exclude={"control"})
         sampling = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals")
-        later = (*sampling, "method", "seeds_by", "scale_up", "structural_quota", "near_duplicates")
+        later = (*sampling, "method", "seeds_by", "scale_up", "scale_down", "structural_quota", "near_duplicates")
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
         if self.method not in BASELINES:
             unset.add("method")

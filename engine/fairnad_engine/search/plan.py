@@ -118,12 +118,21 @@ def approved_ideas(
 
 
 def _pareto_purpose(parent: CandidateRow, config: RunConfig, place: Sequence[int]) -> Purpose:
-    """Scale up where there is slack and the draw of this place (run seed, generation, slot) says so."""
-    budget, share = config.budget, config.search.scale_up
+    """Scale down, or up where there is slack, as the draws of this place (run seed, generation, slot) say."""
+    budget = config.budget
     slack = parent.params < _SLACK * budget.max_params and parent.macs < _SLACK * budget.max_macs
+    if _drawn(config.search.scale_down, place, Purpose.SCALE_DOWN):
+        return Purpose.SCALE_DOWN
+    return (
+        Purpose.SCALE_UP
+        if slack and _drawn(config.search.scale_up, place, Purpose.SCALE_UP)
+        else Purpose.HYPERPARAMETER
+    )
+
+
+def _drawn(share: float, place: Sequence[int], purpose: Purpose) -> bool:
     run_seed, number, slot = place
-    drawn = share == 1 or generator(entropy(run_seed, number, 2, slot, "scale-up")).random() < share
-    return Purpose.SCALE_UP if slack and drawn else Purpose.HYPERPARAMETER
+    return share == 1 or (share > 0 and generator(entropy(run_seed, number, 2, slot, purpose.value)).random() < share)
 
 
 def _pick(pool: Sequence[CandidateRow], rng: np.random.Generator) -> CandidateRow:

@@ -140,6 +140,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
             Field("search.refill", "Refill", "give failed slots again", "switch", _switch, True),
             _choice("stage3_counts", "Chains count", "both models, or the last"),
             Field("search.scale_up", "Scale up", "share of Stage II; else a parameter", "number"),
+            Field("search.scale_down", "Scale down", "share of Stage II: the cheap end", "number"),
             Field("search.parent_floor", "Parent floor", "points under the seed", "number"),
             _choice("fit", "Over budget", "down and fill by program"),
             Field("search.seed", "Random seed", "equal seeds, equal searches", "count"),

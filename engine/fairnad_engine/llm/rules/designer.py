@@ -48,6 +48,8 @@ class RulesDesigner:
             return _rewrite(task, purpose, rng)
         if purpose is Purpose.SCALE_UP:
             return _scale_up(task, parent, rng)
+        if purpose is Purpose.SCALE_DOWN:
+            return _scale_down(task, parent, rng)
         if purpose is Purpose.HYPERPARAMETER:
             options = _shuffled(HYPERPARAMETERS.values(), rng)
             _, change = _first_change(task, parent, options, rng)
@@ -190,6 +192,24 @@ def _scale_up(task: DesignTask, parent: Blueprint, rng: np.random.Generator) -> 
     return Design(render(refit(grown[0], task.input_shape)), grown[1], EditType.CAPACITY)
 
 
+def _scale_down(task: DesignTask, parent: Blueprint, rng: np.random.Generator) -> Design:
+    """Narrow (then shorten) to between a half and an eighth of what the parent costs, drawn evenly on a log scale.
+
+    Against the blueprint's own cost: a width below 1 that the parent was trained with is the child's too.
+    """
+    share = 2.0 ** -rng.uniform(1.0, 3.0)
+    try:
+        old = _budget(task).cost(parent)
+        smaller = shrink(parent, Budget(task.input_shape, task.num_classes, old[0] * share, old[1] * share))
+    except InvalidBlueprintError as error:
+        raise DesignRefusedError(_INEXPRESSIBLE, str(error)) from error
+    if smaller is None:
+        raise DesignRefusedError(_INEXPRESSIBLE, f"no width or depth brings it to {share:.2f} of its cost")
+    new = _budget(task).cost(smaller)
+    text = f"scaled down from {old[0]:,} to {new[0]:,} parameters, {old[1]:,} to {new[1]:,} MACs"
+    return Design(render(smaller), text, EditType.CAPACITY)
+
+
 def _downscale(task: DesignTask) -> Design:
     """Narrow (then shorten) the design that was over budget; the idea's change stays."""
     source = task.previous_source or task.parent_source
@@ -221,6 +241,8 @@ def _rewrite(task: DesignTask, purpose: Purpose, rng: np.random.Generator) -> De
     if purpose is Purpose.SCALE_UP:
         slack = min(task.max_params / max(1, task.parent_params), task.max_macs / max(1, task.parent_macs))
         return rewrites.widened(task.parent_source, slack, rng)
+    if purpose is Purpose.SCALE_DOWN:
+        return rewrites.narrowed(task.parent_source, 2.0 ** -rng.uniform(0.5, 1.5))  # costs go by the width's square
     sub = idea_sub(task.idea) if task.idea else ""
     subs: tuple[str, ...] = (sub,) if sub else ()
     if purpose is Purpose.OPPOSITE and sub:
