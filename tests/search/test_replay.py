@@ -168,7 +168,7 @@ async def test_the_same_digest(store, proposals):
     assert digest != other
     for lanes in (1, 4):
         assert await replayed(store, run, lanes) == digest
-    assert whim.replies == asked > 6
+    assert whim.replies == asked > 0  # Stage II may scale up, by program
     assert await replayed(store, again) == other
     # A replay records what it was given, so that it can be replayed itself and its accounts are those of its source.
     copy = store.runs.newest()
@@ -206,8 +206,11 @@ async def test_what_became_of_ideas_and_template_since_changes_nothing(store):
 
 async def test_a_prompt_that_was_not_recorded_ends_the_replay(store):
     run, _ = await recorded(store)
-    store._db.execute("DELETE FROM model_calls WHERE key LIKE ?", [f"{run.id}/1/2/%"])
-    with pytest.raises(InputError, match=rf"{run.id} cannot be replayed: at generation 1, slot 2") as caught:
+    # Of a slot whose every prompt went unread no reply is recorded, so it must be one that has some.
+    generation, slot = store.calls.of_step(run.id)[0].key.split("/")[1:3]
+    store._db.execute("DELETE FROM model_calls WHERE key LIKE ?", [f"{run.id}/{generation}/{slot}/%"])
+    place = f"generation {generation}, slot {slot}"
+    with pytest.raises(InputError, match=rf"{run.id} cannot be replayed: at {place}") as caught:
         await replayed(store, run)
     assert "\n" not in str(caught.value)
     assert "without --replay" in str(caught.value)
