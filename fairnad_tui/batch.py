@@ -96,6 +96,7 @@ def override(
 
 
 def _structure(store: Store, settings: RunConfig, display: Display, resume: str) -> None:
+    from fairnad_engine.knowledge.reading_stamps import reading_stamp, to_read
     from fairnad_engine.knowledge.structuring import add_papers, apply_policy
     from fairnad_engine.llm.models import check_llm
 
@@ -106,8 +107,9 @@ def _structure(store: Store, settings: RunConfig, display: Display, resume: str)
     event = {"event": "papers", "added": reading.added, "known": reading.known, "problems": len(reading.problems)}
     with display:
         display.show(event)
-    stamp = f"{check_llm(settings.model.llm).name}/{template.digest}"
-    if any(not paper.structured_by.startswith(stamp) for paper in store.papers.all()):
+    model = check_llm(settings.model.llm)
+    stamp = reading_stamp(model.name, template.digest, model.digest)
+    if to_read(store.papers.listing(), stamp, settings.papers.reread, in_part=True):
         job = create_structure_job(store, settings)
         start_worker(store, job)
         follow(store, job, choose_display(), resume)

@@ -61,6 +61,7 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
         control=control,
         activity=activity,
         lanes=config.model.lanes,
+        weights=models.digest,
         reread=config.papers.reread,
         streams=streams,
         max_tokens=config.papers.max_tokens,

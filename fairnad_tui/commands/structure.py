@@ -19,6 +19,7 @@ from fairnad_tui.options import Size, db_option, open_store, patience_options
     help="Approve new ideas whose quote is in the paper, of those that say the same only one, or leave them proposed.",
 )
 @click.option("--max-tokens", type=Size(), help="Begin no further paper when the calls took this many, such as 2M.")
+@click.option("--reread", is_flag=True, help="Read every paper again; replies that are kept are not asked for again.")
 @patience_options
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @db_option
@@ -26,12 +27,17 @@ def structure(
     llm: str | None,
     policy: str,
     max_tokens: int | None,
+    reread: bool,
     first_token: float | None,
     stall: float | None,
     detach: bool,
     db: Path | None,
 ) -> None:
-    """Screen papers and extract their design ideas; only papers not yet structured are read."""
+    """Screen papers and extract their design ideas.
+
+    A paper is read again only where the template, a prompt, the model or its weights changed since; ideas that are
+    there stay as they were decided.
+    """
     from fairnad_engine.llm.models import check_llm
     from fairnad_engine.search.config import RunConfig, parse_config
     from fairnad_engine.workspace import create_structure_job, start_worker, template_of
@@ -43,7 +49,7 @@ def structure(
     document = {
         "model": {"llm": RunConfig().model.llm, **given},
         "curation": {"policy": policy},
-        "papers": {"max_tokens": max_tokens or 0},
+        "papers": {"max_tokens": max_tokens or 0, "reread": "all" if reread else True},
     }
     settings = parse_config(document, "command line")
     with open_store(db) as store:
@@ -54,4 +60,5 @@ def structure(
         if detach:
             click.echo(f"{job.id} goes on in the background; see: fairnad-tui status")
             return
-        follow(store, job, choose_display(), f"fairnad-tui structure --llm {settings.model.llm}")
+        again = f"fairnad-tui structure --llm {settings.model.llm}{' --reread' if reread else ''}"
+        follow(store, job, choose_display(), again)

@@ -104,29 +104,20 @@ class PapersWork(PapersModel):
         self.flow(self._structure())
 
     async def _structure(self) -> None:
-        while await self._there_is_work():
+        while True:
             self.set_busy(f"asking for {self.llm}")
             try:
-                await asyncio.to_thread(check_llm, self.llm)
+                weights = (await asyncio.to_thread(check_llm, self.llm)).digest
             except ModelUnavailableError as error:
                 self.set_busy("")
                 if not await self._mend_model(error):
                     return
             else:
-                await self._start(await self._reread())
+                self.set_busy("")
+                await self._start(await self._reread(weights))
                 return
             finally:
                 self.set_busy("")
-
-    async def _there_is_work(self) -> bool:
-        assert self.snapshot is not None  # noqa: S101 - why_not has looked
-        new, other = to_structure(self.snapshot, self.llm)
-        if not new and not other:
-            self.say(
-                f"Every paper is structured by {self.llm} already. "
-                f"{key_of('papers.add')} adds papers, {key_of('papers.model')} chooses another model."
-            )
-        return bool(new or other)
 
     async def _mend_model(self, error: ModelUnavailableError) -> bool:
         """Say what to run; nothing falls back to another model by itself. False where the user gives up."""
@@ -143,13 +134,21 @@ class PapersWork(PapersModel):
             return await self.ask_model() is not None
         return answer == _RETRY
 
-    async def _reread(self) -> bool | None:
-        """Whether papers that were structured otherwise are read again; None where the user takes the key back."""
+    async def _reread(self, weights: str) -> bool | None:
+        """Whether papers that were structured otherwise are read again; None where nothing is to be started."""
         assert self.snapshot is not None  # noqa: S101 - why_not has looked
-        new, other = to_structure(self.snapshot, self.llm)
+        new, other = to_structure(self.snapshot, self.llm, weights)
+        if not new and not other:
+            self.say(
+                f"Every paper is structured by {self.llm} already. "
+                f"{key_of('papers.add')} adds papers, {key_of('papers.model')} chooses another model."
+            )
+            return None
         if not other:
             return False
-        before = f"{len(other):,} papers were structured by another model or with an earlier template"
+        before = (
+            f"{len(other):,} papers were structured by another model, with an earlier template or prompt, or in part"
+        )
         if not new:
             question = f"{before}. Read them again with {self.llm}? Ideas that are there stay."
             return True if await self.app.push_screen_wait(ConfirmDialog(question)) else None

@@ -9,6 +9,7 @@ from textual.widgets import Input
 
 from fairnad_engine.knowledge.paper_layout import find_sections
 from fairnad_engine.knowledge.papers import PaperText
+from fairnad_engine.knowledge.reading_stamps import reading_stamp
 from fairnad_engine.llm.protocol import IdeaDraft, ModelCall
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import end_worker, template_of
@@ -45,7 +46,7 @@ def path(tmp_path, monkeypatch):
         store.papers.set_screening(third, False, "about cats", "rules")
         draft = IdeaDraft("conv", "conv.depthwise", "Depthwise", "Use depthwise filters", "depthwise", None)
         for one, drafts in ((first, [draft]), (third, [])):
-            store.ideas.file_extracted(one, drafts, template, f"rules/{template.digest}")
+            store.ideas.file_extracted(one, drafts, template, str(reading_stamp("rules", template.digest)))
     return file
 
 
@@ -380,6 +381,18 @@ class TestStructuring:
             await wait_for(lambda: "Next: I decides about the ideas, L launches a search" in shown(app))
             await pilot.press("s")
             await wait_for(lambda: any("structured by rules already" in one for one in messages(app)))
+
+    async def test_papers_that_an_older_version_of_rules_read_are_offered_again(self, path):
+        with Store(path) as store:
+            template, first = template_of(store)[0], papers(path)[TITLES[0]].id
+            store.ideas.file_extracted(first, (), template, f"rules/{template.digest}")
+        async with opened(path, "papers", llm="rules") as (app, pilot):
+            await ready(app)
+            await pilot.press("s")
+            await choose(app, pilot, "all 2; ideas that are there stay")
+            await wait_for(lambda: "job-1 done: 2 papers structured" in shown(app))
+            stamp = reading_stamp("rules", template.digest)
+            assert all(stamp.covers(one.structured_by) for one in papers(path).values())
 
     async def test_papers_read_by_another_model_are_read_again_only_on_request(self, path):
         with serving(OllamaProtocol(says('{"reason": "r", "relevant": false}'))) as server:

@@ -76,13 +76,13 @@ def open_store(tmp_path, papers):
         store.close()
 
 
-def run(store, chat, job=None, lanes=1, digest="sha256:1"):
+def run(store, chat, job=None, lanes=1, digest="sha256:1", reread=True):
     async def work():
         keeper = ReplyKeeper(store, job or store.jobs.create("structure", {}, None).id, asyncio.get_running_loop())
         reader = ChatReader(KeptChat(chat, digest, keeper))
         return await structure(
             store, reader, template_of(store)[0], job_id=keeper._job_id, control=Control(),
-            activity=lambda *_: None, lanes=lanes,
+            activity=lambda *_: None, lanes=lanes, weights=digest, reread=reread,
         )  # fmt: skip
 
     return asyncio.run(work())
@@ -141,13 +141,13 @@ def test_what_has_not_changed_is_not_asked_again(open_store):
     store, first = open_store(), Chat()
     run(store, first)
     spent = stored(store)[1]
-    store._db.execute("UPDATE papers SET structured_by = '', screened_by = ''")
+    assert run(store, Chat()).papers == 0
     again = Chat()
-    run(store, again)
+    assert run(store, again, reread="all").papers == 3
     assert again.asked == []
     assert stored(store)[1] == spent  # nothing was spent, so nothing is added
-    store._db.execute("UPDATE papers SET structured_by = ''")
     other = Chat()
+    assert run(store, other, digest="sha256:2", reread=False).papers == 0
     run(store, other, digest="sha256:2")
     assert len(other.asked) == len(first.asked)  # other weights are another model
 

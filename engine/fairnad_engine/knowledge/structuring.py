@@ -15,6 +15,7 @@ from fairnad_engine.knowledge.near_duplicates import duplicate_groups
 from fairnad_engine.knowledge.pace import SUBJECT, Pace
 from fairnad_engine.knowledge.paper_streams import PaperStreams
 from fairnad_engine.knowledge.papers import PaperText, ReadProblem, Section, read_papers
+from fairnad_engine.knowledge.reading_stamps import ReadingStamp, Reread, reading_stamp, to_read
 from fairnad_engine.knowledge.reply_keeper import reading_step
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.kept import not_kept
@@ -77,11 +78,12 @@ async def structure(
     control: Control,
     activity: Callable[[str, str], None],
     lanes: int = 1,
-    reread: bool = True,
+    weights: str = "",
+    reread: Reread = True,
     streams: PaperStreams | None = None,
     max_tokens: int = 0,
 ) -> Structured:
-    """Screen and extract every paper not yet structured by this model and template, several at a time.
+    """Screen and extract every paper not yet structured so (:mod:`~fairnad_engine.knowledge.reading_stamps`).
 
     Each reply is kept before it is used (:mod:`fairnad_engine.llm.kept`) and each paper's result is committed as soon
     as it is there, so an end loses at most the calls in flight; a stop waits for the papers in hand. What is
@@ -96,7 +98,8 @@ async def structure(
         control: What the user asks for; every paper passes its gate.
         activity: Told what each paper goes through; empty text ends it.
         lanes: Papers at a time.
-        reread: Whether papers that another model or template structured are read again.
+        weights: What identifies the model's weights, where its server tells.
+        reread: Whether papers that were structured otherwise are read again; ``all`` reads every paper.
         streams: Where the model's text goes while it is written.
         max_tokens: No further paper is begun when the job's calls took this many; 0 for no bound.
 
@@ -106,8 +109,8 @@ async def structure(
     """
     threads = ThreadPoolExecutor(max_workers=lanes, thread_name_prefix="reader")
     try:
-        stamp = f"{reader.name}/{template.digest}"
-        papers = _pending(store, stamp, reread)
+        stamp = reading_stamp(reader.name, template.digest, weights)
+        papers = to_read(store.papers.listing(), stamp, reread)
         pace = Pace(len(papers))
         work = _Structuring(
             store, reader, template, job_id, control, activity, streams, threads, stamp, pace, max_tokens
@@ -124,11 +127,6 @@ async def structure(
     return work.done
 
 
-def _pending(store: Store, stamp: str, reread: bool) -> list[str]:
-    papers = store.papers.listing()
-    return [one.id for one in papers if one.structured_by != stamp and (reread or not one.structured_by)]
-
-
 @dataclass
 class _Structuring:
     store: Store
@@ -139,7 +137,7 @@ class _Structuring:
     activity: Callable[[str, str], None]
     streams: PaperStreams | None
     threads: ThreadPoolExecutor
-    stamp: str
+    stamp: ReadingStamp
     pace: Pace
     max_tokens: int
     done: Structured = field(default_factory=Structured)
@@ -198,7 +196,7 @@ class _Structuring:
             for failure in getattr(extraction, "failures", ()):
                 _log.warning("%s: %s: %s", paper.id, failure.kind, failure.message)
         whole = all(one.kind == "too-long" for one in getattr(extraction, "failures", ()))
-        stamp = self.stamp if whole else f"{self.stamp}{INCOMPLETE}"
+        stamp = str(self.stamp) if whole else f"{self.stamp}{INCOMPLETE}"
         with self.store.transaction():
             self.done.ideas += self.store.ideas.file_extracted(paper.id, extraction.ideas, self.template, stamp)
             self._account(paper.id, "extract", extraction.calls)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from fairnad_engine.errors import InputError
@@ -30,11 +30,13 @@ class LlmSpec:
         kind: Who designs and reads.
         model: The model as its server names it; empty for ``rules``.
         urls: The servers; none for the default one.
+        digest: What identifies its weights, once its server was asked; empty for ``rules``.
     """
 
     kind: Literal["rules", "ollama", "openai"]
     model: str = ""
     urls: tuple[str, ...] = ()
+    digest: str = ""
 
     @property
     def name(self) -> str:
@@ -85,16 +87,14 @@ def _parse_openai(spec: str, rest: str) -> LlmSpec:
 
 
 def check_llm(spec: str) -> LlmSpec:
-    """Make sure within seconds that a model is there, before anything else is begun.
+    """Make sure within seconds that a model is there, before anything else is begun; it comes with its digest.
 
     Raises:
         InputError: ``spec`` is of no known form.
         ModelUnavailableError: The model or its server is missing.
     """
     parsed = parse_llm(spec)
-    if parsed.kind != "rules":
-        chat_model(parsed).check()
-    return parsed
+    return parsed if parsed.kind == "rules" else replace(parsed, digest=chat_model(parsed).check())
 
 
 def make_models(

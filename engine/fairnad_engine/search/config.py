@@ -34,12 +34,13 @@ class PapersSection(Section):
 
     Attributes:
         sources: Files or folders; ``samples`` names the digests that ship with the program.
-        reread: Whether papers that another model or an earlier template structured are read again.
+        reread: Whether papers that were structured otherwise (by another model or other weights of it, with an earlier
+            template or earlier prompts) are read again; ``all`` reads every paper.
         max_tokens: A structuring job begins no further paper when its calls took this many tokens; 0 for no bound.
     """
 
     sources: tuple[str, ...] = ()
-    reread: bool = True
+    reread: Literal["all"] | bool = True
     max_tokens: int = Field(default=0, ge=0)
 
 

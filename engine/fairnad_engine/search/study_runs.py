@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from fairnad_engine.errors import FairnadError, InputError, RunFailedError
+from fairnad_engine.knowledge.reading_stamps import reading_stamp, to_read
 from fairnad_engine.knowledge.structuring import add_papers, apply_policy
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
@@ -33,8 +34,9 @@ def papers_job(store: Store, settings: RunConfig) -> JobRow | None:
 
     template, _ = template_of(store)
     add_papers(store, paper_sources(settings))
-    stamp = f"{check_llm(settings.model.llm).name}/{template.digest}"
-    if any(not paper.structured_by.startswith(stamp) for paper in store.papers.all()):
+    model = check_llm(settings.model.llm)
+    stamp = reading_stamp(model.name, template.digest, model.digest)
+    if to_read(store.papers.listing(), stamp, settings.papers.reread, in_part=True):
         return create_structure_job(store, settings)
     apply_policy(store, settings.curation.policy)
     return None

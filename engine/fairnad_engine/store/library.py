@@ -165,8 +165,11 @@ class IdeaTable:
 
     def _add_draft(self, paper_id: str, draft: IdeaDraft, template: Template) -> bool:
         # An edited template refiles ideas, whose ids stay: the same idea read again has another id and is known still.
-        known = "paper_id = ? AND sub = ? AND instruction = ?"
-        if self._db.table("ideas").count_where(known, [paper_id, draft.sub, draft.instruction]):
+        # So is one whose words a person has changed since.
+        known = """paper_id = :paper AND sub = :sub AND (instruction = :told OR EXISTS (SELECT 1 FROM idea_edits
+                   WHERE idea_id = ideas.id AND field = 'instruction' AND old = :told))"""
+        values = {"paper": paper_id, "sub": draft.sub, "told": draft.instruction}
+        if self._db.table("ideas").count_where(known, values):
             return False
         return self._insert(
             idea_id("extracted", paper_id, draft.sub, draft.instruction),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fairnad_engine.knowledge.pace import SUBJECT
+from fairnad_engine.knowledge.reading_stamps import reading_stamp
 from fairnad_engine.llm.models import parse_llm
 from fairnad_engine.store import Store
 from fairnad_engine.store.filing import IdeaCount
@@ -85,9 +86,15 @@ def status_of(paper: PaperLine) -> str:
     return {None: "not screened", True: "kept", False: "left out"}[paper.relevant]
 
 
-def to_structure(snapshot: PapersSnapshot, llm: str) -> tuple[list[PaperLine], list[PaperLine]]:
-    """Papers that no model structured yet, and those that another model or an earlier template structured."""
-    stamp = f"{parse_llm(llm).name}/{snapshot.template_digest}"
+def to_structure(snapshot: PapersSnapshot, llm: str, weights: str) -> tuple[list[PaperLine], list[PaperLine]]:
+    """Papers that no model structured yet, and those that were structured otherwise: by another model, for example.
+
+    Args:
+        snapshot: The papers.
+        llm: The model.
+        weights: What its server says identifies its weights; empty where it tells none.
+    """
+    stamp = reading_stamp(parse_llm(llm).name, snapshot.template_digest, weights)
     new = [one for one in snapshot.papers if not one.structured_by]
-    other = [one for one in snapshot.papers if one.structured_by and one.structured_by != stamp]
+    other = [one for one in snapshot.papers if one.structured_by and not stamp.covers(one.structured_by)]
     return new, other

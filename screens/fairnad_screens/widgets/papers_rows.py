@@ -77,7 +77,7 @@ def _screening(found: PaperDetail) -> Content:
 
 
 def _structured(found: PaperDetail, ideas: IdeaCount) -> str:
-    # The stamp is the model's name and the template's digest; only the first says something to people.
+    # The stamp is the model's name and digests; only the first says something to people.
     model = found.paper.structured_by.rpartition("/")[0]
     if not model:
         return "not structured yet"
