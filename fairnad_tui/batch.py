@@ -8,7 +8,7 @@ from typing import Any
 from fairnad_engine.errors import InputError
 from fairnad_engine.preflight import check_before_start
 from fairnad_engine.resources import template_file
-from fairnad_engine.search.config import RunConfig, load_config, parse_config
+from fairnad_engine.search.config import RunConfig, lanes_for, load_config, parse_config
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow, RunRow
 from fairnad_engine.workspace import create_run, create_structure_job, paper_sources, start_worker, template_of
@@ -80,6 +80,8 @@ def override(
     if method is not None:
         rest = {name: value for name, value in document["search"].items() if name not in ("stages", "fairness")}
         document["search"] = {**rest, "method": method}
+    if llm is not None and base.model.lanes == lanes_for(base.model.llm):
+        del document["model"]["lanes"]  # nobody chose it: it goes by the servers that are named now
     changes: list[tuple[str, str, Any]] = [
         ("model", "llm", llm),
         ("search", "seed", seed),

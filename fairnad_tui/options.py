@@ -89,6 +89,20 @@ def device_options(function: _Function) -> _Function:
     return function
 
 
+class KeepAlive(click.ParamType[Any]):
+    """How long a server keeps its model loaded, as ``[model] keep_alive`` has it."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """Read the time."""
+        if not re.fullmatch(r"-?\d{1,8}|\d{1,8}(ms|s|m|h)", str(value)):
+            self.fail(
+                f"{value!r} is no time; write 10m, 0 to free the GPU after each answer, or -1 for ever", param, ctx
+            )
+        return str(value)
+
+
 def patience_options(function: _Function) -> _Function:
     """``--first-token`` and ``--stall``: how long a model's server is waited for, over what ``[model]`` says."""
     seconds = click.FloatRange(1, 86_400)

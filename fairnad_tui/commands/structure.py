@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairnad_tui.options import Size, db_option, open_store, patience_options
+from fairnad_tui.options import KeepAlive, Size, db_option, open_store, patience_options
+
+if TYPE_CHECKING:
+    from fairnad_engine.search.config import RunConfig
+
+_SECONDS = {"first_token": "first_token_seconds", "stall": "stall_seconds"}
 
 
 @click.command()
 @click.option("--llm", metavar="MODEL", help="rules, ollama:MODEL[@URL,...] or openai:URL#MODEL [ollama:qwen3:8b].")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take [model] and [papers] of this file; the other options lie over it.",
+)
+@click.option(
+    "--lanes", type=click.IntRange(1, 64), metavar="N", help="Papers at a time [2, or one for each server named]."
+)
+@click.option(
+    "--keep-alive", type=KeepAlive(), metavar="TIME", help="How long Ollama keeps the model loaded: 10m, 0, -1."
+)
 @click.option(
     "--policy",
     type=click.Choice(["grounded", "grounded-unique", "none"]),
@@ -23,35 +42,18 @@ from fairnad_tui.options import Size, db_option, open_store, patience_options
 @patience_options
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @db_option
-def structure(
-    llm: str | None,
-    policy: str,
-    max_tokens: int | None,
-    reread: bool,
-    first_token: float | None,
-    stall: float | None,
-    detach: bool,
-    db: Path | None,
-) -> None:
+def structure(config: Path | None, detach: bool, db: Path | None, **options: Any) -> None:  # noqa: ANN401
     """Screen papers and extract their design ideas.
 
     A paper is read again only where the template, a prompt, the model or its weights changed since; ideas that are
     there stay as they were decided.
     """
     from fairnad_engine.llm.models import check_llm
-    from fairnad_engine.search.config import RunConfig, parse_config
     from fairnad_engine.workspace import create_structure_job, start_worker, template_of
     from fairnad_tui.displays import choose_display
     from fairnad_tui.follow import follow
 
-    model = {"llm": llm, "first_token_seconds": first_token, "stall_seconds": stall}
-    given = {name: value for name, value in model.items() if value is not None}
-    document = {
-        "model": {"llm": RunConfig().model.llm, **given},
-        "curation": {"policy": policy},
-        "papers": {"max_tokens": max_tokens or 0, "reread": "all" if reread else True},
-    }
-    settings = parse_config(document, "command line")
+    settings = _settings(config, options)
     with open_store(db) as store:
         check_llm(settings.model.llm)
         template_of(store)
@@ -60,5 +62,33 @@ def structure(
         if detach:
             click.echo(f"{job.id} goes on in the background; see: fairnad-tui status")
             return
-        again = f"fairnad-tui structure --llm {settings.model.llm}{' --reread' if reread else ''}"
-        follow(store, job, choose_display(), again)
+        follow(store, job, choose_display(), _command(config, options, settings))
+
+
+def _settings(config: Path | None, options: dict[str, Any]) -> RunConfig:
+    """The file's ``[model]`` and ``[papers]``, or the defaults, and the options over them."""
+    from fairnad_engine.search.config import RunConfig, load_config, parse_config
+    from fairnad_tui.batch import override
+
+    base = override(load_config(config) if config else RunConfig(), llm=options["llm"])
+    given = {name: options[name] for name in ("lanes", "keep_alive")}
+    given |= {setting: options[name] for name, setting in _SECONDS.items()}
+    model = base.model.model_dump(mode="json")
+    model |= {name: value for name, value in given.items() if value is not None}
+    papers = base.papers.model_dump(mode="json")
+    papers |= {"max_tokens": options["max_tokens"]} if options["max_tokens"] is not None else {}
+    papers |= {"reread": "all"} if options["reread"] else {}
+    # Decisions are asked for by name: a file that a search was started with would approve unasked.
+    document = {"model": model, "papers": papers, "curation": {"policy": options["policy"]}}
+    return parse_config(document, "command line")
+
+
+def _command(config: Path | None, options: dict[str, Any], settings: RunConfig) -> str:
+    """The command that goes on with what this one began."""
+    words = ["fairnad-tui", "structure"]
+    words += ["--config", str(config)] if config else []
+    words += [] if config and options["llm"] is None else ["--llm", settings.model.llm]
+    words += ["--lanes", str(options["lanes"])] if options["lanes"] is not None else []
+    words += ["--keep-alive", options["keep_alive"]] if options["keep_alive"] is not None else []
+    words += ["--reread"] if options["reread"] else []
+    return shlex.join(words)

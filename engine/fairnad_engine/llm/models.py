@@ -86,6 +86,11 @@ def _parse_openai(spec: str, rest: str) -> LlmSpec:
     return LlmSpec("openai", model, (openai_url(url),))
 
 
+def hosts_named(spec: str) -> int:
+    """How many servers the value of ``--llm`` names, whatever else is wrong with it; 1 for the default one."""
+    return len(spec.partition("@")[2].split(",")) if spec.startswith("ollama:") else 1
+
+
 def check_llm(spec: str) -> LlmSpec:
     """Make sure within seconds that a model is there, before anything else is begun; it comes with its digest.
 

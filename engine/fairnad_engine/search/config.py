@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
+from fairnad_engine.llm.models import hosts_named
 from fairnad_engine.llm.ollama_server import Timeouts
 from fairnad_engine.on_finish import split_command
 from fairnad_engine.search.config_search import SearchSection, Section
@@ -23,6 +24,14 @@ _OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds"}
 """Settings of ``[model]`` that change nothing of what it says."""
 _NO_OUTCOME: dict[str, Any] = {"name": True, "machine": True, "model": _OF_THE_SERVER, "papers": {"max_tokens"}}
 """What may differ between runs that come to the same."""
+
+
+_LANES, _MOST_LANES = 2, 64
+
+
+def lanes_for(llm: str) -> int:
+    """Requests at a time where no number is given: no server that is named stands idle."""
+    return min(_MOST_LANES, max(_LANES, hosts_named(llm)))
 
 
 def _absolute(path: str) -> str:
@@ -60,7 +69,7 @@ class ModelSection(Section):
 
     Attributes:
         llm: The model.
-        lanes: Requests at a time.
+        lanes: Requests at a time; where it is not given, two, or one for each server that ``llm`` names.
         edit_format: How a chat model gives a design: ``whole`` programs (the paper's form), ``diff``: search and
             replace, ``catalogue``: it picks a transformation and its parameters, and the program applies it.
         max_source: Longest program that is shown to the model or accepted from it, in characters.
@@ -72,13 +81,20 @@ class ModelSection(Section):
     """
 
     llm: str = "ollama:qwen3:8b"
-    lanes: int = Field(default=2, ge=1, le=64)
+    lanes: int = Field(default=_LANES, ge=1, le=_MOST_LANES)
     edit_format: EditFormat = "whole"
     max_source: int = Field(default=40_000, ge=500, le=40_000)
     max_reply: int = Field(default=8192, ge=128, le=32_768)
     keep_alive: str = Field(default="", pattern=r"^(-?\d+|\d+(ms|s|m|h))?$", max_length=12)
     first_token_seconds: float = Field(default=600.0, ge=1, le=86_400)
     stall_seconds: float = Field(default=60.0, ge=1, le=86_400)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_lane_for_each_server(cls, given: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+        if isinstance(given, dict) and "lanes" not in given and isinstance(given.get("llm"), str):
+            return {**given, "lanes": lanes_for(given["llm"])}
+        return given
 
     @property
     def timeouts(self) -> Timeouts:
