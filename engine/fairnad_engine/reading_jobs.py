@@ -51,6 +51,7 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
         timeouts=config.model.timeouts,
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
+    store.jobs.note_model(job.id, models.digest)
     for guard in recorded_guards(models.digest):
         _log.info("guard: %s: %s; %s", guard["name"], {True: "yes", False: "no"}.get(guard["held"], "-"), guard["how"])
     done = await structure(

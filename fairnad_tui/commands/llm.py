@@ -108,7 +108,7 @@ def pull(model: str) -> None:
 @json_option
 @db_option
 def stats(run_id: str | None, as_json: bool, db: Path | None) -> None:
-    """Say what all calls took, by purpose and model: tokens, seconds, tokens a second."""
+    """Say what all calls took, by purpose, model and its weights: tokens, seconds, tokens a second."""
     with open_store(db) as store:
         if run_id:
             store.runs.get(run_id)
@@ -116,10 +116,11 @@ def stats(run_id: str | None, as_json: bool, db: Path | None) -> None:
     if as_json:
         print_json([{**asdict(one), "tokens_per_second": _speed(one)} for one in totals])
         return
-    rows = [_row(one.purpose, one.model, [one]) for one in totals]
+    rows = [_row(one.purpose, one.model, one.digest, [one]) for one in totals]
     if len(rows) > 1:
-        rows.append(_row("all", "", totals))
-    print_table("Calls", ("purpose", "model", "calls", "read", "written", "seconds", "s a call", "written/s"), rows)
+        rows.append(_row("all", "", "", totals))
+    columns = ("purpose", "model", "weights", "calls", "read", "written", "seconds", "s a call", "written/s")
+    print_table("Calls", columns, rows)
 
 
 @llm.command()
@@ -143,21 +144,38 @@ def calls(run_id: str | None, purpose: str | None, last: int, as_json: bool, db:
 @click.argument("number", type=click.IntRange(1))
 @db_option
 def show(number: int, db: Path | None) -> None:
-    """Show the prompt and the raw reply of a call."""
+    """Show the prompt and the raw reply of a call, and of which weights that is."""
     with open_store(db) as store:
-        prompt, reply = store.calls.text(number)
+        one, (prompt, reply) = store.calls.line(number), store.calls.text(number)
+    spent = f"{one.prompt_tokens:,} tokens read, {one.completion_tokens:,} written, {one.seconds:.2f} s"
+    tell(f"--- call {one.id}: {one.purpose} by {one.model}, weights {one.digest or 'not known'}; {spent}")
     tell(f"--- prompt\n{prompt if prompt is not None else '(not kept by the program that asked)'}\n--- reply\n{reply}")
 
 
 llm.add_command(live_check)
 
 
-def _row(purpose: str, model: str, calls: list[CallTotals]) -> tuple[object, ...]:
+def _row(purpose: str, model: str, digest: str, calls: list[CallTotals]) -> tuple[object, ...]:
     number, seconds = sum(one.calls for one in calls), sum(one.seconds for one in calls)
     written = sum(one.completion_tokens for one in calls)
     read = sum(one.prompt_tokens for one in calls)
     speed = f"{written / seconds:.1f}" if seconds and written else None
-    return purpose, model, number, read, written, f"{seconds:.1f}", f"{seconds / max(1, number):.2f}", speed
+    return (
+        purpose,
+        model,
+        _short(digest),
+        number,
+        read,
+        written,
+        f"{seconds:.1f}",
+        f"{seconds / max(1, number):.2f}",
+        speed,
+    )
+
+
+def _short(digest: str) -> str:
+    """As many digits of a digest as Ollama's own list shows."""
+    return digest.removeprefix("sha256:")[:12] or "-"
 
 
 def _speed(one: CallTotals) -> float | None:

@@ -89,7 +89,10 @@ def workspace_status(store: Store) -> dict[str, Any]:
         "workspace": str(store.path),
         "papers": store.papers.count(),
         "ideas": store.ideas.counts(),
-        "structuring": [{"job": j.id, "state": store.jobs.living_state(j), "message": j.message} for j in jobs],
+        "structuring": [
+            {"job": j.id, "state": store.jobs.living_state(j), "message": j.message, "model_digest": j.model_digest}
+            for j in jobs
+        ],
         "runs": [_run_status(store, one) for one in store.runs.all()],
     }
 

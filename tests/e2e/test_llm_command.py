@@ -41,16 +41,27 @@ def test_a_probe_says_what_a_model_can_do(fairnad, server, tmp_path):
 def test_calls_are_summed_by_purpose(fairnad, tmp_path):
     with Store(tmp_path / "fairnad.db") as store:
         for number, (purpose, written) in enumerate((("screen", 10), ("extract", 30), ("extract", 50))):
-            call = ModelCall(purpose, "ollama:m", "h", 100, written, 2.0, f"reply \x1b[2J{number}", "the\nprompt")
+            call = ModelCall(
+                purpose,
+                "ollama:m",
+                "h",
+                100,
+                written,
+                2.0,
+                f"reply \x1b[2J{number}",
+                "the\nprompt",
+                digest=f"sha256:{'ab' * 20}",
+            )
             store.calls.record(f"step-{number}", [call], job_id="job-1", run_id=None)
     lines = [line.split("\t") for line in fairnad("llm", "stats").out.splitlines()]
-    assert lines[1] == ["extract", "ollama:m", "2", "200", "80", "4.0", "2.00", "20.0"]
-    assert lines[3][:5] == ["all", "", "3", "300", "90"]
+    assert lines[1] == ["extract", "ollama:m", "abababababab", "2", "200", "80", "4.0", "2.00", "20.0"]
+    assert lines[3][:6] == ["all", "", "-", "3", "300", "90"]
     (first, second) = json.loads(fairnad("llm", "stats", "--json").out)
     assert (first["purpose"], first["tokens_per_second"], second["calls"]) == ("extract", 20.0, 1)
     assert [one["id"] for one in json.loads(fairnad("llm", "calls", "--last", 2, "--json").out)] == [3, 2]
     assert fairnad("llm", "calls", "--purpose", "screen").out.splitlines()[1].startswith("1\tscreen\tollama:m")
     told = fairnad("llm", "show", 2).out
-    assert told.startswith("--- prompt\nthe\nprompt\n--- reply\nreply ") and "\x1b" not in told
+    assert told.startswith(f"--- call 2: extract by ollama:m, weights sha256:{'ab' * 20}; 100 tokens read, 30 written")
+    assert "\n--- prompt\nthe\nprompt\n--- reply\nreply " in told and "\x1b" not in told
     assert "llm calls" in fairnad("llm", "show", 9).one_line()
     assert "run-9" in fairnad("llm", "stats", "--run", "run-9").one_line()

@@ -8,17 +8,25 @@ import threading
 from dataclasses import replace
 
 import pytest
+from llm_server.ollama_protocol import DIGEST, OllamaProtocol, says, serving
 
 from fairnad_engine.knowledge.papers import read_papers
 from fairnad_engine.knowledge.reply_keeper import ReplyKeeper
 from fairnad_engine.knowledge.structuring import structure
+from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt
 from fairnad_engine.llm.chat_reader import ChatReader
+from fairnad_engine.llm.identified import IdentifiedChat
 from fairnad_engine.llm.kept import KeptChat
+from fairnad_engine.llm.models import make_author, make_models
+from fairnad_engine.llm.protocol import DesignRefusedError, DesignTask, Purpose
 from fairnad_engine.llm.replies import read
+from fairnad_engine.reading_jobs import structure_papers
+from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
-from fairnad_engine.workspace import template_of
+from fairnad_engine.workspace import create_structure_job, template_of
+from fairnad_tui.commands.running import workspace_status
 
 
 class KilledError(BaseException):
@@ -74,6 +82,12 @@ def open_store(tmp_path, papers):
     yield make
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def server_spec():
+    with serving(OllamaProtocol(says('{"relevant": false, "reason": "r"}'))) as state:
+        yield f"ollama:tiny:1b@{state.url}"
 
 
 def run(store, chat, job=None, lanes=1, digest="sha256:1", reread=True):
@@ -196,3 +210,41 @@ def test_answers_to_a_part_of_a_prompt_are_accounted_once(open_store):
     totals = store.calls.totals()
     assert sum(one.calls for one in totals) == 2 * len(chat.asked)
     assert sum(one.prompt_tokens for one in totals) == 107 * len(chat.asked)
+
+
+def test_every_call_says_of_which_weights_its_reply_is(open_store):
+    class Short(Chat):
+        def chat(self, system, user, schema, purpose, **settings):
+            reply = super().chat(system, user, schema, purpose, **settings)
+            if purpose == "screen" and "Paper 0" in user:
+                raise TruncatedPromptError("the server read 3 tokens", [reply])
+            return replace(reply, discarded=(replace(reply, text="", prompt_tokens=7),))
+
+    store = open_store()
+    run(store, IdentifiedChat(Short(), "sha256:1"))
+    run(store, IdentifiedChat(Chat(), "sha256:2"), digest="sha256:2")
+    lines = store.calls.newest(1000)
+    assert {one.digest for one in lines} == {"sha256:1", "sha256:2"}
+    assert [(one.purpose, one.digest) for one in store.calls.totals()] == [
+        ("extract", "sha256:1"), ("extract", "sha256:2"), ("screen", "sha256:1"), ("screen", "sha256:2"),
+    ]  # fmt: skip
+    assert store.calls.line(lines[-1].id).digest == "sha256:1"
+
+
+def test_what_designs_and_files_ideas_says_it_too(server_spec):
+    template = Template.load()
+    task = DesignTask(Purpose.HYPERPARAMETER, "class Backbone: ...", None, (3, 8, 8), 10, 1000, 1000, 1, 1, (0,))
+    with pytest.raises(DesignRefusedError) as refused:
+        make_models(server_spec, template).designer.design(task)
+    _, calls = make_author(server_spec).file({"a": "Use groups."}, template.subs[:2])
+    assert {one.digest for one in (*refused.value.calls, *calls)} == {DIGEST}
+
+
+def test_a_structuring_job_keeps_the_digest_of_its_model(open_store, server_spec):
+    store = open_store()
+    config = RunConfig.model_validate({"model": {"llm": server_spec}, "curation": {"policy": "none"}})
+    job = create_structure_job(store, config)
+    asyncio.run(structure_papers(store, job, Control(), lambda *_: None))
+    assert store.jobs.get(job.id).model_digest == DIGEST
+    assert workspace_status(store)["structuring"][0]["model_digest"] == DIGEST
+    assert {one.digest for one in store.calls.newest(1000)} == {DIGEST}

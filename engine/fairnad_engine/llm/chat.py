@@ -29,6 +29,7 @@ class ChatReply:
         finished: False where the answer was cut off by a limit on its length.
         prompt: What the model was given, as :func:`whole_prompt` puts it.
         request: Hash of everything that decides the answer, where it is kept to be used again.
+        digest: What identifies the weights of the model that gave it; empty where that is not known.
         discarded: Earlier answers to the same prompt, not used because the server had read only a part of it.
     """
 
@@ -41,6 +42,7 @@ class ChatReply:
     finished: bool
     prompt: str = ""
     request: str = ""
+    digest: str = ""
     discarded: tuple[ChatReply, ...] = ()
 
 
@@ -117,6 +119,7 @@ def accounted(reply: ChatReply, purpose: str, model: str) -> tuple[ModelCall, ..
             prompt=one.prompt,
             request=one.request,
             finished=one.finished,
+            digest=one.digest,
         )
         for one in (*reply.discarded, replace(reply, discarded=()))
     )

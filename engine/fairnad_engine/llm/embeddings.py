@@ -48,7 +48,7 @@ class Embedder:
         self._url = server_url(url)
         self._timeouts = timeouts or Timeouts()
         self._batch = batch
-        digest = look_up(model, self._url, self._timeouts).digest
+        self._digest = digest = look_up(model, self._url, self._timeouts).digest
         self._file = folder / f"{hashlib.sha256(f'{model} {digest}'.encode()).hexdigest()[:16]}.npz"
         self._known = _read(self._file)
 
@@ -105,6 +105,7 @@ class Embedder:
             prompt_hash=hashlib.sha256("\x1f".join(texts).encode()).hexdigest(),
             prompt_tokens=answer.prompt_eval_count or 0,
             seconds=time.monotonic() - started,
+            digest=self._digest,
         )
         return vectors / lengths, call
 

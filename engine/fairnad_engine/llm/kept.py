@@ -100,6 +100,7 @@ class KeptChat:
                     finished=kept.finished,
                     prompt=whole_prompt(system, user),
                     request=request,
+                    digest=self._digest,
                 )
         reply = self._model.chat(
             system, user, schema, purpose, max_tokens=max_tokens, temperature=temperature, seed=seed

@@ -149,13 +149,15 @@ def make_author(
         ModelUnavailableError: The model or its server is missing.
     """
     from fairnad_engine.llm.chat_author import ChatAuthor
+    from fairnad_engine.llm.identified import IdentifiedChat
 
     parsed = parse_llm(spec)
     if parsed.kind == "rules":
         raise InputError("rules knows only the template's own words, so it cannot propose others; name a model: --llm")
     model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts)
     digest = model.check()
-    return ChatAuthor(around(model, digest) if around else model, on_text=on_text)
+    asked = IdentifiedChat(model, digest)
+    return ChatAuthor(around(asked, digest) if around else asked, on_text=on_text)
 
 
 def _rules() -> Models:
@@ -177,10 +179,12 @@ def _chatting(
 ) -> Models:
     from fairnad_engine.llm.chat_designer import ChatDesigner
     from fairnad_engine.llm.chat_reader import ChatReader
+    from fairnad_engine.llm.identified import IdentifiedChat
 
     digest = model.check()
-    reading = around(model, digest) if around else model
-    return Models(ChatReader(reading, on_text=on_text), ChatDesigner(model, template, edits), spec.name, digest)
+    asked = IdentifiedChat(model, digest)
+    reading = around(asked, digest) if around else asked
+    return Models(ChatReader(reading, on_text=on_text), ChatDesigner(asked, template, edits), spec.name, digest)
 
 
 def chat_model(

@@ -121,6 +121,7 @@ class ModelCall:
         prompt: What the model was given, where it is to be kept.
         request: Hash of everything that decides the reply; empty for one that is not to be used again.
         finished: False where the reply was cut off by a limit on its length.
+        digest: What identifies the model's weights; empty where that is not known.
     """
 
     purpose: str
@@ -133,6 +134,7 @@ class ModelCall:
     prompt: str = ""
     request: str = ""
     finished: bool = True
+    digest: str = ""
 
 
 @dataclass(frozen=True)

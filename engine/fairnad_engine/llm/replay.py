@@ -133,6 +133,7 @@ def _replies(calls: Sequence[ModelCall], schema: type[BaseModel] | None) -> tupl
             seconds=call.seconds,
             prompt_hash=call.prompt_hash,
             finished=True,
+            digest=call.digest,
         )
         for call in calls
     )

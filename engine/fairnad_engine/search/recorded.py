@@ -41,6 +41,7 @@ def replay_designer(store: Store, run_id: str, template: Template) -> ReplayDesi
                 completion_tokens=row.completion_tokens,
                 seconds=row.seconds,
                 reply=row.reply,
+                digest=row.digest,
             )
         )
     if not calls:

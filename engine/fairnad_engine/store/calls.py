@@ -13,13 +13,16 @@ from fairnad_engine.llm.kept import KeptReply
 from fairnad_engine.llm.protocol import ModelCall
 from fairnad_engine.store.connection import now
 
+_LINE = "id, key, purpose, model, prompt_tokens, completion_tokens, seconds, at, digest"
+
 
 @dataclass(frozen=True)
 class CallTotals:
-    """Sums over calls of one purpose."""
+    """Sums over calls of one purpose; ``digest`` identifies the model's weights, empty where that is not known."""
 
     purpose: str
     model: str
+    digest: str
     calls: int
     prompt_tokens: int
     completion_tokens: int
@@ -38,6 +41,7 @@ class CallRow:
     completion_tokens: int
     seconds: float
     reply: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class CallLine:
         id: Its number in the workspace.
         key: The step it belongs to.
         at: When it ended, UTC.
+        digest: What identifies the model's weights; empty where that is not known.
     """
 
     id: int
@@ -58,6 +63,7 @@ class CallLine:
     completion_tokens: int
     seconds: float
     at: str
+    digest: str
 
 
 class CallTable:
@@ -87,6 +93,7 @@ class CallTable:
                     "reply": zlib.compress(call.reply.encode()),
                     "request": call.request or None,
                     "finished": int(call.finished),
+                    "digest": call.digest,
                     "at": now(),
                 }
                 for number, call in enumerate(calls)
@@ -95,11 +102,11 @@ class CallTable:
         )
 
     def totals(self, run_id: str | None = None) -> list[CallTotals]:
-        """Sums by purpose and model, of one run or of the workspace."""
+        """Sums by purpose, model and its weights, of one run or of the workspace."""
         where, arguments = ("WHERE run_id = ?", [run_id]) if run_id else ("", [])
-        query = f"""SELECT purpose, model, count(*) calls, sum(prompt_tokens) prompt_tokens,
+        query = f"""SELECT purpose, model, digest, count(*) calls, sum(prompt_tokens) prompt_tokens,
                     sum(completion_tokens) completion_tokens, sum(seconds) seconds
-                    FROM model_calls {where} GROUP BY 1, 2 ORDER BY 1, 2"""  # noqa: S608
+                    FROM model_calls {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, min(id)"""  # noqa: S608
         return [CallTotals(**dict(row)) for row in self._db.query(query, arguments)]
 
     def tokens_of_job(self, job_id: str) -> int:
@@ -119,10 +126,21 @@ class CallTable:
 
     def newest(self, number: int, *, run_id: str | None = None, purpose: str | None = None) -> list[CallLine]:
         """The last calls, newest first; of one run or purpose where one is named."""
-        query = """SELECT id, key, purpose, model, prompt_tokens, completion_tokens, seconds, at FROM model_calls
-                   WHERE (:run IS NULL OR run_id = :run) AND (:purpose IS NULL OR purpose = :purpose)
-                   ORDER BY id DESC LIMIT :number"""
+        query = f"""SELECT {_LINE} FROM model_calls
+                    WHERE (:run IS NULL OR run_id = :run) AND (:purpose IS NULL OR purpose = :purpose)
+                    ORDER BY id DESC LIMIT :number"""  # noqa: S608
         return [CallLine(**row) for row in self._db.query(query, {"run": run_id, "purpose": purpose, "number": number})]
+
+    def line(self, call_id: int) -> CallLine:
+        """One call without its texts.
+
+        Raises:
+            InputError: There is no such call.
+        """
+        row = next(self._db.query(f"SELECT {_LINE} FROM model_calls WHERE id = ?", [call_id]), None)  # noqa: S608
+        if row is None:
+            raise InputError(f"there is no call {call_id}; see: fairnad-tui llm calls")
+        return CallLine(**row)
 
     def text(self, call_id: int) -> tuple[str | None, str]:
         """The prompt of a call, None where an older program did not keep it, and the raw reply.
@@ -138,7 +156,7 @@ class CallTable:
 
     def of_step(self, key: str) -> list[CallRow]:
         """The calls of one step and of the steps below it, in order; ``key`` as it was given to :meth:`record`."""
-        query = """SELECT key, purpose, model, prompt_hash, prompt_tokens, completion_tokens, seconds, reply
+        query = """SELECT key, purpose, model, prompt_hash, prompt_tokens, completion_tokens, seconds, reply, digest
                    FROM model_calls WHERE key >= ? AND key < ? ORDER BY id"""
         # "0" follows "/": the range holds every key that goes on after a slash.
         rows = self._db.query(query, [f"{key}/", f"{key}0"])

@@ -69,6 +69,10 @@ class JobTable:
         values = {"state": state, "message": message, "exit_code": exit_code, "updated_at": now()}
         self._db.table("jobs").update(job_id, values)
 
+    def note_model(self, job_id: str, digest: str) -> None:
+        """Say which weights a job's model has."""
+        self._db.table("jobs").update(job_id, {"model_digest": digest})
+
     def set_config(self, job_id: str, config: Row) -> JobRow:
         """Give a job that is not being worked on other machine settings, and queue it again."""
         values = {"config_json": json.dumps(config, sort_keys=True), "state": "queued", "updated_at": now()}

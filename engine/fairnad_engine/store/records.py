@@ -89,7 +89,10 @@ class IdeaRow:
 
 @dataclass(frozen=True)
 class JobRow:
-    """A long job: ``structure``, ``search`` or ``finish``; ``exit_code`` says what kind of failure ended it."""
+    """A long job: ``structure``, ``search`` or ``finish``; ``exit_code`` says what kind of failure ended it.
+
+    ``model_digest`` identifies the weights of the model that read papers in it; empty where that is not known.
+    """
 
     id: str
     kind: str
@@ -100,6 +103,7 @@ class JobRow:
     exit_code: int
     created_at: str
     updated_at: str
+    model_digest: str
 
 
 @dataclass(frozen=True)
