@@ -12,6 +12,9 @@ from fairnad_engine.llm.guards import guards_of, recorded_guards
 from fairnad_engine.llm.probe import cache_file, probe, probe_openai
 from fairnad_engine.llm.pull import pull_model
 from fairnad_engine.llm.server_warnings import server_warnings
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.store import Store
+from fairnad_engine.workspace import create_run
 
 GOOD, PROSE = '{"blocks": 12, "activation": "GELU"}', "It has twelve blocks."
 
@@ -159,3 +162,18 @@ def test_guards_of_another_protocol(entry, context, counts):
     guards = {one.name: one.held for one in guards_of(found)}
     assert guards["a context is asked for"] is False and guards["tokens read are counted"] is counts
     assert guards["the context is told"] is (context is not None) and guards["thinking is switched off"]
+
+
+def test_what_was_seen_of_another_protocol_is_kept_for_a_run(tmp_path):
+    state = openai_protocol.OpenAIProtocol(openai_protocol.says(GOOD, read=60))
+    settings = {"search": {"method": "llm-no-idea"}, "data": {"protocol": "smoke"}}
+    with openai_protocol.serving(state) as other, Store(tmp_path / "w.db") as store:
+        config = RunConfig.model_validate({**settings, "model": {"llm": f"openai:{other.url}#tiny"}})
+        assert "guards" not in create_run(store, config)[0].environment
+        found = probe_openai("tiny", other.url)
+        state.answer = openai_protocol.says(GOOD, read=None)
+        newest = probe_openai("tiny", other.url)
+        assert (found.counts_tokens, newest.counts_tokens) == (True, False)
+        guards = create_run(store, config)[0].environment["guards"]
+    assert [one["held"] for one in guards if one["name"] == "tokens read are counted"] == [False]
+    assert len(json.loads(cache_file().read_text())) == 1

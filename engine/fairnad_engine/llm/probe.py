@@ -115,12 +115,14 @@ def probe(model: str, address: str | None = None, *, fresh: bool = False, timeou
             counts_tokens=asked.counted,
             tells_context=_tells_context(model, url, patience),
         )
-    _keep({**kept, key: found})
+    _keep(key, found)
     return found
 
 
 def probe_openai(model: str, url: str, *, timeouts: Timeouts | None = None) -> Probe:
-    """Return what a model behind OpenAI's protocol can do, by the program's own client; it is asked each time.
+    """Return what a model behind OpenAI's protocol can do, by the program's own client.
+
+    It is asked each time, since nothing tells its weights; what was seen last is kept for runs to record.
 
     Args:
         model: As the server names it.
@@ -133,6 +135,7 @@ def probe_openai(model: str, url: str, *, timeouts: Timeouts | None = None) -> P
     """
     from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError
     from fairnad_engine.llm.openai import OpenAIModel
+    from fairnad_engine.llm.openai_wire import openai_url
 
     began: list[float] = []
     chat = OpenAIModel(model, url, timeouts=timeouts, on_token=lambda _: began.append(time.monotonic()))
@@ -148,7 +151,7 @@ def probe_openai(model: str, url: str, *, timeouts: Timeouts | None = None) -> P
         first = (began[0] if began else time.monotonic()) - started
     reply = replies[-1] if replies else None
     speed = reply.completion_tokens / max(reply.seconds - first, 1e-6) if reply else 0.0
-    return Probe(
+    found = Probe(
         digest=digest,
         context=chat.context,
         thinks=not chat.says_not_to_think,
@@ -160,6 +163,8 @@ def probe_openai(model: str, url: str, *, timeouts: Timeouts | None = None) -> P
         counts_tokens=counted,
         tells_context=chat.tells_context,
     )
+    _keep(f"{openai_url(url)} {digest}", found)
+    return found
 
 
 @dataclass(frozen=True)
@@ -239,7 +244,9 @@ def kept_probes() -> dict[str, Probe]:
         return {}  # not there, or of another version: it is asked again
 
 
-def _keep(probes: dict[str, Probe]) -> None:
+def _keep(key: str, found: Probe) -> None:
+    """Keep a probe as the newest one."""
+    probes = {name: one for name, one in kept_probes().items() if name != key} | {key: found}
     path = cache_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
