@@ -15,7 +15,7 @@ from fairnad_engine.workspace import create_run, create_structure_job, paper_sou
 from fairnad_tui.displays import Display, choose_display
 from fairnad_tui.follow import follow
 from fairnad_tui.options import DEFAULT_DB
-from fairnad_tui.output import remark
+from fairnad_tui.output import remark, remark_on_servers
 
 
 def run_batch(
@@ -39,6 +39,7 @@ def run_batch(
     changes = {"llm": llm, "seed": seed, "trained": trained, "workers": workers, "devices": devices, "streams": streams}
     settings = override(_settings(config, demo), **changes, accept_weak_jail=accept_weak_jail)  # type: ignore[arg-type]
     check_before_start(settings)
+    remark_on_servers(settings.model.llm)
     path = db or DEFAULT_DB
     resume = _command(path, config, demo)
     with Store(path) as store:

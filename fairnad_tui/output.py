@@ -26,6 +26,15 @@ def remark(text: str) -> None:
     click.echo(sanitize(text), err=True)
 
 
+def remark_on_servers(llm: str) -> None:
+    """Say once, before it is used, what is wrong with the servers of a model: their age, and who can reach them."""
+    from fairnad_engine.llm.models import parse_llm
+    from fairnad_engine.llm.server_warnings import warnings_of
+
+    for warning in warnings_of(parse_llm(llm)):
+        remark(f"fairnad-tui: {warning}")
+
+
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table; on a terminal with borders, otherwise separated by tabs."""
     if not sys.stdout.isatty():

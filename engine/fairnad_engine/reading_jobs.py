@@ -52,6 +52,7 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
     store.jobs.note_model(job.id, models.digest)
+    await log_server_warnings(config.model.llm)
     for guard in recorded_guards(models.digest):
         _log.info("guard: %s: %s; %s", guard["name"], {True: "yes", False: "no"}.get(guard["held"], "-"), guard["how"])
     done = await structure(
@@ -79,6 +80,15 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
     )
 
 
+async def log_server_warnings(llm: str) -> None:
+    """Write what is wrong with a model's servers into the job's log."""
+    from fairnad_engine.llm.models import parse_llm
+    from fairnad_engine.llm.server_warnings import warnings_of
+
+    for warning in await asyncio.to_thread(warnings_of, parse_llm(llm)):
+        _log.warning("%s", warning)
+
+
 async def propose_categories(store: Store, job: JobRow, control: Control, activity: Callable[[str, str], None]) -> str:
     """Read papers for categories that the template lacks; return what was found in one line."""
     from fairnad_engine.knowledge.paper_streams import PaperStreams
@@ -98,6 +108,7 @@ async def propose_categories(store: Store, job: JobRow, control: Control, activi
         timeouts=config.model.timeouts,
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
+    await log_server_warnings(config.model.llm)
     papers = reference_papers(store, job.config["papers"])
     done = await propose(store, author, template, papers, job_id=job.id, control=control, activity=activity)
     dropped = f", {done.ungrounded} without evidence dropped" if done.ungrounded else ""

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.errors import FairnadError
 from fairnad_engine.on_finish import run_on_finish
-from fairnad_engine.reading_jobs import propose_categories, structure_papers
+from fairnad_engine.reading_jobs import log_server_warnings, propose_categories, structure_papers
 from fairnad_engine.search.config import MachineSection, RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
@@ -180,6 +180,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             timeouts=model.timeouts,
         )
         designer = models.designer
+        await log_server_warnings(model.llm)
     budget = budget_of(run)
     devices = _devices(machine, machine.workers)
     executor = LocalExecutor(machine.workers, devices)

@@ -57,9 +57,10 @@ def _jail() -> list[tuple[str, bool, bool, str]]:
 
 def _model(llm: str) -> tuple[str, bool, bool, str]:
     from fairnad_engine.llm.models import check_llm
+    from fairnad_engine.llm.server_warnings import warnings_of
 
     try:
-        check_llm(llm)
+        warnings = warnings_of(check_llm(llm))
     except FairnadError as error:
         return (f"model {llm}", False, False, str(error))
-    return (f"model {llm}", True, False, "answers")
+    return (f"model {llm}", True, False, "; ".join(("answers", *warnings)))

@@ -9,7 +9,7 @@ import click
 from fairnad_engine.errors import FairnadError, InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
 from fairnad_tui.options import json_option, patience_options
-from fairnad_tui.output import print_json, print_table, remark, tell
+from fairnad_tui.output import print_json, print_table, remark, remark_on_servers, tell
 
 if TYPE_CHECKING:
     from fairnad_engine.llm.live_figures import Measured, Plan
@@ -69,6 +69,7 @@ def live_check(
     listening = Listening(measured)
     listening.model = chat = chat_model(spec, on_text=listening.heard, timeouts=patience)
     chat.check()
+    remark_on_servers(llm or model.llm)
     code = 0
     try:
         LiveCheck(listening, measured, plan, remark).run(accept_weak_jail=accept_weak_jail)

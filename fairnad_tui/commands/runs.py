@@ -10,6 +10,7 @@ import click
 from fairnad_engine.errors import InputError
 from fairnad_tui.commands.running import run_and_job
 from fairnad_tui.options import db_option, device_options, open_store
+from fairnad_tui.output import remark_on_servers
 
 if TYPE_CHECKING:
     from fairnad_engine.search.config import RunConfig
@@ -89,6 +90,8 @@ def run(
             found, job, settings = _do_again(store, replay, options)
         else:
             found, job, settings = _started(store, config, preset, fork, generation, warm_start, options)
+        if "replay" not in found.environment:  # one that is replayed asks no model
+            remark_on_servers(settings.model.llm)
         if detach:
             start_worker(store, job)
             click.echo(f"{found.id} goes on in the background; follow it with: fairnad-tui attach {found.id}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fairnad_tui.options import KeepAlive, Size, db_option, open_store, patience_options
+from fairnad_tui.output import remark_on_servers
 
 if TYPE_CHECKING:
     from fairnad_engine.search.config import RunConfig
@@ -56,6 +57,7 @@ def structure(config: Path | None, detach: bool, db: Path | None, **options: Any
     settings = _settings(config, options)
     with open_store(db) as store:
         check_llm(settings.model.llm)
+        remark_on_servers(settings.model.llm)
         template_of(store)
         job = create_structure_job(store, settings)
         start_worker(store, job)

@@ -95,3 +95,13 @@ def test_a_file_gives_model_and_papers_and_decides_nothing(structure, tmp_path):
 )
 def test_what_cannot_be_used_is_told(structure, arguments, told):
     assert told in structure("--llm", "rules", *arguments)
+
+
+OLD, TOLD = "0.12.0", "Ollama 0.12.0 is older than 0.17.1"
+
+
+@pytest.mark.parametrize(("version", "times"), [(OLD, 1), ("0.17.1", 0)])
+def test_what_ails_the_server_is_said_once_before_papers_are_read(structure, server, capsys, version, times):
+    server.version = version
+    assert structure("--llm", f"ollama:tiny:1b@{server.url},{server.url.replace('127.0.0.1', 'localhost')}")
+    assert capsys.readouterr().err.count(TOLD) == times

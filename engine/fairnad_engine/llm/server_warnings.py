@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fairnad_engine.errors import ModelUnavailableError
 from fairnad_engine.llm.ollama_server import Timeouts, is_local, server_url
+
+if TYPE_CHECKING:
+    from fairnad_engine.llm.models import LlmSpec
 
 OLDEST = (0, 17, 1)
 
@@ -44,6 +49,18 @@ def server_warnings(address: str | None = None, own: Iterable[str] | None = None
         found.append(
             f"the server also listens at {seen}: anybody on that network can use it; set OLLAMA_HOST=127.0.0.1"
         )
+    return tuple(found)
+
+
+def warnings_of(spec: LlmSpec) -> tuple[str, ...]:
+    """What is wrong with the servers of a model, each thing once; nothing where it has none, or none of Ollama's.
+
+    A server that does not answer is left out: whoever asks the model says so.
+    """
+    found: dict[str, None] = {}
+    for url in (spec.urls or (None,)) if spec.kind == "ollama" else ():
+        with suppress(ModelUnavailableError):
+            found |= dict.fromkeys(server_warnings(url))
     return tuple(found)
 
 
