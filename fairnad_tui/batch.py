@@ -100,7 +100,7 @@ def override(
 
 def _structure(store: Store, settings: RunConfig, display: Display, resume: str) -> None:
     from fairnad_engine.knowledge.reading_stamps import reading_stamp, to_read
-    from fairnad_engine.knowledge.structuring import add_papers, apply_policy
+    from fairnad_engine.knowledge.structuring import add_papers, apply_policies
     from fairnad_engine.llm.models import check_llm
 
     template, _ = template_of(store)
@@ -117,7 +117,7 @@ def _structure(store: Store, settings: RunConfig, display: Display, resume: str)
         start_worker(store, job)
         follow(store, job, choose_display(), resume)
     else:
-        apply_policy(store, settings.curation.policy)
+        apply_policies(store, settings.curation.policy, settings.curation.imported)
 
 
 def _run_and_job(store: Store, settings: RunConfig) -> tuple[RunRow, JobRow]:

@@ -33,7 +33,7 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
     """Screen and extract the papers not yet structured, then decide by policy; return what was done in one line."""
     from fairnad_engine.knowledge.paper_streams import PaperStreams
     from fairnad_engine.knowledge.reply_keeper import ReplyKeeper
-    from fairnad_engine.knowledge.structuring import apply_policy, structure
+    from fairnad_engine.knowledge.structuring import apply_policies, structure
     from fairnad_engine.llm.guards import recorded_guards
     from fairnad_engine.llm.kept import KeptChat
     from fairnad_engine.llm.models import make_models
@@ -68,7 +68,7 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
         streams=streams,
         max_tokens=config.papers.max_tokens,
     )
-    approved = apply_policy(store, config.curation.policy)
+    approved, given = apply_policies(store, config.curation.policy, config.curation.imported)
     refused = f", {done.refused} without a usable reply of the model" if done.refused else ""
     if done.incomplete:
         refused += f", {done.incomplete} of them in part (structure again to ask for the rest)"
@@ -77,6 +77,7 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
     return (
         f"{done.papers} papers structured{refused}, {done.ideas} new ideas, "
         f"{approved} approved by policy {config.curation.policy}"
+        + (f", {given} imported or hand-written ones by policy imported" if given else "")
     )
 
 

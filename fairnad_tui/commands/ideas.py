@@ -84,7 +84,11 @@ def show(idea: str, db: Path | None, as_json: bool) -> None:
 @click.argument("ids", nargs=-1)
 @click.option("--all", "all_", is_flag=True, help="Every proposed idea (with --category: of that category).")
 @click.option("--category", metavar="ID", help="With --all: only this main or sub-category.")
-@click.option("--policy", type=click.Choice(["grounded", "grounded-unique"]), help="Approve what this policy approves.")
+@click.option(
+    "--policy",
+    type=click.Choice(["grounded", "grounded-unique", "imported"]),
+    help="Approve what this policy approves; imported: what was imported or written by hand and nobody decided about.",
+)
 @db_option
 def approve(ids: tuple[str, ...], all_: bool, category: str | None, policy: str | None, db: Path | None) -> None:
     """Approve ideas by id (a unique beginning is enough), all of them, or by a policy."""

@@ -227,10 +227,15 @@ def apply_policy(store: Store, policy: str) -> int:
     of a quote that a model wrote down with slips that is the paper's wording, which is what is stored.
     ``grounded-unique`` approves of those that say the same, with what is approved already, only the representative
     (:mod:`fairnad_engine.knowledge.near_duplicates`); the others stay proposed. ``none`` decides nothing. Ungrounded
-    ideas are never approved by a policy.
+    ideas are never approved by one of these. ``imported`` is about others: it approves imported and hand-written ideas
+    that nobody has decided about, which have no paper and no quote.
     """
     if policy == "none":
         return 0
+    if policy == "imported":
+        waiting = (*store.ideas.all("imported"), *store.ideas.all("proposed"))
+        given = [one.id for one in waiting if one.origin in ("imported", "own")]
+        return store.ideas.decide(given, "approved", "policy:imported")
     texts = {paper.id: paper.text for paper in store.papers.all()}
     chosen = list(_grounded(store.ideas.all("proposed"), texts))
     if policy == "grounded-unique":
@@ -238,6 +243,15 @@ def apply_policy(store: Store, policy: str) -> int:
         repeated = {idea.id for group in groups for idea, _ in group.others}
         chosen = [idea for idea in chosen if idea.id not in repeated]
     return store.ideas.decide((idea.id for idea in chosen), "approved", f"policy:{policy}")
+
+
+def apply_policies(store: Store, policy: str, imported: str) -> tuple[int, int]:
+    """Decide as ``[curation]`` says; how many ideas its policy approved, and how many imported and hand-written ones.
+
+    What people brought along comes first: of ideas that say the same, a policy then leaves out the papers' own.
+    """
+    given = apply_policy(store, "imported") if imported == "approve" else 0
+    return apply_policy(store, policy), given
 
 
 def _in_order(*parts: Sequence[IdeaRow]) -> list[IdeaRow]:

@@ -59,9 +59,12 @@ class CurationSection(Section):
     Attributes:
         policy: ``grounded`` approves ideas whose quote is in the paper; ``grounded-unique`` of near-duplicates one;
             ``none`` leaves decisions to people.
+        imported: What becomes of imported and hand-written ideas that nobody has decided about: ``keep`` leaves them to
+            people, ``approve`` approves them, with ``policy:imported`` as the decider.
     """
 
     policy: Literal["grounded", "grounded-unique", "none"] = "grounded"
+    imported: Literal["keep", "approve"] = "keep"
 
 
 class ModelSection(Section):

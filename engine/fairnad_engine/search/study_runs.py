@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from fairnad_engine.errors import FairnadError, InputError, RunFailedError
 from fairnad_engine.knowledge.reading_stamps import reading_stamp, to_read
-from fairnad_engine.knowledge.structuring import add_papers, apply_policy
+from fairnad_engine.knowledge.structuring import add_papers, apply_policies
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.search.study_config import StudyConfig
@@ -38,7 +38,7 @@ def papers_job(store: Store, settings: RunConfig) -> JobRow | None:
     stamp = reading_stamp(model.name, template.digest, model.digest)
     if to_read(store.papers.listing(), stamp, settings.papers.reread, in_part=True):
         return create_structure_job(store, settings)
-    apply_policy(store, settings.curation.policy)
+    apply_policies(store, settings.curation.policy, settings.curation.imported)
     return None
 
 
