@@ -1,4 +1,4 @@
-"""``papers add`` and ``papers list``."""
+"""``papers add | list | keep | drop``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import click
 
 from fairnad_engine.errors import InputError
 from fairnad_tui.options import db_option, json_option, open_store
-from fairnad_tui.output import print_json, print_table, remark
+from fairnad_tui.output import print_json, print_table, remark, tell
+
+_MAX_REASON = 300
 
 
 @click.group()
 def papers() -> None:
-    """Add and list papers."""
+    """Add and list papers, and say yourself which are read."""
 
 
 @papers.command("add")
@@ -80,3 +82,43 @@ def list_(db: Path | None, as_json: bool) -> None:
         ("id", "year", "title", "screening", "ideas"),
         ((p.id[:8], str(p.year or "-"), p.title, marks[p.relevant], ideas.get(p.id, 0)) for p in found),
     )
+
+
+_reason = click.option("--reason", metavar="TEXT", default="", help="Why, in a line; it is shown beside your decision.")
+
+
+@papers.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@_reason
+@db_option
+def keep(ids: tuple[str, ...], reason: str, db: Path | None) -> None:
+    """Keep papers whatever a model says of them; a unique beginning of an id is enough.
+
+    One that has no ideas yet is read by the next `structure`. `papers drop` takes it back.
+    """
+    unread = _decide(ids, True, reason, db)
+    if unread:
+        remark(f"{unread} of them have no ideas yet; read them with: fairnad-tui structure")
+
+
+@papers.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@_reason
+@db_option
+def drop(ids: tuple[str, ...], reason: str, db: Path | None) -> None:
+    """Leave papers out whatever a model says of them; their ideas stay. `papers keep` takes it back."""
+    _decide(ids, False, reason, db)
+
+
+def _decide(ids: tuple[str, ...], relevant: bool, reason: str, db: Path | None) -> int:
+    """Decide about all of the papers or, where one is not there, none; how many of them are still to be read."""
+    from fairnad_engine.llm.replies import plain_line
+
+    with open_store(db) as store, store.transaction():
+        chosen = {paper.id: paper for paper in map(store.papers.get, ids)}
+        for paper in chosen.values():
+            store.papers.override(paper.id, relevant, plain_line(reason, _MAX_REASON))
+        unread = sum(not store.papers.get(one).structured_by for one in chosen)
+    for paper in chosen.values():
+        tell(f"{'kept' if relevant else 'left out'}: {paper.id[:8]} {paper.title}")
+    return unread

@@ -72,10 +72,10 @@ class PaperTable:
         rows = self._db.query(f"SELECT {columns} FROM papers ORDER BY year, title, id")  # noqa: S608
         return [PaperLine(**_screened(decode(row))) for row in rows]
 
-    def override(self, paper_id: str, relevant: bool) -> None:
+    def override(self, paper_id: str, relevant: bool, reason: str = "") -> None:
         """Let a person's word about a paper stand over any model's; one that is kept after all is read again."""
         with transaction(self._db):
-            changes: dict[str, object] = {"relevant": int(relevant), "reason": "", "screened_by": "person"}
+            changes: dict[str, object] = {"relevant": int(relevant), "reason": reason, "screened_by": "person"}
             if relevant and not self._db.table("ideas").count_where("paper_id = ?", [paper_id]):
                 changes["structured_by"] = ""
             self._db.table("papers").update(paper_id, changes)
