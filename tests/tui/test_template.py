@@ -355,7 +355,16 @@ def proposed(path):
     drafts = [
         AttributeDraft("operation", "conv", "Deformable convolution", "Taps move.", "Bend it.", "taps move", (0, 9)),
         AttributeDraft("operation", "conv", "deformable convolutions", "Taps move.", "Bend it.", "taps bend", (0, 9)),
-        AttributeDraft("block", "Recurrence", "Loop", "Runs twice.", "Loop it.", "run twice", (0, 9)),
+        AttributeDraft(
+            "block",
+            "Recurrence",
+            "Loop",
+            "Runs twice.",
+            "Loop it.",
+            "run twice",
+            (0, 9),
+            "Blocks that run [/red] more than once.",
+        ),
     ]
     with Store(path) as store:
         template, _ = template_of(store)
@@ -393,6 +402,7 @@ async def test_a_proposal_stands_beside_its_place_with_evidence_and_what_moves(p
         assert "“taps move”" in shown(app)
         await pilot.press("j")
         await wait_for(lambda: "+ Recurrence (a new main category)" in shown(app), "the second proposal")
+        assert "Blocks that run [/red] more than once." in shown(app)
         await pilot.press("escape")
         await wait_for(lambda: not isinstance(app.screen, ProposalsDialog), "its end")
     assert "conv.deformable-convolution" not in {sub.id for sub in template(proposed).subs}

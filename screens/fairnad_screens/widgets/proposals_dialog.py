@@ -150,6 +150,8 @@ class ProposalsDialog(Dialog[Decision | None]):
         main = next((m for m in self._template.mains if wanted in (m.id.casefold(), m.name.casefold())), None)
         title = main.name if main else f"+ {one.head.main} (a new main category)"
         lines = [plain(title, "bold" if main else "$success")]
+        if not main and one.head.main_definition:
+            lines.append(plain(f"  {one.head.main_definition}", "$success"))
         for sub in main.subs if main else ():
             lines.append(plain(f"  {sub.name}", "$warning" if sub.id == one.known else ""))
         lines.append(plain(f"+ {one.head.name}", "$success"))
