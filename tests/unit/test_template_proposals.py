@@ -304,6 +304,56 @@ class TestCommands:
         stats = json.loads(fairnad("llm", "stats", "--json").out)
         assert [(one["purpose"], one["calls"]) for one in stats] == [("refile", len(server.requests))]
 
+    @pytest.mark.parametrize("how", ["proposal", "file"])
+    def test_what_the_preview_said_is_what_moves(self, fairnad, papers, server, tmp_path, how):
+        """The model answers otherwise each time; once it was looked at, it is not asked again."""
+        model = f"ollama:tiny:1b@{server.url}"
+        texts = [f"Use a depthwise convolution of {n} taps that bend." for n in range(3, 13)]
+        rows = [{"id": n, "paper_id": 1, "inspiration": text} for n, text in enumerate(texts)]
+        (tmp_path / "ideas.json").write_text(json.dumps(rows))
+        assert fairnad("ideas", "import", tmp_path / "ideas.json").code == 0
+        if how == "file":
+            file = tmp_path / "mine.yaml"
+            file.write_text(edit.add_sub(SHIPPED, "conv", "Deformable", "Taps move.").text, "utf-8")
+            look, do = ("diff", file), ("import", file)
+        else:
+            fairnad("papers", "add", papers)
+            fairnad("template", "propose", "--llm", model)
+            (proposal,) = json.loads(fairnad("template", "proposals", "--json").out)
+            look, do = ("diff", "--proposal", proposal["number"]), ("apply", proposal["number"])
+        replies = []
+
+        def wavering(request):
+            system, user = (one["content"] for one in request["messages"])
+            sub = next(word for word in system.replace(":", " ").split() if word.startswith("conv.deformable"))
+            ideas = [line for line in user.splitlines() if line[:1].isdigit()]
+            replies.append(user)
+            # The second batch is answered with something that cannot be used.
+            some = range(1, 1 + max(1, len(ideas) - len(replies)))
+            said = {"places": [{"idea": n, "sub": sub} for n in some]} if len(ideas) == 8 else "nothing"
+            return Answered((json.dumps(said),), (len(system) + len(user)) // 4, 20)
+
+        server.answer = wavering
+        seen = fairnad("template", *look, "--refile", model, "--json")
+        assert seen.code == 0, seen.err
+        (move,) = json.loads(seen.out)["moves"]
+        asked = len(server.requests)
+        assert replies and move["ideas"] == 7
+        done = fairnad("template", *do, "--refile", model)
+        assert done.code == 0, done.err
+        assert f"; {move['ideas']} ideas refiled" in done.out
+        assert len(server.requests) == asked
+        moved = json.loads(fairnad("ideas", "list", "--category", move["to"], "--json").out)
+        assert len(moved) == move["ideas"]
+        # Another template is another question.
+        assert fairnad("template", "undo").code == 0
+        other = tmp_path / "other.yaml"
+        other.write_text(edit.add_sub(SHIPPED, "conv", "Deformable ones", "Taps move.").text, "utf-8")
+        assert fairnad("template", "diff", other, "--refile", model).code == 0
+        assert len(server.requests) > asked
+        stats = {one["purpose"]: one["calls"] for one in json.loads(fairnad("llm", "stats", "--json").out)}
+        assert stats["refile"] == len(replies)
+
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
@@ -311,6 +361,8 @@ class TestCommands:
             (("import", "nowhere.yaml"), "nowhere.yaml"),
             (("diff",), "no proposal is open"),
             (("apply",), "no proposal was named"),
+            (("diff", "--proposal", "9"), "9 is no open proposal"),
+            (("diff", "x.yaml", "--proposal", "9"), "goes without FILE"),
             (("export", "--version", "9"), "has 1 versions"),
         ],
     )
