@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
+from fairnad_engine.llm.incidents import SUBJECT, IncidentCounts, reported_to
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
@@ -31,6 +33,23 @@ def create_proposing_job(store: Store, config: RunConfig, papers: Sequence[str] 
 
 async def structure_papers(store: Store, job: JobRow, control: Control, activity: Callable[[str, str], None]) -> str:
     """Screen and extract the papers not yet structured, then decide by policy; return what was done in one line."""
+    return await _counting(activity, _structure(store, job, control, activity))
+
+
+async def propose_categories(store: Store, job: JobRow, control: Control, activity: Callable[[str, str], None]) -> str:
+    """Read papers for categories that the template lacks; return what was found in one line."""
+    return await _counting(activity, _propose(store, job, control, activity))
+
+
+async def _counting(activity: Callable[[str, str], None], work: Awaitable[str]) -> str:
+    """Do a job's work and tell what went wrong with the model's server on the way, which it survived."""
+    incidents = IncidentCounts(partial(activity, SUBJECT))
+    with reported_to(incidents):
+        message = await work
+    return "; ".join(filter(None, (message, str(incidents))))
+
+
+async def _structure(store: Store, job: JobRow, control: Control, activity: Callable[[str, str], None]) -> str:
     from fairnad_engine.knowledge.paper_streams import PaperStreams
     from fairnad_engine.knowledge.reply_keeper import ReplyKeeper
     from fairnad_engine.knowledge.structuring import apply_policies, structure
@@ -90,8 +109,7 @@ async def log_server_warnings(llm: str) -> None:
         _log.warning("%s", warning)
 
 
-async def propose_categories(store: Store, job: JobRow, control: Control, activity: Callable[[str, str], None]) -> str:
-    """Read papers for categories that the template lacks; return what was found in one line."""
+async def _propose(store: Store, job: JobRow, control: Control, activity: Callable[[str, str], None]) -> str:
     from fairnad_engine.knowledge.paper_streams import PaperStreams
     from fairnad_engine.knowledge.proposing import propose, reference_papers
     from fairnad_engine.knowledge.reply_keeper import ReplyKeeper

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fairnad_engine.errors import InputError
-from fairnad_tui.commands.template_proposals import of_proposals
+from fairnad_tui.commands.template_proposals import of_proposals, proposals_named
 from fairnad_tui.commands.template_refiling import apply_change, filer_of, pairs, refile_options, show_change
 from fairnad_tui.options import db_option, json_option, open_store
 from fairnad_tui.output import remark
@@ -47,19 +47,32 @@ def export(file: Path | None, version: int | None, force: bool, db: Path | None)
 
 @click.command("diff")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--proposal", "numbers", type=click.IntRange(1), multiple=True, help="An open proposal by its number.")
 @refile_options
 @json_option
 @db_option
-def diff(file: Path | None, moves: tuple[str, ...], refile: str, as_json: bool, db: Path | None) -> None:
+def diff(
+    file: Path | None,
+    numbers: tuple[int, ...],
+    moves: tuple[str, ...],
+    refile: str,
+    as_json: bool,
+    db: Path | None,
+) -> None:
     """Say what FILE would change in the workspace's template and which ideas would move; nothing is changed.
 
-    Without FILE: what accepting every open proposal would change.
+    Without FILE: what accepting every open proposal would change, or those named by --proposal.
     """
     from fairnad_engine.workspace import template_of
 
+    if file and numbers:
+        raise InputError("--proposal goes without FILE; a file says by itself what it changes")
     with open_store(db, create=True) as store:
         today, _ = template_of(store)
-        edit = _whole(store, today, file, moves, refile) if file else of_proposals(store, today, (), {}, refile)
+        if file:
+            edit = _whole(store, today, file, moves, refile)
+        else:
+            edit = of_proposals(store, today, proposals_named(store, today, numbers), {}, refile)
         show_change(store, today, edit, as_json)
 
 

@@ -95,7 +95,7 @@ def apply(
         raise InputError("--move goes with import and diff; accepting a proposal leaves every category in place")
     with open_store(db, create=True) as store:
         today, _ = template_of(store)
-        chosen = _named(_open(store, today), numbers, all_)
+        chosen = proposals_named(store, today, numbers, all_=all_)
         ids = [id for one in chosen for id in one.ids]
         if refuse:
             store.proposals.decide(ids, "refused")
@@ -110,12 +110,11 @@ def apply(
 def of_proposals(
     store: Store, today: Template, chosen: Sequence[Suggestion], names: Mapping[int, str], refile: str
 ) -> Edit:
-    """The change that accepts proposals; all that the template has nothing like where none is given."""
+    """The change that accepts proposals."""
     from fairnad_engine.knowledge.refiling import refiled
     from fairnad_engine.knowledge.suggestions import accepted
 
-    some = chosen or _named(_open(store, today), (), True)
-    edit = accepted(today, some, dict(names))
+    edit = accepted(today, chosen, dict(names))
     return edit if refile == "none" else refiled(store, edit, today, filer_of(store, refile))
 
 
@@ -125,12 +124,13 @@ def _open(store: Store, today: Template) -> tuple[Suggestion, ...]:
     return suggestions(store.proposals.with_status("open"), today)
 
 
-def _named(found: Sequence[Suggestion], numbers: Sequence[int], all_: bool) -> list[Suggestion]:
-    """The proposals that the user means.
+def proposals_named(store: Store, today: Template, numbers: Sequence[int], *, all_: bool = True) -> list[Suggestion]:
+    """The open proposals that the user means: by number, or with ``all_`` every one that the template has nothing like.
 
     Raises:
         InputError: One is not open, or there is none.
     """
+    found = _open(store, today)
     if all_ and not numbers:
         fresh = [one for one in found if one.known is None]
         if not fresh:
@@ -161,9 +161,11 @@ def _document(one: Suggestion) -> dict[str, Any]:
         "number": head.id,
         "level": head.level,
         "main": head.main,
+        "main_definition": head.main_definition,
         "name": head.name,
         "definition": head.definition,
         "example": head.example,
+        "second_example": head.second_example,
         "model": head.model,
         "like": one.known,
         "papers": [{"paper": row.paper_id, "title": row.title, "quote": row.quote} for row in one.rows],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,10 +10,10 @@ from fairnad_engine.errors import InputError
 from fairnad_tui.output import print_json, remark, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from fairnad_engine.knowledge.refiling import Filer
-    from fairnad_engine.knowledge.template import Sub, Template
+    from fairnad_engine.knowledge.template import Template
     from fairnad_engine.knowledge.template_edit import Edit
     from fairnad_engine.store import Store
 
@@ -36,22 +35,12 @@ def refile_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def filer_of(store: Store, refile: str) -> Filer | None:
-    """Who files ideas; None for the built-in rules. A model's calls are accounted as they are made."""
+    """Who files ideas; None for the built-in rules. What a model answered in a preview is not asked again."""
     if refile == "rules":
         return None
-    from fairnad_engine.llm.models import make_author
+    from fairnad_engine.knowledge.refiling_model import model_filer
 
-    author = make_author(refile)
-
-    def file(ideas: Mapping[str, str], subs: Sequence[Sub]) -> Mapping[str, str]:
-        remark(f"{author.name} files {len(ideas):,} ideas under {len(subs)} sub-categories")
-        places, calls = author.file(ideas, subs)
-        store.calls.record(f"refile/{uuid.uuid4().hex[:12]}", calls, job_id="refile", run_id=None)
-        if len(places) < len(ideas):
-            remark(f"it gave no usable answer about {len(ideas) - len(places):,} of them; those stay where they are")
-        return places
-
-    return file
+    return model_filer(store, refile, remark)
 
 
 def apply_change(store: Store, edit: Edit) -> None:

@@ -8,10 +8,10 @@ from functools import partial
 from fairnad_engine.store import Store
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.data.ideas import DeskLine
-from fairnad_screens.data.ideas_duplicates import read_twins
+from fairnad_screens.data.ideas_duplicates import Twin, read_groups, read_twins
 from fairnad_screens.dialogs import ConfirmDialog
 from fairnad_screens.ideas_moves import IdeaMoves
-from fairnad_screens.widgets.twins_dialog import TwinsDialog
+from fairnad_screens.widgets.twins_dialog import Kept, TwinsDialog
 
 
 class IdeaMerges(IdeaMoves):
@@ -113,15 +113,39 @@ class IdeaMerges(IdeaMoves):
         if twins is None or not self.there:
             return
         if not twins:
-            self.say(f"No other idea of {here.sub} says the same.")
+            groups = key_of("ideas.groups")
+            self.say(f"No other idea of {here.sub} says the same; {groups} goes through all groups.")
             return
-        kept = await self.app.push_screen_wait(TwinsDialog(twins, here.id))
-        if kept is None:
+        kept = await self.app.push_screen_wait(TwinsDialog([twins], here.id))
+        if kept is not None:
+            self._merge_group(twins, kept)
+
+    def do_groups(self) -> None:
+        """Go through all groups of ideas that say the same."""
+        self._ask(self._groups)
+
+    async def _groups(self) -> None:
+        self.say("Looking for ideas that say the same …")
+        groups = await self.tell(self.desk.apart(read_groups))
+        if groups is None or not self.there:
             return
-        others = [
-            line for line in map(self.book.get, (twin.id for twin in twins)) if line is not None and line.id != kept
-        ]
-        self._merge_into(kept, others)
+        if not groups:
+            self.say("No two ideas say the same.")
+            return
+        here = self.book.current.id if self.book.current else ""
+        place = next((at for at, group in enumerate(groups) if here in {twin.id for twin in group}), 0)
+        while groups:
+            kept = await self.app.push_screen_wait(TwinsDialog(groups, here, place))
+            if kept is None:
+                return
+            place = kept.group
+            self._merge_group(groups[place], kept)
+            groups = groups[:place] + groups[place + 1 :]
+        self.say("That was the last group.")
+
+    def _merge_group(self, twins: Sequence[Twin], kept: Kept) -> None:
+        found = map(self.book.get, (twin.id for twin in twins))
+        self._merge_into(kept.idea, [line for line in found if line is not None and line.id != kept.idea])
 
     def _merge_into(self, kept: str, others: Sequence[DeskLine]) -> None:
         """Reject ideas in favour of one, which keeps them as its sources."""

@@ -1,4 +1,4 @@
-"""Papers: what is there and what became of it. Adding and structuring are in ``papers_work``."""
+"""Papers: what is there and what became of it. Work is in ``papers_work``, the pane in ``papers_pane``."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from fairnad_engine.store import Store
-from fairnad_engine.store.filing import IdeaCount
 from fairnad_engine.store.records import PaperLine
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
-from fairnad_screens.data.papers import PaperDetail, PapersSnapshot, read_detail, read_job, read_papers, status_of
-from fairnad_screens.papers_work import PapersWork
-from fairnad_screens.text import GLYPHS, plain, plain_line
+from fairnad_screens.data.papers import PapersSnapshot, read_job, read_papers, status_of
+from fairnad_screens.papers_pane import PapersPane
+from fairnad_screens.text import GLYPHS, plain_line
 from fairnad_screens.widgets.ideas_filter import FilterLine
-from fairnad_screens.widgets.papers_rows import detail, heads, row
+from fairnad_screens.widgets.papers_job import job_lines
+from fairnad_screens.widgets.papers_rows import heads, row
 from fairnad_screens.widgets.rows import Rows
 from fairnad_screens.widgets.rows_keys import RowsKeys
-from fairnad_screens.widgets.text_dialog import TextDialog
 
 _STREAM_SECONDS = 0.5
 
 
-class PapersScreen(RowsKeys, PapersWork):
+class PapersScreen(RowsKeys, PapersPane):
     """The papers screen."""
 
     BINDINGS = bindings("papers")
@@ -40,9 +39,7 @@ class PapersScreen(RowsKeys, PapersWork):
         super().__init__()
         self._by_id: dict[str, PaperLine] = {}
         self._search: dict[str, str] = {}
-        self._detail: PaperDetail | None = None
         self._go_to: str | None = None
-        self._streamed = False
 
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
@@ -58,7 +55,7 @@ class PapersScreen(RowsKeys, PapersWork):
     def on_mount(self) -> None:
         """Look at the model's text oftener than at the store."""
         super().on_mount()
-        self.set_interval(_STREAM_SECONDS, self._look_on)
+        self.set_interval(_STREAM_SECONDS, self.look_on)
 
     def restore(self, place: dict[str, Any]) -> None:
         """See :class:`FairScreen`."""
@@ -85,7 +82,7 @@ class PapersScreen(RowsKeys, PapersWork):
         self._search = {one.id: _search_text(one) for one in snapshot.papers}
         self._show_rows()
         self._show_state()
-        self._read_detail()
+        self.read_detail_soon()
 
     def _show_rows(self) -> None:
         assert self.snapshot is not None  # noqa: S101 - only shown with a snapshot
@@ -110,13 +107,7 @@ class PapersScreen(RowsKeys, PapersWork):
 
     def _paint(self, papers: tuple[PaperLine, ...] | list[PaperLine], place: int, width: int) -> Content:
         paper = papers[place]
-        return row(paper, self._ideas_of(paper.id), self._doing(paper.id), width)
-
-    def _ideas_of(self, paper_id: str) -> IdeaCount:
-        return self.snapshot.ideas.get(paper_id, IdeaCount()) if self.snapshot else IdeaCount()
-
-    def _doing(self, paper_id: str) -> str:
-        return self.job.doing.get(paper_id, "") if self.job else ""
+        return row(paper, self.ideas_of(paper.id), self.doing(paper.id), width)
 
     def _show_state(self) -> None:
         assert self.snapshot is not None  # noqa: S101 - only shown with a snapshot
@@ -135,7 +126,8 @@ class PapersScreen(RowsKeys, PapersWork):
             lines.append(plain_line(following, width, "$accent"))
         if self.busy:
             lines.append(plain_line(f"{GLYPHS.running} {self.busy}", width, "$accent"))
-        lines += self._job_lines(width)
+        done = sum(bool(one.structured_by) for one in papers)
+        lines += job_lines(self.job, done, len(papers), width)
         self.query_one("#state", Static).update(Content("\n").join(lines))
 
     def _following(self) -> str:
@@ -149,59 +141,7 @@ class PapersScreen(RowsKeys, PapersWork):
             return f"Next: {key_of('papers.structure')} lets the model read {some}"
         return f"Next: {key_of('app.ideas')} decides about the ideas, {key_of('app.launch')} launches a search"
 
-    def _job_lines(self, width: int) -> list[Content]:
-        job = self.job
-        if job is None:
-            return []
-        sign = GLYPHS.of_state(job.state)
-        if not job.live:
-            left = f"{key_of('papers.structure')} structures what is left"
-            ended = {"dead": f"its process is gone; {left}", "stopped": left}
-            return [plain(f"{sign} {job.id} {job.state}: {ended.get(job.state, job.message)}")]
-        pause, stop = key_of("papers.pause"), key_of("papers.stop")
-        keys = {
-            "running": f"{pause} pauses, {stop} stops",
-            "paused": f"{pause} resumes, {stop} stops",
-            "stopping": f"when the papers in hand are done; {stop} stops at once",
-        }
-        papers = self.snapshot.papers if self.snapshot else ()
-        done = sum(bool(one.structured_by) for one in papers)
-        llm = job.llm.partition("@")[0]
-        text = f"{sign} {job.id} {job.state}: {done:,} of {len(papers):,} papers structured with {llm}"
-        lines = [plain_line(text, width), plain_line(f"  {keys.get(job.state, 'starting')}", width, "dim")]
-        lines += [plain_line(f"  this job: {job.pace}", width)] if job.pace else []
-        return lines + [plain_line(f"  {GLYPHS.running} {doing}", width) for doing in list(job.doing.values())[:2]]
-
-    # -- the paper under the cursor ---------------------------------------------------------------------------
-
-    def _read_detail(self) -> None:
-        selected = self.query_one(Rows).selected
-        if selected is None:
-            self._detail = None
-            self.query_one("#detail", Static).update(Content(""))
-            return
-        self._fetch_detail(selected)
-
-    @work(group="detail", exclusive=True)
-    async def _fetch_detail(self, paper_id: str) -> None:
-        job = self.job.id if self.job else None
-        found = await self.tell(self.desk.read(partial(read_detail, paper_id=paper_id, job_id=job)))
-        if found is not None and self.there and self.query_one(Rows).selected == paper_id:
-            self._show_detail(found)
-
-    def _show_detail(self, found: PaperDetail) -> None:
-        doing = self._doing(found.paper.id)
-        another = self._detail is None or self._detail.paper.id != found.paper.id
-        self._detail = found
-        self.query_one("#detail", Static).update(detail(found, self._ideas_of(found.paper.id), doing))
-        pane = self.query_one("#pane", VerticalScroll)
-        if another:
-            pane.scroll_home(animate=False)
-        elif doing and found.stream:
-            pane.scroll_end(animate=False)  # the model's newest words
-        elif self._streamed:
-            pane.scroll_home(animate=False)
-        self._streamed = bool(doing)
+    # -- the job ----------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
         """Show what the job does, which the store does not hold."""
@@ -215,15 +155,13 @@ class PapersScreen(RowsKeys, PapersWork):
             self.job = job
             self.query_one(Rows).repaint()
             self._show_state()
-
-    def _look_on(self) -> None:
-        selected = self.query_one(Rows).selected
-        if self.is_current and selected is not None and self._doing(selected):
-            self._read_detail()
+            if self.looks_on:
+                self.read_detail_soon()
+            self.refresh_keys()
 
     @on(Rows.Moved)
     def _moved(self) -> None:
-        self._read_detail()
+        self.read_detail_soon()
         self.refresh_keys()
 
     @on(Rows.Opened)
@@ -246,7 +184,9 @@ class PapersScreen(RowsKeys, PapersWork):
                 if not self._by_id
                 else f"No paper matches; {key_of('papers.clear')} clears the filter."
             )
-        if one.name == "ideas" and not (self.selected and self._ideas_of(self.selected.id).all):
+        if one.name == "streams" and not (self.looks_on or (self.job and self.job.doing)):
+            return f"No paper is in hand; {key_of('papers.structure')} lets the model read papers."
+        if one.name == "ideas" and not (self.selected and self.ideas_of(self.selected.id).all):
             return f"This paper has no ideas yet; {key_of('papers.structure')} structures papers."
         return self.why_no_work(one)
 
@@ -258,16 +198,9 @@ class PapersScreen(RowsKeys, PapersWork):
     async def _override(self, paper: PaperLine) -> None:
         keep = paper.relevant is not True
         await self.desk.write(lambda store: store.papers.override(paper.id, keep))
-        read = "" if not keep or self._ideas_of(paper.id).all else f"; {key_of('papers.structure')} reads it"
+        read = "" if not keep or self.ideas_of(paper.id).all else f"; {key_of('papers.structure')} reads it"
         self.say(f"{'Kept' if keep else 'Left out'}: {paper.title}{read}")
         self.reload()
-
-    def do_open(self) -> None:
-        """Show everything about the paper."""
-        if self._detail is not None:
-            paper = self._detail.paper
-            text = detail(self._detail, self._ideas_of(paper.id), self._doing(paper.id), whole=True)
-            self.app.push_screen(TextDialog("Paper", text))
 
     def do_ideas(self) -> None:
         """Go to the ideas of this paper."""
@@ -279,7 +212,7 @@ class PapersScreen(RowsKeys, PapersWork):
         """See :class:`RowsKeys`."""
         if self.snapshot is not None:
             self._show_rows()
-            self._read_detail()
+            self.read_detail_soon()
             self.refresh_keys()
 
     def on_resize(self) -> None:

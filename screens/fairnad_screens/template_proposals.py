@@ -18,6 +18,10 @@ from fairnad_screens.widgets.proposals_dialog import Decision, ProposalsDialog
 class TemplateProposals(TemplateWork):
     """What a model proposes, and the person's word about it."""
 
+    @property
+    def _llm(self) -> str:
+        return self.shell.llm or DEFAULT_LLM
+
     def why_no_proposals(self, one: Action) -> str | None:
         """Why proposals cannot be made or looked at now."""
         if self.snapshot is None or one.name not in ("propose", "proposals"):
@@ -35,7 +39,7 @@ class TemplateProposals(TemplateWork):
         self.flow(self._propose())
 
     async def _propose(self) -> None:
-        llm = self.shell.llm or DEFAULT_LLM
+        llm = self._llm
         question = (
             f"Let {llm} read the papers for categories that the template lacks? Nothing changes until you accept a "
             f"proposal. {key_of('papers.model')} on Papers chooses another model."
@@ -56,7 +60,8 @@ class TemplateProposals(TemplateWork):
             found = await self.desk.read(read_proposals)
             if not found.open:
                 return
-            dialog = ProposalsDialog(found.template, found.open, partial(self._moves, found), place)
+            moves = partial(self._moves, found)
+            dialog = ProposalsDialog(found.template, found.open, moves, self._llm, place)
             decision = await self.app.push_screen_wait(dialog)
             if decision is None:
                 return
@@ -67,9 +72,10 @@ class TemplateProposals(TemplateWork):
             except FairnadError as error:
                 self.say(str(error))
 
-    async def _moves(self, found: Proposals, one: Suggestion) -> Preview | str:
+    async def _moves(self, found: Proposals, one: Suggestion, by_model: bool) -> Preview | str:
+        llm = self._llm if by_model else ""
         try:
-            return (await self.desk.apart(partial(planned, template=found.template, one=one)))[1]
+            return (await self.desk.apart(partial(planned, template=found.template, one=one, llm=llm)))[1]
         except FairnadError as error:
             return str(error)
 
@@ -86,7 +92,15 @@ class TemplateProposals(TemplateWork):
             if typed is None:
                 return
             name = typed
-        edit, _ = await self.desk.apart(partial(planned, template=found.template, one=one, name=name.strip()))
+        llm = self._llm if decision.by_model else ""
+        plan = partial(planned, template=found.template, one=one, name=name.strip(), llm=llm)
+        edit, moves = await self.desk.apart(plan)
+        # A model that is told another name may file otherwise than it was seen to.
+        if decision.by_model and moves.sources != (decision.seen.sources if decision.seen else None):
+            ideas = "1 idea" if moves.moved == 1 else f"{moves.moved:,} ideas"
+            question = f"As {llm} files them now, {ideas} would move to {edit.selected}. Accept it?"
+            if not await self.app.push_screen_wait(ConfirmDialog(question)):
+                return
         moved = await self.desk.write(partial(accept, edit=edit, ids=one.ids))
         self.go_to = edit.selected
         self.say(f"Accepted: {edit.note}{refiled_text(moved)}. {key_of('template.undo')} undoes it.")

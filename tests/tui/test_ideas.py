@@ -314,7 +314,10 @@ async def test_an_idea_that_no_other_repeats_says_so(path):  # what repeats it: 
     async with opened(path, "ideas") as (app, pilot):
         await ready(app)
         await pilot.press("d")
-        await wait_for(lambda: messages(app)[-1:] == ["No other idea of act.hard says the same."], "the message")
+        said = "No other idea of act.hard says the same; D goes through all groups."
+        await wait_for(lambda: messages(app)[-1:] == [said], "the message")
+        await pilot.press("D")
+        await wait_for(lambda: messages(app)[-1:] == ["No two ideas say the same."], "the other message")
 
 
 async def test_an_idea_of_ones_own(path):

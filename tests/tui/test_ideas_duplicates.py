@@ -3,17 +3,19 @@
 import threading
 
 import pytest
+from textual.widgets import Static
 
 from fairnad_engine.llm.protocol import IdeaDraft
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import template_of
 from fairnad_screens import ideas_merges
 from fairnad_screens.dialogs import ConfirmDialog
-from fairnad_screens.widgets.twins_dialog import TwinsDialog
+from fairnad_screens.widgets.twins_dialog import TwinCard, TwinsDialog
 from tests.tui.harness import messages, opened, shown, wait_for
 from tests.tui.idea_library import fill
 
 SAME = "Use hard swish in each block of the network."
+NONE = "No other idea of act.hard says the same; D goes through all groups."
 TWINS = (SAME, "Use hard swish in every block of the [b]network[/b].", "In each block of the network use hard swish")
 
 
@@ -53,7 +55,7 @@ async def twins(app):
 
 
 async def test_they_stand_beside_each_other_and_become_one(path):
-    async with opened(path, "ideas", size=(110, 36)) as (app, pilot):
+    async with opened(path, "ideas", size=(150, 36)) as (app, pilot):
         desk = await desk_at(app, SAME)
         await pilot.press("d")
         await twins(app)
@@ -104,7 +106,7 @@ async def test_an_idea_of_its_own_and_a_rejected_one_say_so(path):
     async with opened(path, "ideas") as (app, pilot):
         desk = await desk_at(app, "Instruction number 0.")
         await pilot.press("d")
-        await wait_for(lambda: messages(app)[-1:] == ["No other idea of act.hard says the same."], "the message")
+        await wait_for(lambda: messages(app)[-1:] == [NONE], "the message")
         await pilot.press("r", "k")
         assert desk.book.current.status == "rejected"
         await pilot.press("d")
@@ -140,6 +142,81 @@ def _approved(path):
         return len(store.ideas.all("approved")) == 1
 
 
+@pytest.fixture
+def groups(path):
+    """A second group, of two, under conv.depthwise."""
+    with Store(path) as store:
+        template, _ = template_of(store)
+        for paper in ("p0", "p1"):
+            said = "Use kernels of 9x9 taps" if paper == "p0" else "Use kernels of 9x9 taps."
+            draft = IdeaDraft("conv", "conv.depthwise", "n", said, "q", None)
+            store.ideas.file_extracted(paper, [draft], template, "other")
+    return path
+
+
+def cards(app):
+    return [card.region for card in app.screen.query(TwinCard) if card.display]
+
+
+@pytest.mark.parametrize(("size", "columns"), [((100, 30), 2), ((99, 30), 1), ((80, 24), 1)])
+async def test_two_stand_side_by_side_where_there_is_room(groups, size, columns):
+    async with opened(groups, "ideas", size=size) as (app, pilot):
+        await wait_for(lambda: len(app.screen.book.lines) == 14, "the ideas")
+        await pilot.press("D")
+        dialog = await twins(app)
+        await pilot.press("n")
+        await wait_for(lambda: len(dialog.twins) == len(cards(app)) == 2 and all(cards(app)), "the group of two")
+        first, second = cards(app)
+        if columns == 2:
+            assert first.y == second.y and second.x >= first.right
+        else:
+            assert first.x == second.x and second.y >= first.bottom
+        inside = app.screen.query_one("TwinsDialog > Vertical").region
+        assert all(inside.contains_region(one) for one in (first, second))
+        assert max(map(len, shown(app).splitlines())) <= size[0]
+        # Resized, they stand anew.
+        await pilot.resize_terminal(*((80, 24) if columns == 2 else (120, 40)))
+        await wait_for(lambda: (cards(app)[0].y == cards(app)[1].y) == (columns == 1), "the other way")
+
+
+async def test_all_groups_are_gone_through(groups):
+    async with opened(groups, "ideas", size=(120, 36)) as (app, pilot):
+        desk = await wait_for(lambda: len(app.screen.book.lines) == 14 and app.screen, "the ideas")
+        place = next(line.id for line in desk.book.lines if line.text.startswith("Use kernels of 9x9"))
+        desk.book.go(place)
+        desk.moved()
+        await pilot.press("D")
+        first = await twins(app)
+        # It begins with the group of the idea under the cursor.
+        await wait_for(lambda: "Group 2 of 2, conv.depthwise: 2 ideas that say the same" in shown(app), "the second")
+        assert "under the cursor" in shown_in(app)
+        await pilot.press("n")
+        await wait_for(lambda: "Group 1 of 2, act.hard: 3 ideas that say the same" in shown(app), "the first")
+        assert TWINS[1] in shown_in(app) and "9x9" not in shown_in(app)
+        await pilot.press("p", "n", "j", "p")
+        await wait_for(lambda: "Group 2 of 2" in shown(app), "the second again")
+        assert first.twins[first._chosen].alike is None  # the one to keep is chosen anew in each group
+        await pilot.press("n", "enter")
+        second = await wait_for(lambda: app.screen is not first and isinstance(app.screen, TwinsDialog), "what is left")
+        assert second
+        await wait_for(lambda: "2 ideas that say the same: which one stays?" in shown(app), "the other group")
+        assert "Group" not in shown_in(app)
+        await wait_for(lambda: sorted(status_of(groups).values()) == ["proposed", "rejected", "rejected"], "the merge")
+        await pilot.press("j", "enter")
+        await wait_for(lambda: "That was the last group." in messages(app), "the end")
+        assert app.screen is desk
+        with Store(groups) as store:
+            left = [one for one in store.ideas.all() if one.instruction.startswith("Use kernels of 9x9")]
+            assert sorted(one.status for one in left) == ["proposed", "rejected"]
+        await pilot.press("D")
+        await wait_for(lambda: messages(app)[-1] == "No two ideas say the same.", "the message")
+
+
+def shown_in(app):
+    """The text of the dialog alone."""
+    return "\n".join(str(one.render()) for one in app.screen.query(Static) if one.display)
+
+
 @pytest.mark.slow
 async def test_fifty_thousand_ideas(tmp_path):
     place = fill(tmp_path / "w.db")
@@ -160,11 +237,11 @@ async def test_fifty_thousand_ideas(tmp_path):
             desk.book.go(next(line.id for line in desk.book.lines if line.text == instruction))
             await pilot.press("d")
             if group:
-                assert len((await twins(app))._twins) == group
+                assert len((await twins(app)).twins) == group
                 await pilot.press("escape")
                 await wait_for(lambda: app.screen is desk, "the desk")
             else:
-                await wait_for(lambda: "No other idea of act.hard says the same." in messages(app), "the message")
+                await wait_for(lambda: NONE in messages(app), "the message")
 
 
 # 930 ideas of a sub-category, each said twice

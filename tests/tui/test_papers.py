@@ -10,6 +10,7 @@ from textual.widgets import Input
 from fairnad_engine.knowledge.paper_layout import find_sections
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.reading_stamps import reading_stamp
+from fairnad_engine.llm.incidents import IncidentCounts
 from fairnad_engine.llm.protocol import IdeaDraft, ModelCall
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import end_worker, template_of
@@ -443,6 +444,82 @@ class TestStructuring:
                     with Store(path) as store:
                         end_worker(store, store.jobs.get("job-1"))
                 assert papers(path)[TITLES[1]].structured_by == ""
+
+    async def test_every_paper_in_hand_is_looked_on_at_once(self, path):
+        """The pane is divided where the cursor is on one of them, and by a key wherever it is."""
+
+        def answer(request):
+            title = next(one for one in (TITLES[1], "Another one") if one in request["messages"][-1]["content"])
+            return Answered((f"{title.upper()}: {'on and on ' * 60}THE END", "never"), 100, 1)
+
+        with Store(path) as store:
+            store.papers.add(paper("Another one", 2009))
+        with serving(OllamaProtocol(says(""), behaviours=[Behaviour(answer, stall_after=1)])) as server:
+            async with opened(path, "papers", llm=f"ollama:tiny:1b@{server.url}") as (app, pilot):
+                await ready(app, 4)
+                await pilot.press("w")
+                assert "No paper is in hand" in messages(app)[-1]
+                await pilot.press("j", "s")
+                await choose(app, pilot, "only the")
+                pane = app.screen.query_one("#pane")
+                try:
+
+                    def both():
+                        lines = [line.strip() for line in shown(app).splitlines()]
+                        heads = [place for place, line in enumerate(lines) if "screening now: " in line]
+                        ends = [place for place, line in enumerate(lines) if "THE END" in line]
+                        return len(heads) == len(ends) == 2 and (heads, ends)
+
+                    heads, ends = await wait_for(both, "both streams")
+                    # In equal parts, each with its title above and its newest words last.
+                    assert heads[1] - heads[0] == ends[1] - ends[0] == pane.scrollable_content_region.height // 2
+                    assert ends[0] == heads[1] - 1
+                    await pilot.press("g")
+                    await wait_for(lambda: "about blocks" in shown(app), "the paper under the cursor")
+                    assert not both()
+                    await pilot.press("w")
+                    await wait_for(both, "both streams, wherever the cursor is")
+                    await pilot.press("w")
+                    await wait_for(lambda: "about blocks" in shown(app) and not both(), "the paper again")
+                    await pilot.resize_terminal(120, 40)
+                    await pilot.press("w")
+                    await wait_for(both, "both streams at the side")
+                finally:
+                    with Store(path) as store:
+                        end_worker(store, store.jobs.get("job-1"))
+
+    async def test_what_a_job_survived_is_counted(self, path):
+        resets = [Behaviour(reset_after=1), Behaviour()]
+        with serving(OllamaProtocol(says('{"reason": "r", "relevant": false}'), behaviours=resets)) as server:
+            async with opened(path, "papers", llm=f"ollama:tiny:1b@{server.url}") as (app, pilot):
+                await ready(app)
+                await pilot.press("s")
+                await choose(app, pilot, "only the")
+                await wait_for(lambda: "job-1 done" in shown(app), "its end")
+                assert "; 1 retry" in " ".join(shown(app).split())
+
+    async def test_what_a_running_job_survived_is_named(self, path):
+        with Store(path) as store:
+            job = store.jobs.create("structure", {"model": {"llm": "ollama:tiny"}}, None)
+            store.jobs.acquire(job.id)
+            store.jobs.set_state(job.id, "running")
+        folder = path.parent / "w-files" / "jobs" / job.id
+        folder.mkdir(parents=True)
+        told = []
+        counts = IncidentCounts(told.append)
+        for kind in ("stall", "retry", "retry", "aside"):
+            counts(kind, "http://b: nothing for 60 s")
+        counts("truncated", "screen: the server read 2048 tokens, which is what a context of 4096 leaves [/red]\x1b")
+        now = {"x": "screening: A paper", "pace": "3 of 9 papers", "incidents": told[-1]}
+        (folder / "activity.json").write_text(json.dumps(now))
+        async with opened(path, "papers") as (app, _):
+            seen = "1 stall, 2 retries, 1 truncated prompt refused, 1 server set aside; last "
+            await wait_for(lambda: seen in " ".join(shown(app).split()), "the counts")
+            text = " ".join(shown(app).split())
+            assert "the server read 2048 tokens, which is what a" in text
+            assert "this job: 3 of 9 papers; p pauses, x stops" in text
+            assert "\x1b" not in shown(app) and all(len(line) <= 80 for line in listed(app))
+            assert app.screen.query_one(Rows).size.height >= 4
 
     async def test_a_dead_job_is_shown_as_such(self, path):
         with Store(path) as store:

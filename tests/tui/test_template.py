@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from textual.widgets import Input, TextArea
 
@@ -15,6 +17,7 @@ from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
 from fairnad_screens.widgets.proposals_dialog import ProposalsDialog
 from fairnad_screens.widgets.rows import Rows
 from fairnad_screens.widgets.text_dialog import TextDialog
+from tests.llm_server.ollama_protocol import Answered, OllamaProtocol, serving
 from tests.tui.harness import messages, opened, said_to, shown, wait_for
 
 
@@ -355,7 +358,16 @@ def proposed(path):
     drafts = [
         AttributeDraft("operation", "conv", "Deformable convolution", "Taps move.", "Bend it.", "taps move", (0, 9)),
         AttributeDraft("operation", "conv", "deformable convolutions", "Taps move.", "Bend it.", "taps bend", (0, 9)),
-        AttributeDraft("block", "Recurrence", "Loop", "Runs twice.", "Loop it.", "run twice", (0, 9)),
+        AttributeDraft(
+            "block",
+            "Recurrence",
+            "Loop",
+            "Runs twice.",
+            "Loop it.",
+            "run twice",
+            (0, 9),
+            "Blocks that run [/red] more than once.",
+        ),
     ]
     with Store(path) as store:
         template, _ = template_of(store)
@@ -393,6 +405,7 @@ async def test_a_proposal_stands_beside_its_place_with_evidence_and_what_moves(p
         assert "“taps move”" in shown(app)
         await pilot.press("j")
         await wait_for(lambda: "+ Recurrence (a new main category)" in shown(app), "the second proposal")
+        assert "Blocks that run [/red] more than once." in shown(app)
         await pilot.press("escape")
         await wait_for(lambda: not isinstance(app.screen, ProposalsDialog), "its end")
     assert "conv.deformable-convolution" not in {sub.id for sub in template(proposed).subs}
@@ -420,6 +433,71 @@ async def test_accepting_refusing_and_undoing(proposed):
         await pilot.press("u")
         await told(app, "Undone: added Deformable convolution")
     assert ideas(proposed)["bend"] == "conv.depthwise"
+
+
+def files(subs):
+    """A model that files ideas under one sub-category after the other."""
+    turn = iter(subs)
+
+    def answer(request):
+        sub = next(turn)
+        user = request["messages"][-1]["content"]
+        count = sum(line[:1].isdigit() for line in user.splitlines())
+        reply = json.dumps({"places": [{"idea": n, "sub": sub} for n in range(1, count + 1)]})
+        return Answered((reply,), sum(len(one["content"]) for one in request["messages"]) // 4, 9)
+
+    return answer
+
+
+async def test_a_model_files_what_was_seen(proposed):
+    """By rule one idea would move, by the model two; what it answered in the preview is what is done."""
+    with Store(proposed) as store:
+        said = "Repeat it a second time."
+        store.ideas.add_imported(template_of(store)[0], [("conv.depthwise", "more", said)], approve=False)
+    with serving(OllamaProtocol(files(["conv.deformable-convolution", "conv.grouped"]))) as server:
+        async with opened(proposed, "template", llm=f"ollama:tiny:1b@{server.url}", size=(80, 24)) as (app, pilot):
+            await proposals(app, pilot)
+            assert server.requests == []
+            await pilot.press("m")
+            await wait_for(lambda: "2 ideas would move here, as" in shown(app), "the model's way")
+            assert len(server.requests) == 1
+            await pilot.press("m")
+            await wait_for(lambda: "1 idea would move here, by rule" in shown(app), "the rules' way")
+            await pilot.press("m", "enter")
+            await told(app, "Accepted: added Deformable convolution; 2 ideas refiled.")
+            assert len(server.requests) == 1
+    assert {ideas(proposed)[one] for one in ("bend", "more")} == {"conv.deformable-convolution"}
+
+
+async def test_a_model_that_is_told_another_name_is_seen_again(proposed):
+    with serving(OllamaProtocol(files(["conv.deformable-convolution", "conv.grouped"]))) as server:
+        async with opened(proposed, "template", llm=f"ollama:tiny:1b@{server.url}", size=(110, 40)) as (app, pilot):
+            await proposals(app, pilot)
+            await pilot.press("m")
+            await wait_for(lambda: "1 idea would move here, as" in " ".join(shown(app).split()), "the model's way")
+            await pilot.press("e")
+            await dialog(app, LineDialog)
+            app.screen.query_one(Input).value = "Bent"
+            await pilot.press("enter")
+            asked = await dialog(app, ConfirmDialog)
+            assert asked._question.endswith("files them now, 0 ideas would move to conv.bent. Accept it?")
+            await pilot.press("n")
+            await wait_for(lambda: isinstance(app.screen, ProposalsDialog), "the proposals again")
+    assert ideas(proposed)["bend"] == "conv.depthwise" and "conv.bent" not in {
+        sub.id for sub in template(proposed).subs
+    }
+
+
+@pytest.mark.parametrize(("llm", "says"), [("rules", "rules is no model"), ("ollama:tiny@http://127.0.0.1:9", "serve")])
+async def test_without_a_model_the_rules_file(proposed, llm, says):
+    async with opened(proposed, "template", llm=llm, size=(110, 40)) as (app, pilot):
+        asked = await proposals(app, pilot)
+        await pilot.press("m")
+        await wait_for(lambda: says in shown(app), "why it cannot")
+        await pilot.press("enter", "e")
+        assert app.screen is asked
+        await pilot.press("m", "enter")
+        await told(app, "Accepted: added Deformable convolution; 1 idea refiled.")
 
 
 async def test_rules_cannot_propose(path):

@@ -6,14 +6,18 @@ import json
 
 import pytest
 import yaml
-from llm_server.ollama_protocol import Answered, OllamaProtocol, serving
+from llm_server.ollama_protocol import Answered, OllamaProtocol, says, serving
 
 from fairnad_engine.knowledge import template_edit as edit
+from fairnad_engine.knowledge.paper_layout import find_sections
+from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.refiling import by_rule, preview, refiled, replaced
 from fairnad_engine.knowledge.suggestions import accepted, suggestions
-from fairnad_engine.knowledge.template import Template
+from fairnad_engine.knowledge.template import Template, check
 from fairnad_engine.knowledge.template_diff import differences
 from fairnad_engine.knowledge.template_history import apply_edit, undo
+from fairnad_engine.llm.chat_author import ChatAuthor
+from fairnad_engine.llm.ollama import OllamaModel
 from fairnad_engine.llm.protocol import AttributeDraft
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import template_of
@@ -149,8 +153,8 @@ class TestSuggestions:
             store.proposals.add(paper, "s", "m", [draft], 0)
         return suggestions(store.proposals.with_status("open"), SHIPPED)
 
-    def draft(self, name, main="conv", level="operation"):
-        return AttributeDraft(level, main, name, "What it is.", "Use it | so.", "the words", (0, 9))
+    def draft(self, name, main="conv", level="operation", **more):
+        return AttributeDraft(level, main, name, "What it is.", "Use it | so.", "the words", (0, 9), **more)
 
     def test_names_that_mean_the_same_are_one_and_the_commonest_comes_first(self, store):
         found = self.put(
@@ -181,6 +185,55 @@ class TestSuggestions:
         assert new.sub("recurrence.loop").examples == ("Use it / so.",)
         assert new.sub("recurrence.exits").cues == ("exits", "early exit")
         assert (change.base, change.note) == (SHIPPED.digest, "added 2 proposed sub-categories")
+
+    def test_a_person_has_only_the_signature_to_add(self, store):
+        loop = {"main": "Recurrence", "level": "block", "second_example": "Run it twice."}
+        told = {**loop, "main_definition": "Blocks that run more than once."}
+        found = self.put(store, [("A", self.draft("Loop", **loop)), ("B", self.draft("Early exit", **told))])
+        new = accepted(SHIPPED, found).template
+        # The second paper says what the main category is.
+        assert new.main("recurrence").definition == "Blocks that run more than once."
+        assert new.sub("recurrence.loop").examples == ("Use it / so.", "Run it twice.")
+        _, mains, subs = new.counts
+        assert check(new) == [
+            f"{mains} main and {subs} sub-categories; the method has 15 and 55",
+            "recurrence.loop: has no signature, so no child can be seen to realise it",
+            "recurrence.early-exit: has no signature, so no child can be seen to realise it",
+        ]
+
+    def test_a_main_category_that_nobody_defines_is_what_its_first_sub_category_is(self, store):
+        found = self.put(store, [("A", self.draft("Loop", "Recurrence", "block"))])
+        assert accepted(SHIPPED, found).template.main("recurrence").definition == "What it is."
+
+    def test_examples_of_several_papers_come_together(self, store):
+        drafts = [self.draft("Loop", second_example=one) for one in ("Use it / so.", "Bend.", "Break.", "Burn.")]
+        (found,) = self.put(store, [(str(number), one) for number, one in enumerate(drafts)])
+        assert accepted(SHIPPED, [found]).template.sub("conv.loop").examples == ("Use it / so.", "Bend.", "Break.")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"main": "Recurrence", "main_definition": " Blocks that\nrun\u200b twice. "}, "Blocks that run twice."),
+        ({"main": "Recurrence"}, ""),
+        ({"main": "CONV", "main_definition": "Of one that is there."}, ""),
+        ({"main": "Recurrence", "main_definition": "x" * 301}, "x" * 300),
+    ],
+)
+def test_what_a_model_says_of_a_main_category(given, kept):
+    quote = "The taps of the kernel move with the content"
+    reply = json.dumps({"attributes": [say("Loop", quote, second_example="Run it twice.", **given)]})
+    text = PAPERS["moving"]
+    paper = PaperText(
+        id="p", title="On it", authors=(), year=2001, venue="", arxiv="", abstract=text, text=text, source="-",
+        sections=find_sections(text),
+    )  # fmt: skip
+    with serving(OllamaProtocol(says(reply))) as server:
+        found = ChatAuthor(OllamaModel("tiny:1b", server.url)).propose(paper, SHIPPED)
+    assert [(one.main_definition, one.second_example) for one in found.drafts] == [(kept, "Run it twice.")]
+    wanted = server.requests[0]["format"]["properties"]["attributes"]["items"]["properties"]
+    assert wanted["main_definition"]["maxLength"] == wanted["second_example"]["maxLength"] == 300
+    assert "main_definition: what belongs under a new main category" in server.requests[0]["messages"][0]["content"]
 
 
 class TestCommands:
@@ -251,6 +304,56 @@ class TestCommands:
         stats = json.loads(fairnad("llm", "stats", "--json").out)
         assert [(one["purpose"], one["calls"]) for one in stats] == [("refile", len(server.requests))]
 
+    @pytest.mark.parametrize("how", ["proposal", "file"])
+    def test_what_the_preview_said_is_what_moves(self, fairnad, papers, server, tmp_path, how):
+        """The model answers otherwise each time; once it was looked at, it is not asked again."""
+        model = f"ollama:tiny:1b@{server.url}"
+        texts = [f"Use a depthwise convolution of {n} taps that bend." for n in range(3, 13)]
+        rows = [{"id": n, "paper_id": 1, "inspiration": text} for n, text in enumerate(texts)]
+        (tmp_path / "ideas.json").write_text(json.dumps(rows))
+        assert fairnad("ideas", "import", tmp_path / "ideas.json").code == 0
+        if how == "file":
+            file = tmp_path / "mine.yaml"
+            file.write_text(edit.add_sub(SHIPPED, "conv", "Deformable", "Taps move.").text, "utf-8")
+            look, do = ("diff", file), ("import", file)
+        else:
+            fairnad("papers", "add", papers)
+            fairnad("template", "propose", "--llm", model)
+            (proposal,) = json.loads(fairnad("template", "proposals", "--json").out)
+            look, do = ("diff", "--proposal", proposal["number"]), ("apply", proposal["number"])
+        replies = []
+
+        def wavering(request):
+            system, user = (one["content"] for one in request["messages"])
+            sub = next(word for word in system.replace(":", " ").split() if word.startswith("conv.deformable"))
+            ideas = [line for line in user.splitlines() if line[:1].isdigit()]
+            replies.append(user)
+            # The second batch is answered with something that cannot be used.
+            some = range(1, 1 + max(1, len(ideas) - len(replies)))
+            said = {"places": [{"idea": n, "sub": sub} for n in some]} if len(ideas) == 8 else "nothing"
+            return Answered((json.dumps(said),), (len(system) + len(user)) // 4, 20)
+
+        server.answer = wavering
+        seen = fairnad("template", *look, "--refile", model, "--json")
+        assert seen.code == 0, seen.err
+        (move,) = json.loads(seen.out)["moves"]
+        asked = len(server.requests)
+        assert replies and move["ideas"] == 7
+        done = fairnad("template", *do, "--refile", model)
+        assert done.code == 0, done.err
+        assert f"; {move['ideas']} ideas refiled" in done.out
+        assert len(server.requests) == asked
+        moved = json.loads(fairnad("ideas", "list", "--category", move["to"], "--json").out)
+        assert len(moved) == move["ideas"]
+        # Another template is another question.
+        assert fairnad("template", "undo").code == 0
+        other = tmp_path / "other.yaml"
+        other.write_text(edit.add_sub(SHIPPED, "conv", "Deformable ones", "Taps move.").text, "utf-8")
+        assert fairnad("template", "diff", other, "--refile", model).code == 0
+        assert len(server.requests) > asked
+        stats = {one["purpose"]: one["calls"] for one in json.loads(fairnad("llm", "stats", "--json").out)}
+        assert stats["refile"] == len(replies)
+
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
@@ -258,6 +361,8 @@ class TestCommands:
             (("import", "nowhere.yaml"), "nowhere.yaml"),
             (("diff",), "no proposal is open"),
             (("apply",), "no proposal was named"),
+            (("diff", "--proposal", "9"), "9 is no open proposal"),
+            (("diff", "x.yaml", "--proposal", "9"), "goes without FILE"),
             (("export", "--version", "9"), "has 1 versions"),
         ],
     )

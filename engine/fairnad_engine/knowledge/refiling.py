@@ -41,6 +41,14 @@ class Preview:
         """Ideas that would move."""
         return sum(count for _, _, count in self.moves)
 
+    @property
+    def sources(self) -> dict[str, int]:
+        """Number of ideas that would leave each sub-category."""
+        found: Counter[str] = Counter()
+        for source, _, count in self.moves:
+            found[source] += count
+        return dict(found)
+
 
 def replaced(old: Template, new: Template, moved: Mapping[str, str], note: str) -> Edit:
     """A change that puts a whole template in the place of another.

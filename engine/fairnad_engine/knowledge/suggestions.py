@@ -15,7 +15,7 @@ from fairnad_engine.errors import InputError
 from fairnad_engine.knowledge.cues import fold
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.knowledge.template_edit import Edit, add_main, add_sub, change
-from fairnad_engine.knowledge.template_fields import field_text
+from fairnad_engine.knowledge.template_fields import MAX_EXAMPLES, field_text
 from fairnad_engine.store.proposals import ProposalRow
 
 ALIKE = 88.0
@@ -69,6 +69,8 @@ def suggestions(rows: Iterable[ProposalRow], template: Template) -> tuple[Sugges
 def accepted(template: Template, chosen: Sequence[Suggestion], names: dict[int, str] | None = None) -> Edit:
     """A change that adds suggested sub-categories, and their main categories where the template lacks them.
 
+    A signature is left to a person: no paper says what a graph shows.
+
     Args:
         template: The template as it is.
         chosen: What to add, in this order.
@@ -85,13 +87,12 @@ def accepted(template: Template, chosen: Sequence[Suggestion], names: dict[int, 
         head = one.head
         main = _main_of(now, head)
         if main is None:
-            edit = add_main(now, head.level, head.main, "")
+            edit = add_main(now, head.level, head.main, _main_definition(head, chosen))
             now, main = edit.template, edit.selected
         name = (names or {}).get(head.id, head.name)
         edit = add_sub(now, main, name, head.definition)
         new = edit.selected
-        if head.example:
-            edit = change(edit.template, new, "examples", head.example.replace("|", "/"))
+        edit = change(edit.template, new, "examples", _examples(one))
         if fold(name) != fold(head.name):
             # Papers speak of it by the name that was suggested.
             sub = edit.template.sub(new)
@@ -101,6 +102,18 @@ def accepted(template: Template, chosen: Sequence[Suggestion], names: dict[int, 
     assert edit is not None  # noqa: S101 - there is at least one
     what = chosen[0].head.name if len(chosen) == 1 else f"{len(chosen)} proposed sub-categories"
     return replace(edit, base=template.digest, note=f"added {what}", gone=(), moved={})
+
+
+def _main_definition(head: ProposalRow, chosen: Sequence[Suggestion]) -> str:
+    """What belongs under a new main category: in the first words about it, else as its first sub-category says."""
+    alike = (row for one in chosen for row in one.rows if fold(row.main) == fold(head.main))
+    return next((row.main_definition for row in alike if row.main_definition), head.definition)
+
+
+def _examples(one: Suggestion) -> str:
+    """The first examples that the papers give, as a field's line."""
+    said = (example for row in one.rows for example in (row.example, row.second_example) if example)
+    return " | ".join(list(dict.fromkeys(example.replace("|", "/") for example in said))[:MAX_EXAMPLES])
 
 
 def _alike(one: str, other: str) -> bool:

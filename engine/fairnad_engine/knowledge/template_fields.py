@@ -9,7 +9,7 @@ from fairnad_engine.text import is_plain
 _CHANGES = ("up", "down", "changed")
 _MAX_CUES = 400
 _MAX_CUE = 120
-_MAX_EXAMPLES = 3
+MAX_EXAMPLES = 3
 _MAX_EXAMPLE = 400
 
 
@@ -73,8 +73,8 @@ def checked_examples(text: str) -> tuple[str, ...]:
         InputError: There are too many, or one cannot be kept.
     """
     found = tuple(dict.fromkeys(checked_text(one, "example", _MAX_EXAMPLE) for one in text.split("|") if one.strip()))
-    if len(found) > _MAX_EXAMPLES:
-        raise InputError(f"{len(found)} examples; give at most {_MAX_EXAMPLES}")
+    if len(found) > MAX_EXAMPLES:
+        raise InputError(f"{len(found)} examples; give at most {MAX_EXAMPLES}")
     return found
 
 

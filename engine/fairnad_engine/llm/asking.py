@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from fairnad_engine.llm.chat import ChatModel, TruncatedPromptError, accounted
+from fairnad_engine.llm.incidents import report
 from fairnad_engine.llm.prompts import Prompt, as_data, render
 from fairnad_engine.llm.protocol import ModelCall
 from fairnad_engine.llm.replies import Reply, read_tolerantly
@@ -73,6 +74,7 @@ def ask(
                 prompt.system, user, schema, purpose, max_tokens=max_tokens, temperature=temperature, seed=seed
             )
         except TruncatedPromptError as error:
+            report("truncated", str(error))
             calls.extend(call for one in error.discarded for call in accounted(one, purpose, model.name))
             raise ReplyRefusedError("truncated-reply", f"prompt cut short: {error}", calls) from error
         calls.extend(accounted(reply, purpose, model.name))

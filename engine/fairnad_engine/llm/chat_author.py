@@ -40,9 +40,11 @@ class AttributeItem(_Reply):
     quote: str = Field(min_length=1, max_length=500)
     level: str = Field(max_length=40)
     main: str = Field(min_length=1, max_length=60)
+    main_definition: str = Field(default="", max_length=300)
     name: str = Field(min_length=1, max_length=60)
     definition: str = Field(min_length=1, max_length=300)
     example: str = Field(min_length=1, max_length=300)
+    second_example: str = Field(default="", max_length=300)
 
 
 class AttributesReply(_Reply):
@@ -174,4 +176,6 @@ def _draft(item: AttributeItem, template: Template, paper: PaperText) -> Attribu
         example=plain_line(item.example, 300),
         quote=paper.text[slice(*place.span)],
         span=place.span,
+        main_definition="" if known else plain_line(item.main_definition, 300),
+        second_example=plain_line(item.second_example, 300),
     )

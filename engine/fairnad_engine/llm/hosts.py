@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fairnad_engine.errors import ModelUnavailableError
 from fairnad_engine.llm.chat import ChatReply
+from fairnad_engine.llm.incidents import report
 from fairnad_engine.llm.ollama import OllamaModel
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class OllamaHosts:
                 raise
             except ModelUnavailableError as error:
                 problems.append(error)
-                self._set_aside(host)
+                self._set_aside(host, error)
         if len(problems) == len(self._hosts):
             raise problems[0]
         return self._digest
@@ -88,9 +89,9 @@ class OllamaHosts:
                 return host.model.chat(
                     system, user, schema, purpose, max_tokens=max_tokens, temperature=temperature, seed=seed
                 )
-            except ModelUnavailableError:
+            except ModelUnavailableError as error:
                 tried.append(host)
-                self._set_aside(host)
+                self._set_aside(host, error)
                 if len(tried) == len(self._hosts):
                     raise
             finally:
@@ -106,7 +107,8 @@ class OllamaHosts:
             host.asking += 1
             return host
 
-    def _set_aside(self, host: _Host) -> None:
+    def _set_aside(self, host: _Host, why: ModelUnavailableError) -> None:
+        report("aside", f"{host.model.url} set aside for {_ASIDE_SECONDS:g} s: {why}")
         with self._lock:
             host.aside_until = self._clock() + _ASIDE_SECONDS
             host.known = False  # what comes back may be another server

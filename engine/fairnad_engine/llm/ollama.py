@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt, whole_prompt
+from fairnad_engine.llm.incidents import report
 from fairnad_engine.llm.ollama_server import (
     ServedModel,
     Timeouts,
@@ -152,7 +153,7 @@ class OllamaModel:
             larger = min(2 * context, self._limit())
             if last or larger <= context:
                 break
-            notice(self._on_token, f"{problem}; asked again with a context of {larger}")
+            notice(self._on_token, f"{problem}; asked again with a context of {larger}", "truncated")
             with self._lock:
                 self._context = context = max(self._context, larger)
         raise TruncatedPromptError(f"{purpose}: {problem}", discarded)
@@ -212,6 +213,7 @@ class OllamaModel:
                 return self._collect(request, context, watch.heard)
             except LostAnswerError as lost:
                 if watch.stalled:
+                    report("stall", f"{self._url}: {watch.reason}")
                     raise LostAnswerError(failing(self._url, watch.reason)) from lost
                 raise
 

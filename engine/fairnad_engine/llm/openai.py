@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from fairnad_engine.errors import ModelUnavailableError
 from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt, whole_prompt
+from fairnad_engine.llm.incidents import report
 from fairnad_engine.llm.ollama_server import Timeouts, is_local
 from fairnad_engine.llm.openai_wire import FORM, context_of, events, openai_url
 from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently, whole_characters
@@ -194,6 +195,7 @@ class OpenAIModel:
                 return self._collect(self._parts(request), request["max_tokens"], watch.heard)
             except LostAnswerError as lost:
                 if watch.stalled:
+                    report("stall", f"{self._url}: {watch.reason}")
                     raise self._lost(watch.reason) from lost
                 raise
 

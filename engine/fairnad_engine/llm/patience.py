@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from fairnad_engine.errors import ModelUnavailableError
+from fairnad_engine.llm.incidents import Kind, report
 
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger("fairnad.llm")
@@ -46,7 +47,7 @@ def patiently(
         try:
             return ask()
         except LostAnswerError as lost:
-            notice(told, f"{lost}; asked again")
+            notice(told, f"{lost}; asked again", "retry")
             pause(wait)
     try:
         return ask()
@@ -54,9 +55,10 @@ def patiently(
         raise lost.verdict from lost
 
 
-def notice(told: Callable[[str], None] | None, what: str) -> None:
-    """Say what went wrong with an answer that is asked for again: in the log, and between the pieces of replies."""
+def notice(told: Callable[[str], None] | None, what: str, kind: Kind) -> None:
+    """Say what went wrong with an answer that is asked for again: to who counts, in the log, and between replies."""
     _log.warning("%s", what)
+    report(kind, what)
     if told:
         told(f"\n[{what}]\n")
 

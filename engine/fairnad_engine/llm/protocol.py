@@ -259,6 +259,8 @@ class AttributeDraft:
         example: An idea of this kind, as an instruction.
         quote: The paper's own words.
         span: Where they stand in its text.
+        main_definition: What belongs under a new main category; empty where it is not new, or nothing is said.
+        second_example: Another idea of this kind; may be empty.
     """
 
     level: str
@@ -268,6 +270,8 @@ class AttributeDraft:
     example: str
     quote: str
     span: tuple[int, int]
+    main_definition: str = ""
+    second_example: str = ""
 
 
 @dataclass(frozen=True)

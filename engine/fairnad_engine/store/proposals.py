@@ -31,6 +31,8 @@ class ProposalRow:
     span: tuple[int, int]
     status: Status
     title: str
+    main_definition: str = ""
+    second_example: str = ""
 
 
 class ProposalTable:
@@ -58,6 +60,8 @@ class ProposalTable:
                     "name": one.name,
                     "definition": one.definition,
                     "example": one.example,
+                    "main_definition": one.main_definition,
+                    "second_example": one.second_example,
                     "quote": one.quote,
                     "span_start": one.span[0],
                     "span_end": one.span[1],
@@ -72,7 +76,7 @@ class ProposalTable:
     def with_status(self, status: Status) -> list[ProposalRow]:
         """The suggestions of a status, as they came."""
         query = """SELECT p.id, p.paper_id, p.model, p.level, p.main, p.name, p.definition, p.example, p.quote,
-                   p.span_start, p.span_end, p.status, papers.title
+                   p.span_start, p.span_end, p.status, papers.title, p.main_definition, p.second_example
                    FROM template_proposals p JOIN papers ON papers.id = p.paper_id
                    WHERE p.status = ? ORDER BY p.id"""
         found = []

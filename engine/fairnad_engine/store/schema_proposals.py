@@ -37,3 +37,10 @@ def m015_template_proposals(db: Database) -> None:
         not_null={"ungrounded", "at"},
         foreign_keys=[("paper_id", "papers")],
     )
+
+
+@migrations()
+def m016_proposed_mains(db: Database) -> None:
+    """What belongs under a new main category, and a second example, since a sub-category has two or three."""
+    for column in ("main_definition", "second_example"):
+        db.table("template_proposals").add_column(column, str, not_null_default="")

@@ -28,6 +28,12 @@ ACTIONS: tuple[Action, ...] = (
         "Duplicates",
         "Show the ideas that say the same as this one, beside each other; Enter merges them into the one chosen.",
     ),
+    Action(
+        "ideas.groups",
+        "D",
+        "All duplicates",
+        "Go through all groups of ideas that say the same, from the one under the cursor; Enter merges a group.",
+    ),
     Action("ideas.new", "n", "New idea", "Add an idea of your own; it counts as approved."),
     Action("ideas.mark", "space", "Mark", "Mark the idea, or take its mark away, and go down."),
     Action("ideas.range", "v", "Range", "Begin a range at the cursor; the second time mark it."),

@@ -13,6 +13,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("papers.override", "o", "Keep/leave", "Keep a paper that was left out, or leave it out.", footer=True),
     Action("papers.pause", "p", "Pause", "Pause the structuring after the papers in hand, or resume it."),
     Action("papers.stop", "x", "Stop", "Stop the structuring after the papers in hand; the second time at once."),
+    Action(
+        "papers.streams", "w", "Look on", "Show what the model writes about all papers in hand; again: the paper here."
+    ),
     Action("papers.ideas", "i", "Its ideas", "Go to the ideas of this paper."),
     Action("papers.open", "enter", "Whole paper", "Show everything about the paper, its abstract included."),
     Action("papers.filter", "slash", "Filter", "Filter as you type: words of title, authors, year or status."),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from fairnad_engine.store import Store
+
+if TYPE_CHECKING:
+    from fairnad_engine.knowledge.near_duplicates import DuplicateGroup
 
 
 class Twin(NamedTuple):
@@ -17,6 +21,7 @@ class Twin(NamedTuple):
     grounding: str
     quote: str
     paper: str
+    sub: str
 
 
 def read_twins(store: Store, idea: str) -> tuple[Twin, ...]:
@@ -25,11 +30,24 @@ def read_twins(store: Store, idea: str) -> tuple[Twin, ...]:
 
     here = store.ideas.get(idea)
     group = group_of(here, store.ideas.in_sub(here.sub))
-    if group is None:
-        return ()
-    titles = {
+    return () if group is None else _twins(group, _titles(store))
+
+
+def read_groups(store: Store) -> tuple[tuple[Twin, ...], ...]:
+    """Every group of near-duplicates, those of a sub-category together."""
+    from fairnad_engine.knowledge.near_duplicates import duplicate_groups
+
+    titles = _titles(store)
+    return tuple(_twins(group, titles) for group in duplicate_groups(store.ideas.all()))
+
+
+def _titles(store: Store) -> dict[str, str]:
+    return {
         paper.id: f"{paper.title} ({paper.year})" if paper.year else paper.title for paper in store.curation.papers()
     }
+
+
+def _twins(group: DuplicateGroup, titles: Mapping[str, str]) -> tuple[Twin, ...]:
     return tuple(
         Twin(
             one.id,
@@ -39,6 +57,7 @@ def read_twins(store: Store, idea: str) -> tuple[Twin, ...]:
             one.grounded_by or ("grounded" if one.grounded else "not grounded"),
             one.quote,
             titles.get(one.paper_id or "", "") or f"no paper, {one.origin}",
+            one.sub,
         )
         for one, alike in ((group.representative, None), *group.others)
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fairnad_engine.knowledge.pace import SUBJECT
+from fairnad_engine.knowledge.pace import SUBJECT as PACE
 from fairnad_engine.knowledge.reading_stamps import reading_stamp
+from fairnad_engine.llm.incidents import SUBJECT as INCIDENTS
 from fairnad_engine.llm.models import parse_llm
 from fairnad_engine.store import Store
 from fairnad_engine.store.filing import IdeaCount
@@ -17,7 +18,8 @@ from fairnad_engine.workspace import read_activity, read_stream
 class StructureJob:
     """The newest structuring job; ``state`` is ``dead`` where its process is gone. ``doing`` is by paper.
 
-    ``pace`` says in words how far it is and how long the rest may take; empty before it knows.
+    ``pace`` says in words how far it is and how long the rest may take; empty before it knows. ``incidents`` counts
+    what went wrong with the model's server and was survived, ``incident`` says the last of it; empty where nothing did.
     """
 
     id: str
@@ -26,6 +28,8 @@ class StructureJob:
     llm: str
     doing: dict[str, str]
     pace: str = ""
+    incidents: str = ""
+    incident: str = ""
 
     @property
     def live(self) -> bool:
@@ -71,14 +75,20 @@ def read_job(store: Store) -> StructureJob | None:
     live = state in ("running", "paused", "stopping")
     llm = str(job.config.get("model", {}).get("llm", ""))
     doing = read_activity(store.path, job.id) if live else {}
-    pace = doing.pop(SUBJECT, "")
-    return StructureJob(job.id, state, job.message, llm, doing, pace)
+    pace = doing.pop(PACE, "")
+    incidents, _, incident = doing.pop(INCIDENTS, "").partition("; ")
+    return StructureJob(job.id, state, job.message, llm, doing, pace, incidents, incident)
 
 
 def read_detail(store: Store, paper_id: str, job_id: str | None) -> PaperDetail:
     """Read one paper."""
     stream = read_stream(store.path, job_id, paper_id) if job_id else ""
     return PaperDetail(store.papers.get(paper_id), stream)
+
+
+def read_streams(store: Store, job_id: str, paper_ids: tuple[str, ...]) -> dict[str, str]:
+    """The end of what the model wrote about papers."""
+    return {one: read_stream(store.path, job_id, one) for one in paper_ids}
 
 
 def status_of(paper: PaperLine) -> str:

@@ -28,13 +28,19 @@ def read_proposals(store: Store) -> Proposals:
     return Proposals(template, suggestions(store.proposals.with_status("open"), template))
 
 
-def planned(store: Store, template: Template, one: Suggestion, name: str = "") -> tuple[Edit, Preview]:
-    """The change that accepts a proposal, and what it would move by rule.
+def planned(store: Store, template: Template, one: Suggestion, name: str = "", llm: str = "") -> tuple[Edit, Preview]:
+    """The change that accepts a proposal, and what it would move by rule, or as a model files the ideas.
+
+    A model is not asked again what it answered before.
 
     Raises:
         InputError: The name is taken.
+        ModelUnavailableError: The model or its server is missing.
     """
-    edit = refiled(store, accepted(template, [one], {one.head.id: name} if name else None), template)
+    from fairnad_engine.knowledge.refiling_model import model_filer
+
+    change = accepted(template, [one], {one.head.id: name} if name else None)
+    edit = refiled(store, change, template, model_filer(store, llm) if llm else None)
     return edit, preview(store, edit)
 
 

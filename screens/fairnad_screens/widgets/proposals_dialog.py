@@ -28,10 +28,12 @@ _MOVES = 4
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do with a proposal, by the number of its first row."""
+    """What to do with a proposal, by the number of its first row; who files ideas, and what was seen to move."""
 
     what: Literal["accept", "rename", "refuse"]
     number: int
+    by_model: bool = False
+    seen: Preview | None = None
 
 
 class ProposalsDialog(Dialog[Decision | None]):
@@ -57,13 +59,15 @@ class ProposalsDialog(Dialog[Decision | None]):
         Binding("enter,a", "decide('accept')", "Accept", priority=True),
         Binding("e", "decide('rename')", "Rename and accept"),
         Binding("x", "decide('refuse')", "Refuse"),
+        Binding("m", "by_model", "Let the model file, or the rules"),
     ]
 
     def __init__(
         self,
         template: Template,
         proposals: tuple[Suggestion, ...],
-        moves: Callable[[Suggestion], Awaitable[Preview | str]],
+        moves: Callable[[Suggestion, bool], Awaitable[Preview | str]],
+        llm: str,
         select: int = 0,
     ) -> None:
         """Show proposals.
@@ -71,15 +75,19 @@ class ProposalsDialog(Dialog[Decision | None]):
         Args:
             template: The template as it is.
             proposals: What to go through.
-            moves: What accepting one would move, or why it cannot be accepted.
+            moves: What accepting one would move by rule, or as the model files, or why it cannot be accepted.
+            llm: The model, which files ideas where one asks for it.
             select: Place of the one under the cursor.
         """
         super().__init__()
         self._template = template
         self._by_key = {str(one.head.id): one for one in proposals}
         self._moves = moves
+        self._llm = llm.partition("@")[0]
         self._select = select
-        self._seen: dict[str, Preview | str] = {}
+        self._by_model: set[str] = set()
+        self._looking: set[tuple[str, bool]] = set()
+        self._seen: dict[tuple[str, bool], Preview | str] = {}
 
     def compose(self) -> ComposeResult:
         """Title, list and detail, keys."""
@@ -90,7 +98,8 @@ class ProposalsDialog(Dialog[Decision | None]):
                 with VerticalScroll(can_focus=False):
                     yield Static(id="said")
             yield Static(
-                plain("Enter: accept   e: rename and accept   x: refuse   j k: next   Esc: close"), classes="keys"
+                plain("Enter: accept  e: rename  x: refuse  m: by model  j k: next  Esc: close"),
+                classes="keys",
             )
 
     def on_mount(self) -> None:
@@ -116,13 +125,22 @@ class ProposalsDialog(Dialog[Decision | None]):
         one = self._chosen
         for said in self.query("#said").results(Static):
             said.update(self._detail(one) if one else plain("Nothing is proposed."))
-        if one is not None and str(one.head.id) not in self._seen:
-            self.run_worker(self._look(one), exclusive=True)
+        if one is not None and (way := self._way(one)) not in self._seen and way not in self._looking:
+            self._looking.add(way)
+            self.run_worker(self._look(one, way))
 
-    async def _look(self, one: Suggestion) -> None:
-        self._seen[str(one.head.id)] = await self._moves(one)
+    async def _look(self, one: Suggestion, way: tuple[str, bool]) -> None:
+        try:
+            self._seen[way] = await self._moves(one, way[1])
+        finally:
+            self._looking.discard(way)
         if self._chosen is one:
             self._show()
+
+    def _way(self, one: Suggestion) -> tuple[str, bool]:
+        """The proposal and who files ideas where it is accepted."""
+        key = str(one.head.id)
+        return key, key in self._by_model
 
     def _detail(self, one: Suggestion) -> Content:
         head = one.head
@@ -150,6 +168,8 @@ class ProposalsDialog(Dialog[Decision | None]):
         main = next((m for m in self._template.mains if wanted in (m.id.casefold(), m.name.casefold())), None)
         title = main.name if main else f"+ {one.head.main} (a new main category)"
         lines = [plain(title, "bold" if main else "$success")]
+        if not main and one.head.main_definition:
+            lines.append(plain(f"  {one.head.main_definition}", "$success"))
         for sub in main.subs if main else ():
             lines.append(plain(f"  {sub.name}", "$warning" if sub.id == one.known else ""))
         lines.append(plain(f"+ {one.head.name}", "$success"))
@@ -158,13 +178,14 @@ class ProposalsDialog(Dialog[Decision | None]):
         return lines
 
     def _move_lines(self, one: Suggestion) -> list[Content]:
-        seen = self._seen.get(str(one.head.id))
+        way = self._way(one)
+        seen, filer = self._seen.get(way), f"as {self._llm} files them" if way[1] else "by rule"
         if seen is None:
-            return [plain("Looking which ideas would move …", "dim")]
+            return [plain(f"Looking which ideas would move, {filer} …", "dim")]
         if isinstance(seen, str):
             return [plain(seen, "$error")]
         ideas = "idea" if seen.moved == 1 else "ideas"
-        lines = [plain(f"{seen.moved:,} {ideas} would move here{':' if seen.moves else '.'}")]
+        lines = [plain(f"{seen.moved:,} {ideas} would move here, {filer}{':' if seen.moves else '.'}")]
         lines += [plain(f"{count:>6,} from {source}") for source, _, count in seen.moves[:_MOVES]]
         if len(seen.moves) > _MOVES:
             lines.append(plain(f"       and from {len(seen.moves) - _MOVES} others"))
@@ -184,8 +205,20 @@ class ProposalsDialog(Dialog[Decision | None]):
 
     def action_decide(self, what: Literal["accept", "rename", "refuse"]) -> None:
         """Close with a decision about the one under the cursor."""
+        one = self._chosen
+        if one is None:
+            return
+        way = self._way(one)
+        seen = self._seen.get(way)
+        if way[1] and what != "refuse" and not isinstance(seen, Preview):
+            return  # a model's word is taken only after it was seen
+        self.dismiss(Decision(what, one.head.id, way[1], seen if isinstance(seen, Preview) else None))
+
+    def action_by_model(self) -> None:
+        """Let the model file ideas where this one is accepted, or the rules again; what would move is shown first."""
         if self._chosen is not None:
-            self.dismiss(Decision(what, self._chosen.head.id))
+            self._by_model ^= {str(self._chosen.head.id)}
+            self._show()
 
     def action_leave(self) -> None:
         """Close without a decision."""
