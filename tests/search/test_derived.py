@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
 from fairnad_engine.llm.derived import derived_idea
+
 from fairnad_engine.llm.protocol import Purpose
 from fairnad_engine.llm.rules.designer import RulesDesigner
 from fairnad_engine.llm.rules.render import render

@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
@@ -14,13 +13,10 @@ from fairnad_engine import artifacts
 from fairnad_engine.artifacts import ArtifactFolder
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.knowledge.papers import PaperText
-from fairnad_engine.knowledge.structuring import apply_policy
-from fairnad_engine.llm.derived import derived_idea
 from fairnad_engine.llm.protocol import IdeaDraft, ModelCall
 from fairnad_engine.store import Store
 from fairnad_engine.store.connection import file_system_type
-from fairnad_engine.store.library import idea_document
-from fairnad_engine.store.records import CountRow, Derivation
+from fairnad_engine.store.records import CountRow
 from fairnad_engine.store.schema import migrations
 from fairnad_engine.workspace import template_of
 from tests.conftest import environment
