@@ -428,6 +428,7 @@ async def test_accepting_refusing_and_undoing(proposed):
         await told(app, "Refused: Loop.")
         await wait_for(lambda: not isinstance(app.screen, ProposalsDialog), "the end")
         assert ideas(proposed)["bend"] == "conv.bent"
+        await wait_for(lambda: not app.screen.snapshot.proposals, "the screen to know")
         answers = await said_to(app, pilot, "p")
         assert "No proposal is open" in answers[0]
         await pilot.press("u")
