@@ -36,9 +36,7 @@ def searched(folder, kills=(), trained=20, designer=Deriving):
         digest = None
         for kill_at in (*kills, None):
             digest = play(store, kill_at=kill_at, designer=designer())
-        kept = {
-            one: (row.status, row.sub, store.ideas.derivations(one)) for one, row in derived_of(store).items()
-        }
+        kept = {one: (row.status, row.sub, store.ideas.derivations(one)) for one, row in derived_of(store).items()}
         return digest, store.runs.candidates(RUN), kept, {c.idea_id for c in store.runs.candidates(RUN)}
 
 
