@@ -8,7 +8,7 @@ from fairnad_engine.store.schema_proposals import migrations as migrations
 
 
 @migrations()
-def m016_weights(db: Database) -> None:
+def m017_weights(db: Database) -> None:
     """Digest of the weights for each call, and of a job's model; those of older workspaces do not say."""
     db.table("model_calls").add_column("digest", str, not_null_default="")
     db.table("jobs").add_column("model_digest", str, not_null_default="")
