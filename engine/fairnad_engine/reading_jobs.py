@@ -49,6 +49,7 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
         on_text=streams.write,
         keep_alive=config.model.keep_alive,
         timeouts=config.model.timeouts,
+        max_context=config.model.max_context,
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
     for guard in recorded_guards(models.digest):
@@ -94,6 +95,7 @@ async def propose_categories(store: Store, job: JobRow, control: Control, activi
         on_text=PaperStreams(stream_folder(store.path, job.id)).write,
         keep_alive=config.model.keep_alive,
         timeouts=config.model.timeouts,
+        max_context=config.model.max_context,
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
     papers = reference_papers(store, job.config["papers"])

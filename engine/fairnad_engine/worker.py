@@ -178,6 +178,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             edits=model.edits,
             keep_alive=model.keep_alive,
             timeouts=model.timeouts,
+            max_context=model.max_context,
         )
         designer = models.designer
     budget = budget_of(run)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fairnad_tui.options import Size, db_option, open_store, patience_options
+from fairnad_tui.options import Size, db_option, open_store, server_options
 
 
 @click.command()
@@ -19,17 +19,16 @@ from fairnad_tui.options import Size, db_option, open_store, patience_options
     help="Approve new ideas whose quote is in the paper, of those that say the same only one, or leave them proposed.",
 )
 @click.option("--max-tokens", type=Size(), help="Begin no further paper when the calls took this many, such as 2M.")
-@patience_options
+@server_options
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @db_option
 def structure(
     llm: str | None,
     policy: str,
     max_tokens: int | None,
-    first_token: float | None,
-    stall: float | None,
     detach: bool,
     db: Path | None,
+    **server: float | None,
 ) -> None:
     """Screen papers and extract their design ideas; only papers not yet structured are read."""
     from fairnad_engine.llm.models import check_llm
@@ -38,8 +37,7 @@ def structure(
     from fairnad_tui.displays import choose_display
     from fairnad_tui.follow import follow
 
-    model = {"llm": llm, "first_token_seconds": first_token, "stall_seconds": stall}
-    given = {name: value for name, value in model.items() if value is not None}
+    given = {name: value for name, value in {"llm": llm, **server}.items() if value is not None}
     document = {
         "model": {"llm": RunConfig().model.llm, **given},
         "curation": {"policy": policy},

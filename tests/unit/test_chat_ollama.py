@@ -345,6 +345,16 @@ class TestTruncation:
         with pytest.raises(TruncatedPromptError, match="the context holds 2048"):
             ask(model, self.LONG)
 
+    def test_no_larger_context_is_asked_for_than_the_setting_allows(self, server):
+        model = OllamaModel("tiny:1b", server.url, timeouts=PATIENCE, pause=lambda _: None, max_context=8192)
+        assert model.context == 8192
+        server.answer = says(GOOD, prompt_tokens=40)
+        with pytest.raises(TruncatedPromptError):
+            ask(model, self.LONG)
+        with pytest.raises(TruncatedPromptError, match=r"the context holds 8192 .*max_context"):
+            ask(model, self.LONG * 2)
+        assert max(request["options"]["num_ctx"] for request in server.requests) == 8192
+
 
 class TestReplyLength:
     def test_length_stop_is_unfinished(self, server, model):

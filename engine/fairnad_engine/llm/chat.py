@@ -56,6 +56,14 @@ class TruncatedPromptError(Exception):
         self.discarded = tuple(discarded)
 
 
+def beyond_context(purpose: str, tokens: int, context: int) -> str:
+    """What is said of a prompt that is not sent because its context cannot hold it."""
+    return (
+        f"{purpose}: prompt and reply may take {tokens} tokens and the context holds {context} "
+        "(the model's own, or [model] max_context)"
+    )
+
+
 class ChatModel(Protocol):
     """A language model behind a server. May be called from several threads at once."""
 

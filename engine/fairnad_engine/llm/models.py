@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
     from fairnad_engine.knowledge.template import Template
@@ -105,6 +106,7 @@ def make_models(
     on_text: Callable[[str], None] | None = None,
     keep_alive: str = "",
     timeouts: Timeouts | None = None,
+    max_context: int = LARGEST_CONTEXT,
     around: Around | None = None,
 ) -> Models:
     """Return the reader and designer that ``--llm`` names.
@@ -116,6 +118,7 @@ def make_models(
         on_text: Called, on the thread that asks, with each piece of a reply as it arrives.
         keep_alive: How long a server keeps the model loaded after an answer; empty for its own setting.
         timeouts: How long a server is waited for.
+        max_context: Largest context that is asked for, in tokens, and what is assumed of a server that says none.
         around: What is put around a chat model before the reader uses it.
 
     Raises:
@@ -125,7 +128,7 @@ def make_models(
     parsed = parse_llm(spec)
     if parsed.kind == "rules":
         return _rules()
-    model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts)
+    model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts, max_context=max_context)
     return _chatting(parsed, model, template, edits, on_text, around)
 
 
@@ -135,6 +138,7 @@ def make_author(
     on_text: Callable[[str], None] | None = None,
     keep_alive: str = "",
     timeouts: Timeouts | None = None,
+    max_context: int = LARGEST_CONTEXT,
     around: Around | None = None,
 ) -> ChatAuthor:
     """Return what works on the template; the arguments are those of :func:`make_models`.
@@ -148,7 +152,7 @@ def make_author(
     parsed = parse_llm(spec)
     if parsed.kind == "rules":
         raise InputError("rules knows only the template's own words, so it cannot propose others; name a model: --llm")
-    model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts)
+    model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts, max_context=max_context)
     digest = model.check()
     return ChatAuthor(around(model, digest) if around else model, on_text=on_text)
 
@@ -184,6 +188,7 @@ def chat_model(
     on_text: Callable[[str], None] | None = None,
     keep_alive: str = "",
     timeouts: Timeouts | None = None,
+    max_context: int = LARGEST_CONTEXT,
 ) -> OllamaModel | OllamaHosts | OpenAIModel:
     """A chat model where it is served, on one server or on several; nothing is sent yet.
 
@@ -192,6 +197,7 @@ def chat_model(
         on_text: Called, on the thread that asks, with each piece of a reply as it arrives.
         keep_alive: How long a server keeps the model loaded after an answer; empty for its own setting.
         timeouts: How long a server is waited for.
+        max_context: Largest context that is asked for, in tokens, and what is assumed of a server that says none.
     """
     from fairnad_engine.llm.hosts import OllamaHosts
     from fairnad_engine.llm.ollama import OllamaModel
@@ -199,9 +205,11 @@ def chat_model(
     if spec.kind == "openai":
         from fairnad_engine.llm.openai import OpenAIModel
 
-        return OpenAIModel(spec.model, spec.urls[0], timeouts=timeouts, on_token=on_text)
+        return OpenAIModel(spec.model, spec.urls[0], timeouts=timeouts, on_token=on_text, max_context=max_context)
     models = [
-        OllamaModel(spec.model, url, timeouts=timeouts, on_token=on_text, keep_alive=keep_alive)
+        OllamaModel(
+            spec.model, url, timeouts=timeouts, on_token=on_text, keep_alive=keep_alive, max_context=max_context
+        )
         for url in spec.urls or (None,)
     ]
     return models[0] if len(models) == 1 else OllamaHosts(models)

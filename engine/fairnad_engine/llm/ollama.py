@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt, whole_prompt
+from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, beyond_context, hash_prompt, whole_prompt
 from fairnad_engine.llm.ollama_server import (
     ServedModel,
     Timeouts,
@@ -66,6 +66,7 @@ class OllamaModel:
         on_token: Callable[[str], None] | None = None,
         pause: Callable[[float], None] = time.sleep,
         keep_alive: str = "",
+        max_context: int = LARGEST_CONTEXT,
     ) -> None:
         """Name a model; nothing is sent yet.
 
@@ -77,6 +78,7 @@ class OllamaModel:
             pause: Waits before another try.
             keep_alive: How long the server keeps the model loaded after an answer, such as ``10m``; ``0`` hands its
                 memory back at once, ``-1`` keeps it for ever; empty for the server's own setting.
+            max_context: Largest context to ask for, in tokens: each one takes memory of the GPU.
 
         Raises:
             InputError: ``url`` is no address.
@@ -87,6 +89,7 @@ class OllamaModel:
         self._on_token = on_token
         self._pause = pause
         self._keep_alive = int(keep_alive) if keep_alive.lstrip("-").isdigit() else keep_alive or None
+        self._max_context = max_context
         self._lock = threading.Lock()
         self._client: ollama.Client | None = None
         self._served: ServedModel | None = None
@@ -102,6 +105,15 @@ class OllamaModel:
     def url(self) -> str:
         """The server."""
         return self._url
+
+    @property
+    def context(self) -> int:
+        """Tokens that a prompt and its reply may take: as many as the model can hold, up to the limit on memory.
+
+        Raises:
+            ModelUnavailableError: The server does not answer or lacks the model.
+        """
+        return min(self._max_context, self._profile().context)
 
     def forget(self) -> None:
         """Ask the server anew what it has before the next prompt: it may have been started again."""
@@ -149,7 +161,7 @@ class OllamaModel:
             if problem is None:
                 return replace(reply, discarded=tuple(discarded))
             discarded.append(reply)
-            larger = min(2 * context, self._limit())
+            larger = min(2 * context, self.context)
             if last or larger <= context:
                 break
             notice(self._on_token, f"{problem}; asked again with a context of {larger}")
@@ -163,16 +175,11 @@ class OllamaModel:
                 self._served = look_up(self._model, self._url, self._timeouts)
             return self._served
 
-    def _limit(self) -> int:
-        return min(LARGEST_CONTEXT, self._profile().context)
-
     def _room_for(self, tokens: int, purpose: str) -> int:
         """The context to ask for. It never shrinks: another size makes the server load the model again."""
-        limit = self._limit()
+        limit = self.context
         if tokens > limit:
-            raise TruncatedPromptError(
-                f"{purpose}: prompt and reply may take {tokens} tokens and the context holds {limit}"
-            )
+            raise TruncatedPromptError(beyond_context(purpose, tokens, limit))
         with self._lock:
             self._context = max(self._context, min(context_for(tokens), limit))
             return self._context

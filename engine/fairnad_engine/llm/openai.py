@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fairnad_engine.errors import ModelUnavailableError
-from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt, whole_prompt
+from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, beyond_context, hash_prompt, whole_prompt
 from fairnad_engine.llm.ollama_server import Timeouts, is_local
 from fairnad_engine.llm.openai_wire import FORM, context_of, events, openai_url
 from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently, whole_characters
@@ -46,6 +46,7 @@ class OpenAIModel:
         timeouts: How long to wait for what.
         on_token: Called with each piece of an answer as it arrives.
         pause: Waits before another try.
+        max_context: Tokens that are assumed of a server that does not say how many its context holds.
 
     Raises:
         InputError: ``url`` is no address.
@@ -59,12 +60,14 @@ class OpenAIModel:
         timeouts: Timeouts | None = None,
         on_token: Callable[[str], None] | None = None,
         pause: Callable[[float], None] = time.sleep,
+        max_context: int = LARGEST_CONTEXT,
     ) -> None:
         self._model = model
         self._url = openai_url(url)
         self._timeouts = timeouts or Timeouts()
         self._on_token = on_token
         self._pause = pause
+        self._max_context = max_context
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
         self._served: _Served | None = None
@@ -78,7 +81,7 @@ class OpenAIModel:
     @property
     def context(self) -> int:
         """Tokens that the model can read and write, as the server says or as is assumed."""
-        return self._profile().context or LARGEST_CONTEXT
+        return self._profile().context or self._max_context
 
     @property
     def tells_context(self) -> bool:
@@ -115,9 +118,7 @@ class OpenAIModel:
         context = self.context
         most = most_tokens(system) + most_tokens(user) + max_tokens
         if most > context:
-            raise TruncatedPromptError(
-                f"{purpose}: prompt and reply may take {most} tokens and the context holds {context}"
-            )
+            raise TruncatedPromptError(beyond_context(purpose, most, context))
         request: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],

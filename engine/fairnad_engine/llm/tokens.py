@@ -10,6 +10,7 @@ import re
 
 SMALLEST_CONTEXT = 4096
 LARGEST_CONTEXT = 32768
+"""The most that is asked for where no setting says otherwise; also what is assumed of a server that says nothing."""
 
 _CERTAINTY = 0.9  # Rare tokenizers join a short word to its neighbour.
 _CHAT_MARKUP = 64  # Role markers and the like that a chat template adds.

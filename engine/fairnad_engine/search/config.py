@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
 from fairnad_engine.llm.ollama_server import Timeouts
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 from fairnad_engine.on_finish import split_command
 from fairnad_engine.search.config_search import SearchSection, Section
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
@@ -66,6 +67,7 @@ class ModelSection(Section):
         max_reply: Longest reply with a design, in tokens.
         keep_alive: How long an Ollama server keeps the model loaded after an answer, such as ``10m``: ``0`` hands its
             memory back to trainings at once, ``-1`` keeps it for ever; empty for the server's own setting.
+        max_context: Largest context that a model is loaded with, in tokens; a longer prompt is split, or refused.
         first_token_seconds: How long the first piece of an answer may take: a cold model is loaded first.
         stall_seconds: How long each further piece may take before the answer is given up and asked for again.
     """
@@ -76,6 +78,7 @@ class ModelSection(Section):
     max_source: int = Field(default=40_000, ge=500, le=40_000)
     max_reply: int = Field(default=8192, ge=128, le=32_768)
     keep_alive: str = Field(default="", pattern=r"^(-?\d+|\d+(ms|s|m|h))?$", max_length=12)
+    max_context: int = Field(default=LARGEST_CONTEXT, ge=1024, le=1_048_576)
     first_token_seconds: float = Field(default=600.0, ge=1, le=86_400)
     stall_seconds: float = Field(default=60.0, ge=1, le=86_400)
 
