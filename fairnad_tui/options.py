@@ -100,6 +100,13 @@ def server_options(function: _Function) -> _Function:
             help="Largest context that the model is loaded with [32768].",
         ),
         click.option(
+            "--retry",
+            "retry_seconds",
+            type=click.FloatRange(0, 86_400),
+            metavar="SECONDS",
+            help="Longest wait for a server that fails [60].",
+        ),
+        click.option(
             "--stall", "stall_seconds", type=seconds, metavar="SECONDS", help="Longest silence in mid-answer [60]."
         ),
         click.option(

@@ -50,6 +50,7 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
         keep_alive=config.model.keep_alive,
         timeouts=config.model.timeouts,
         max_context=config.model.max_context,
+        pause=control.wait,
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
     for guard in recorded_guards(models.digest):
@@ -96,6 +97,7 @@ async def propose_categories(store: Store, job: JobRow, control: Control, activi
         keep_alive=config.model.keep_alive,
         timeouts=config.model.timeouts,
         max_context=config.model.max_context,
+        pause=control.wait,
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
     papers = reference_papers(store, job.config["papers"])

@@ -179,6 +179,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             keep_alive=model.keep_alive,
             timeouts=model.timeouts,
             max_context=model.max_context,
+            pause=control.wait,
         )
         designer = models.designer
     budget = budget_of(run)

@@ -12,7 +12,7 @@ from fairnad_engine.llm.models import check_llm, make_models, parse_llm
 from fairnad_engine.llm.ollama import OllamaModel
 from fairnad_engine.llm.ollama_server import Timeouts
 
-PATIENCE = Timeouts(connect=0.5, check=3.0, first=2.0, silence=1.0)
+PATIENCE = Timeouts(connect=0.5, check=3.0, first=2.0, silence=1.0, retry=1.5)
 
 
 @pytest.fixture
@@ -76,6 +76,38 @@ def test_where_all_fail_each_was_asked_and_the_failure_is_told(servers, clock):
     assert all(one.requests for one in servers)
     servers[1].behaviours = []  # none need wait until its time is over where no other is left
     assert ask(model) == "two"
+
+
+def test_a_server_that_fails_is_not_asked_again_before_the_others(servers, clock):
+    waits, order = [], []
+    models = [OllamaModel("tiny:1b", one.url, timeouts=PATIENCE, pause=waits.append) for one in servers]
+    for one in servers:
+        failing(one)
+        one.requests = order
+    with pytest.raises(ModelUnavailableError, match="out of memory"):
+        ask(OllamaHosts(models, clock=clock))
+    assert len(order) == 9 and waits == [0.5, 1.0]  # three rounds, a wait after each but the last
+    servers[2].behaviours = []
+    del order[:], waits[:]
+    assert ask(OllamaHosts(models, clock=clock)) == "three"
+    assert len(order) == 3 and waits == []
+
+
+def test_who_looks_on_is_told_which_server_is_set_aside(servers, clock):
+    heard = []
+    models = [OllamaModel("tiny:1b", one.url, on_token=heard.append, pause=lambda _: None) for one in servers[:2]]
+    failing(servers[0])
+    assert ask(OllamaHosts(models, clock=clock)) == "two"
+    (said,) = [one.strip() for one in heard if one.startswith("\n[")]
+    assert servers[0].url in said and said.endswith("; set aside for 30 s, the next server is asked]")
+
+
+def test_servers_that_all_come_back_are_waited_for(servers, clock):
+    model = hosts(servers[:2], clock)
+    for one in servers[:2]:
+        one.behaviours = [Behaviour(status=503, error="loading"), Behaviour()]
+    assert ask(model) == "one"
+    assert [len(one.requests) for one in servers[:2]] == [2, 1]
 
 
 def test_a_check_needs_one_server_that_has_the_model(servers, clock):

@@ -26,7 +26,7 @@ from fairnad_engine.llm.tokens import fewest_tokens, most_tokens
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
 
-PATIENCE = Timeouts(connect=0.5, check=3.0, first=20.0, silence=0.4)
+PATIENCE = Timeouts(connect=0.5, check=3.0, first=20.0, silence=0.4, retry=1.5)
 REPAIR = "\n\nYou answered this before:"
 PAPERS = 2
 CALLS = PAPERS * 3  # one screening and two categories each
@@ -266,7 +266,7 @@ def test_the_line_that_a_user_sees(fairnad, tmp_path, server):
         (tmp_path / f"{number}.md").write_text(text)
         fairnad("papers", "add", f"{number}.md")
     server.behaviours = [*[Behaviour()] * 5, Behaviour(stall_after=1)]
-    failed = fairnad("structure", "--llm", f"ollama:tiny:1b@{server.url}", "--stall", 1)
+    failed = fairnad("structure", "--llm", f"ollama:tiny:1b@{server.url}", "--stall", 1, "--retry", 1.5)
     assert failed.code == 3
     assert "stopped in mid-answer: nothing for 1 s" in failed.err and "Traceback" not in failed.err
     server.behaviours = [Behaviour()]

@@ -57,5 +57,5 @@ def test_the_largest_context_decides_of_an_outcome_where_it_is_set():
 
 def test_the_command_line_lies_over_the_defaults(job_of_command):
     assert job_of_command().model.max_context == 32768
-    given = job_of_command("--max-context", "8192", "--first-token", "5", "--stall", "6").model
-    assert (given.max_context, given.first_token_seconds, given.stall_seconds) == (8192, 5, 6)
+    given = job_of_command("--max-context", "8192", "--first-token", "5", "--stall", "6", "--retry", "0").model
+    assert (given.max_context, given.first_token_seconds, given.stall_seconds, given.retry_seconds) == (8192, 5, 6, 0)

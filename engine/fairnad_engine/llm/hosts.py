@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairnad_engine.errors import ModelUnavailableError
+from fairnad_engine.errors import ModelMissingError, ModelUnavailableError
 from fairnad_engine.llm.chat import ChatReply
 from fairnad_engine.llm.ollama import OllamaModel
+from fairnad_engine.llm.patience import LostAnswerError, notice
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -34,12 +35,13 @@ class OllamaHosts:
     """A chat model that several servers have. May be called from several threads at once.
 
     Args:
-        models: The same model on each server, in the order in which they are named.
+        models: The same model on each server, in the order in which they are named; the first one's patience holds.
         clock: Seconds that only go forward.
     """
 
     def __init__(self, models: Sequence[OllamaModel], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._hosts = [_Host(model) for model in models]
+        self._patience = models[0].patience
         self._clock = clock
         self._lock = threading.Lock()
         self._digest = ""
@@ -79,20 +81,39 @@ class OllamaHosts:
         temperature: float = 0.0,
         seed: int = 0,
     ) -> ChatReply:
-        """Answer one prompt on the server that has least to do; see :class:`fairnad_engine.llm.chat.ChatModel`."""
+        """Answer one prompt on the server that has least to do; see :class:`fairnad_engine.llm.chat.ChatModel`.
+
+        A server that fails is not asked again before each other one was; they are waited for when all have failed.
+        """
+
+        def question(host: _Host) -> ChatReply:
+            return host.model.chat_once(
+                system, user, schema, purpose, max_tokens=max_tokens, temperature=temperature, seed=seed
+            )
+
+        return self._patience.ask(lambda: self._round(question))
+
+    def _round(self, question: Callable[[_Host], ChatReply]) -> ChatReply:
+        """Ask one server after the other, each once.
+
+        Raises:
+            LostAnswerError: All failed, and one of them may answer later.
+            ModelUnavailableError: None of them will.
+        """
         tried: list[_Host] = []
+        lost: LostAnswerError | None = None
         while True:
             host = self._take(tried)
             try:
-                self._compare(host)
-                return host.model.chat(
-                    system, user, schema, purpose, max_tokens=max_tokens, temperature=temperature, seed=seed
-                )
-            except ModelUnavailableError:
+                self._compare_for_prompt(host)
+                return question(host)
+            except (LostAnswerError, ModelUnavailableError) as failure:
+                lost = failure if isinstance(failure, LostAnswerError) else lost
                 tried.append(host)
                 self._set_aside(host)
                 if len(tried) == len(self._hosts):
-                    raise
+                    raise lost or failure from failure
+                notice(self._patience.told, f"{failure}; set aside for {_ASIDE_SECONDS:g} s, the next server is asked")
             finally:
                 with self._lock:
                     host.asking -= 1
@@ -111,6 +132,14 @@ class OllamaHosts:
             host.aside_until = self._clock() + _ASIDE_SECONDS
             host.known = False  # what comes back may be another server
             host.model.forget()
+
+    def _compare_for_prompt(self, host: _Host) -> None:
+        try:
+            self._compare(host)
+        except (ModelMissingError, _OtherWeightsError):
+            raise
+        except ModelUnavailableError as away:  # it may be on its way up
+            raise LostAnswerError(away) from away
 
     def _compare(self, host: _Host) -> None:
         if host.known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -107,6 +108,7 @@ def make_models(
     keep_alive: str = "",
     timeouts: Timeouts | None = None,
     max_context: int = LARGEST_CONTEXT,
+    pause: Callable[[float], None] = time.sleep,
     around: Around | None = None,
 ) -> Models:
     """Return the reader and designer that ``--llm`` names.
@@ -119,6 +121,7 @@ def make_models(
         keep_alive: How long a server keeps the model loaded after an answer; empty for its own setting.
         timeouts: How long a server is waited for.
         max_context: Largest context that is asked for, in tokens, and what is assumed of a server that says none.
+        pause: Waits before another try; may raise what is to end the tries.
         around: What is put around a chat model before the reader uses it.
 
     Raises:
@@ -128,7 +131,9 @@ def make_models(
     parsed = parse_llm(spec)
     if parsed.kind == "rules":
         return _rules()
-    model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts, max_context=max_context)
+    model = chat_model(
+        parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts, max_context=max_context, pause=pause
+    )
     return _chatting(parsed, model, template, edits, on_text, around)
 
 
@@ -139,6 +144,7 @@ def make_author(
     keep_alive: str = "",
     timeouts: Timeouts | None = None,
     max_context: int = LARGEST_CONTEXT,
+    pause: Callable[[float], None] = time.sleep,
     around: Around | None = None,
 ) -> ChatAuthor:
     """Return what works on the template; the arguments are those of :func:`make_models`.
@@ -152,7 +158,9 @@ def make_author(
     parsed = parse_llm(spec)
     if parsed.kind == "rules":
         raise InputError("rules knows only the template's own words, so it cannot propose others; name a model: --llm")
-    model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts, max_context=max_context)
+    model = chat_model(
+        parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts, max_context=max_context, pause=pause
+    )
     digest = model.check()
     return ChatAuthor(around(model, digest) if around else model, on_text=on_text)
 
@@ -189,6 +197,7 @@ def chat_model(
     keep_alive: str = "",
     timeouts: Timeouts | None = None,
     max_context: int = LARGEST_CONTEXT,
+    pause: Callable[[float], None] = time.sleep,
 ) -> OllamaModel | OllamaHosts | OpenAIModel:
     """A chat model where it is served, on one server or on several; nothing is sent yet.
 
@@ -198,6 +207,7 @@ def chat_model(
         keep_alive: How long a server keeps the model loaded after an answer; empty for its own setting.
         timeouts: How long a server is waited for.
         max_context: Largest context that is asked for, in tokens, and what is assumed of a server that says none.
+        pause: Waits before another try; may raise what is to end the tries.
     """
     from fairnad_engine.llm.hosts import OllamaHosts
     from fairnad_engine.llm.ollama import OllamaModel
@@ -205,10 +215,18 @@ def chat_model(
     if spec.kind == "openai":
         from fairnad_engine.llm.openai import OpenAIModel
 
-        return OpenAIModel(spec.model, spec.urls[0], timeouts=timeouts, on_token=on_text, max_context=max_context)
+        return OpenAIModel(
+            spec.model, spec.urls[0], timeouts=timeouts, on_token=on_text, max_context=max_context, pause=pause
+        )
     models = [
         OllamaModel(
-            spec.model, url, timeouts=timeouts, on_token=on_text, keep_alive=keep_alive, max_context=max_context
+            spec.model,
+            url,
+            timeouts=timeouts,
+            on_token=on_text,
+            keep_alive=keep_alive,
+            max_context=max_context,
+            pause=pause,
         )
         for url in spec.urls or (None,)
     ]

@@ -25,7 +25,7 @@ from fairnad_engine.llm.ollama_server import (
     not_answering,
     server_url,
 )
-from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, notice, patiently, whole_characters
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, notice, whole_characters
 from fairnad_engine.llm.stalls import StallWatch
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT, context_for, fewest_tokens, most_tokens
 
@@ -87,7 +87,7 @@ class OllamaModel:
         self._url = server_url(url)
         self._timeouts = timeouts or Timeouts()
         self._on_token = on_token
-        self._pause = pause
+        self._patience = Patience(self._timeouts.retry, pause, on_token)
         self._keep_alive = int(keep_alive) if keep_alive.lstrip("-").isdigit() else keep_alive or None
         self._max_context = max_context
         self._lock = threading.Lock()
@@ -105,6 +105,11 @@ class OllamaModel:
     def url(self) -> str:
         """The server."""
         return self._url
+
+    @property
+    def patience(self) -> Patience:
+        """How long it is asked again."""
+        return self._patience
 
     @property
     def context(self) -> int:
@@ -141,6 +146,39 @@ class OllamaModel:
         seed: int = 0,
     ) -> ChatReply:
         """Answer one prompt; see :class:`fairnad_engine.llm.chat.ChatModel`."""
+        return self._chat(self._patience.ask, system, user, schema, purpose, max_tokens, temperature, seed)
+
+    def chat_once(
+        self,
+        system: str,
+        user: str,
+        schema: type[BaseModel] | None,
+        purpose: str,
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> ChatReply:
+        """Answer one prompt as :meth:`chat` does, but ask for no answer again that is lost.
+
+        Raises:
+            LostAnswerError: It is lost; whoever asks decides who is asked next.
+            TruncatedPromptError: The prompt was not read whole.
+            ModelUnavailableError: The server will not answer.
+        """
+        return self._chat(lambda question: question(), system, user, schema, purpose, max_tokens, temperature, seed)
+
+    def _chat(
+        self,
+        ask: Callable[[Callable[[], _Raw]], _Raw],
+        system: str,
+        user: str,
+        schema: type[BaseModel] | None,
+        purpose: str,
+        max_tokens: int,
+        temperature: float,
+        seed: int,
+    ) -> ChatReply:
         from fairnad_engine.llm.replies import read, wire_schema
 
         request = _Request(system, user, wire_schema(schema) if schema else None, max_tokens, temperature, seed)
@@ -151,7 +189,7 @@ class OllamaModel:
         for last in (False, True):
             started = time.monotonic()
             try:
-                raw = patiently(partial(self._ask, request, context), self._pause, self._on_token)
+                raw = ask(partial(self._ask, request, context))
                 problem = self._cut_short(raw, request, most, context)
             except TruncatedPromptError as refusal:
                 raw, problem = _Raw("", 0, 0, False), str(refusal)

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from fairnad_engine.errors import InputError, ModelMissingError, ModelUnavailableError
 from fairnad_engine.llm.lines import lines_at_line_ends
+from fairnad_engine.llm.patience import RETRY_SECONDS
 from fairnad_engine.llm.stalls import note_response
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
@@ -37,12 +38,14 @@ class Timeouts:
         check: For everything that a check asks, connections included.
         first: For the first piece of an answer: a cold model may have to be loaded, and others to be answered first.
         silence: For each further piece of an answer.
+        retry: Between the tries of a prompt whose answers are lost, in all; 0 for no further try.
     """
 
     connect: float = 2.0
     check: float = 3.5
     first: float = 600.0
     silence: float = 60.0
+    retry: float = RETRY_SECONDS
 
 
 @dataclass(frozen=True)

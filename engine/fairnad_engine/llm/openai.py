@@ -20,7 +20,7 @@ from fairnad_engine.errors import ModelUnavailableError
 from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, beyond_context, hash_prompt, whole_prompt
 from fairnad_engine.llm.ollama_server import Timeouts, is_local
 from fairnad_engine.llm.openai_wire import FORM, context_of, events, openai_url
-from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently, whole_characters
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, whole_characters
 from fairnad_engine.llm.stalls import StallWatch, note_response
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT, fewest_tokens, most_tokens
 
@@ -66,7 +66,7 @@ class OpenAIModel:
         self._url = openai_url(url)
         self._timeouts = timeouts or Timeouts()
         self._on_token = on_token
-        self._pause = pause
+        self._patience = Patience(self._timeouts.retry, pause, on_token)
         self._max_context = max_context
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
@@ -132,7 +132,7 @@ class OpenAIModel:
             form = {"name": "reply", "strict": True, "schema": wire_schema(schema)}
             request["response_format"] = {"type": "json_schema", "json_schema": form}
         started = time.monotonic()
-        answer = patiently(lambda: self._ask(request), self._pause, self._on_token)
+        answer = self._patience.ask(lambda: self._ask(request))
         reply = ChatReply(
             text=answer.text,
             parsed=read(answer.text, schema) if schema else None,

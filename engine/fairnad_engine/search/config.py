@@ -15,12 +15,13 @@ from pydantic import Field, ValidationError, field_validator
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
 from fairnad_engine.llm.ollama_server import Timeouts
+from fairnad_engine.llm.patience import RETRY_SECONDS
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 from fairnad_engine.on_finish import split_command
 from fairnad_engine.search.config_search import SearchSection, Section
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
 
-_OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds"}
+_OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds"}
 """Settings of ``[model]`` that change nothing of what it says."""
 _NO_OUTCOME: dict[str, Any] = {"name": True, "machine": True, "model": _OF_THE_SERVER, "papers": {"max_tokens"}}
 """What may differ between runs that come to the same."""
@@ -70,6 +71,7 @@ class ModelSection(Section):
         max_context: Largest context that a model is loaded with, in tokens; a longer prompt is split, or refused.
         first_token_seconds: How long the first piece of an answer may take: a cold model is loaded first.
         stall_seconds: How long each further piece may take before the answer is given up and asked for again.
+        retry_seconds: How long a server that fails is waited for before the job ends; 0 for no further try.
     """
 
     llm: str = "ollama:qwen3:8b"
@@ -81,11 +83,12 @@ class ModelSection(Section):
     max_context: int = Field(default=LARGEST_CONTEXT, ge=1024, le=1_048_576)
     first_token_seconds: float = Field(default=600.0, ge=1, le=86_400)
     stall_seconds: float = Field(default=60.0, ge=1, le=86_400)
+    retry_seconds: float = Field(default=RETRY_SECONDS, ge=0, le=86_400)
 
     @property
     def timeouts(self) -> Timeouts:
         """How long a server is waited for, as the models take it."""
-        return Timeouts(first=self.first_token_seconds, silence=self.stall_seconds)
+        return Timeouts(first=self.first_token_seconds, silence=self.stall_seconds, retry=self.retry_seconds)
 
     @property
     def edits(self) -> EditSettings:
