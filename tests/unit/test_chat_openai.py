@@ -97,7 +97,7 @@ def test_a_callers_own_error_is_no_lost_answer(server, model, pauses):
 
 
 @pytest.mark.parametrize(
-    ("read", "told"), [(3, "read 3 tokens"), (None, "does not say"), (4095, "all that a context of 4096 holds")]
+    ("read", "told"), [(3, "read 3 tokens"), (None, "does not say"), (4095, "a context of 4096 leaves")]
 )
 def test_a_prompt_that_was_not_read_whole_is_never_accepted(server, model, read, told):
     server.entry["max_model_len"] = 4096

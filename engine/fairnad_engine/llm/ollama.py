@@ -26,8 +26,9 @@ from fairnad_engine.llm.ollama_server import (
     server_url,
 )
 from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, notice, whole_characters
+from fairnad_engine.llm.read_whole import Size, capped, cut_short
 from fairnad_engine.llm.stalls import StallWatch
-from fairnad_engine.llm.tokens import LARGEST_CONTEXT, context_for, fewest_tokens, most_tokens
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT, context_for
 
 if TYPE_CHECKING:
     import ollama
@@ -183,14 +184,14 @@ class OllamaModel:
 
         request = _Request(system, user, wire_schema(schema) if schema else None, max_tokens, temperature, seed)
         prompt_hash, prompt = hash_prompt(system, user, schema), whole_prompt(system, user)
-        most = most_tokens(system) + most_tokens(user)
-        context = self._room_for(most + max_tokens, purpose)
+        size = Size.of(system, user)
+        context = self._room_for(size.most + max_tokens, purpose)
         discarded: list[ChatReply] = []
         for last in (False, True):
             started = time.monotonic()
             try:
                 raw = ask(partial(self._ask, request, context))
-                problem = self._cut_short(raw, request, most, context)
+                problem = self._cut_short(raw, size, context)
             except TruncatedPromptError as refusal:
                 raw, problem = _Raw("", 0, 0, False), str(refusal)
             seconds = time.monotonic() - started
@@ -200,7 +201,7 @@ class OllamaModel:
                 return replace(reply, discarded=tuple(discarded))
             discarded.append(reply)
             larger = min(2 * context, self.context)
-            if last or larger <= context:
+            if last or larger <= context or capped(size, raw.read, context):
                 break
             notice(self._on_token, f"{problem}; asked again with a context of {larger}")
             with self._lock:
@@ -222,22 +223,13 @@ class OllamaModel:
             self._context = max(self._context, min(context_for(tokens), limit))
             return self._context
 
-    def _cut_short(self, raw: _Raw, request: _Request, most: int, context: int) -> str | None:
+    def _cut_short(self, raw: _Raw, size: Size, context: int) -> str | None:
         """Say why the prompt cannot have been read whole, or return None."""
-        least = fewest_tokens(request.system) + fewest_tokens(request.user)
         granted = self._granted_context(context)
-        if not raw.read and not raw.finished:
-            return None  # Broken off by us before the server could say; such an answer is not used anyway.
-        if not raw.read:
-            return "the server does not say how many tokens of the prompt it read"
-        if raw.read < least:
-            return f"the server read {raw.read} tokens of a prompt of at least {least}"
-        if granted < context and most > granted // 2:
+        problem = cut_short(size, raw.read, finished=raw.finished, context=context)
+        if problem is None and raw.read and granted < context and size.most > granted // 2:
             return f"the server gives the model a context of {granted} tokens where {context} were asked for"
-        # What is left of a prompt that did not fit: all of the context, or its last half.
-        if raw.read >= context - 1 or abs(raw.read - context // 2) <= 1:
-            return f"the server read {raw.read} tokens, which is what a context of {context} leaves of a longer prompt"
-        return None
+        return problem
 
     def _granted_context(self, context: int) -> int:
         """The context that the server really loaded the model with, where it says so."""

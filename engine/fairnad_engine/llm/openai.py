@@ -21,8 +21,9 @@ from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, beyond_cont
 from fairnad_engine.llm.ollama_server import Timeouts, is_local
 from fairnad_engine.llm.openai_wire import FORM, context_of, events, openai_url
 from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, whole_characters
+from fairnad_engine.llm.read_whole import Size, cut_short
 from fairnad_engine.llm.stalls import StallWatch, note_response
-from fairnad_engine.llm.tokens import LARGEST_CONTEXT, fewest_tokens, most_tokens
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
     import httpx
@@ -116,9 +117,9 @@ class OpenAIModel:
         from fairnad_engine.llm.replies import read, wire_schema
 
         context = self.context
-        most = most_tokens(system) + most_tokens(user) + max_tokens
-        if most > context:
-            raise TruncatedPromptError(beyond_context(purpose, most, context))
+        size = Size.of(system, user)
+        if size.most + max_tokens > context:
+            raise TruncatedPromptError(beyond_context(purpose, size.most + max_tokens, context))
         request: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
@@ -143,7 +144,7 @@ class OpenAIModel:
             finished=answer.finished,
             prompt=whole_prompt(system, user),
         )
-        problem = _cut_short(answer, fewest_tokens(system) + fewest_tokens(user), context)
+        problem = cut_short(size, answer.read, finished=answer.finished, context=context)
         if problem is not None:
             raise TruncatedPromptError(f"{purpose}: {problem}", [reply])
         return reply
@@ -284,14 +285,3 @@ class _Answer:
 
 class _UnknownFieldError(Exception):
     """The server does not know a field that only some servers have."""
-
-
-def _cut_short(answer: _Answer, least: int, context: int) -> str | None:
-    """Say why the prompt cannot have been read whole, or return None."""
-    if not answer.read:
-        return None if not answer.finished else "the server does not say how many tokens of the prompt it read"
-    if answer.read < least:
-        return f"the server read {answer.read} tokens of a prompt of at least {least}"
-    if answer.read >= context - 1:
-        return f"the server read {answer.read} tokens, all that a context of {context} holds"
-    return None
