@@ -99,6 +99,12 @@ class ChatModel(Protocol):
         """
 
 
+def context_of(model: ChatModel) -> int | None:
+    """Tokens that prompt and reply of a model may take, where it says so."""
+    found = getattr(model, "context", None)
+    return found if isinstance(found, int) else None
+
+
 def whole_prompt(system: str, user: str) -> str:
     """A prompt as it is kept and shown."""
     return f"{system}\n\n{user}"

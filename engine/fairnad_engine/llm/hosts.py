@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,27 @@ class OllamaHosts:
         self._clock = clock
         self._lock = threading.Lock()
         self._digest = ""
+        self._context = 0
 
     @property
     def name(self) -> str:
         """The model as the user named it."""
         return self._hosts[0].model.name
+
+    @property
+    def context(self) -> int:
+        """Tokens that prompt and reply may take; the same on all servers, whose weights are the same.
+
+        Raises:
+            ModelUnavailableError: None of them answers.
+        """
+        if not self._context:  # a server that is away is not asked for each paper
+            for host in self._hosts[:-1]:
+                with suppress(ModelUnavailableError):
+                    self._context = host.model.context
+                    return self._context
+            self._context = self._hosts[-1].model.context
+        return self._context
 
     def check(self) -> str:
         """Return the digest of the weights that the servers share; those that do not answer are set aside.
