@@ -52,6 +52,7 @@ async def structure_papers(store: Store, job: JobRow, control: Control, activity
         max_context=config.model.max_context,
         pause=control.wait,
         around=lambda model, digest: KeptChat(model, digest, keeper),
+        ask_by=config.papers.ask_by,
     )
     for guard in recorded_guards(models.digest):
         _log.info("guard: %s: %s; %s", guard["name"], {True: "yes", False: "no"}.get(guard["held"], "-"), guard["how"])

@@ -18,6 +18,13 @@ from fairnad_tui.options import Size, db_option, open_store, server_options
     show_default=True,
     help="Approve new ideas whose quote is in the paper, of those that say the same only one, or leave them proposed.",
 )
+@click.option(
+    "--ask-by",
+    type=click.Choice(["main", "level"]),
+    default="main",
+    show_default=True,
+    help="One question for each main category of a piece of text, or one for each level: fewer calls, fewer ideas.",
+)
 @click.option("--max-tokens", type=Size(), help="Begin no further paper when the calls took this many, such as 2M.")
 @server_options
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
@@ -25,6 +32,7 @@ from fairnad_tui.options import Size, db_option, open_store, server_options
 def structure(
     llm: str | None,
     policy: str,
+    ask_by: str,
     max_tokens: int | None,
     detach: bool,
     db: Path | None,
@@ -41,7 +49,7 @@ def structure(
     document = {
         "model": {"llm": RunConfig().model.llm, **given},
         "curation": {"policy": policy},
-        "papers": {"max_tokens": max_tokens or 0},
+        "papers": {"ask_by": ask_by, "max_tokens": max_tokens or 0},
     }
     settings = parse_config(document, "command line")
     with open_store(db) as store:

@@ -6,8 +6,10 @@ from llm_server import ollama_protocol, openai_protocol
 from llm_server.ollama_protocol import OllamaProtocol
 from llm_server.openai_protocol import OpenAIProtocol
 
+from fairnad_engine.knowledge.papers import read_papers
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.models import chat_model, make_models, parse_llm
+from fairnad_engine.resources import data_folder
 from fairnad_engine.search.config import RunConfig, parse_config
 from fairnad_engine.store import Store
 from fairnad_tui.commands.structure import structure
@@ -53,6 +55,18 @@ def test_the_largest_context_reaches_the_models(ollama):
 def test_the_largest_context_decides_of_an_outcome_where_it_is_set():
     small = parse_config({"model": {"max_context": 2048}}, "test")
     assert small.model.settings() == {"max_context": 2048} and RunConfig().model.settings() == {}
+
+
+def test_how_ideas_are_asked_for_reaches_the_reader(ollama, job_of_command):
+    assert RunConfig().papers.ask_by == "main"
+    assert job_of_command().papers.ask_by == "main"
+    by = job_of_command("--ask-by", "level").papers.ask_by
+    models = make_models(f"ollama:tiny:1b@{ollama.url}", Template.load(), ask_by=by)
+    (paper,) = read_papers(str(data_folder("sample_papers") / "2018-senet.md"))
+    ollama.answer = ollama_protocol.says('{"ideas": []}')
+    models.reader.extract(paper, Template.load())
+    questions = [one["messages"][-1]["content"].rpartition("</paper>")[2].splitlines()[3] for one in ollama.requests]
+    assert [one.split(":")[0] for one in dict.fromkeys(questions)] == [level.name for level in Template.load().levels]
 
 
 def test_the_command_line_lies_over_the_defaults(job_of_command):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.chat_author import ChatAuthor
     from fairnad_engine.llm.edits import EditSettings
+    from fairnad_engine.llm.extraction import AskBy
     from fairnad_engine.llm.hosts import OllamaHosts
     from fairnad_engine.llm.kept import Around
     from fairnad_engine.llm.ollama import OllamaModel
@@ -110,6 +111,7 @@ def make_models(
     max_context: int = LARGEST_CONTEXT,
     pause: Callable[[float], None] = time.sleep,
     around: Around | None = None,
+    ask_by: AskBy = "main",
 ) -> Models:
     """Return the reader and designer that ``--llm`` names.
 
@@ -123,6 +125,7 @@ def make_models(
         max_context: Largest context that is asked for, in tokens, and what is assumed of a server that says none.
         pause: Waits before another try; may raise what is to end the tries.
         around: What is put around a chat model before the reader uses it.
+        ask_by: Whether a chat model is asked for the ideas of each main category by itself, or of a level at once.
 
     Raises:
         InputError: ``spec`` is of no known form.
@@ -134,7 +137,7 @@ def make_models(
     model = chat_model(
         parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts, max_context=max_context, pause=pause
     )
-    return _chatting(parsed, model, template, edits, on_text, around)
+    return _chatting(parsed, model, template, edits, on_text, around, ask_by)
 
 
 def make_author(
@@ -181,13 +184,16 @@ def _chatting(
     edits: EditSettings | None,
     on_text: Callable[[str], None] | None,
     around: Around | None,
+    ask_by: AskBy,
 ) -> Models:
     from fairnad_engine.llm.chat_designer import ChatDesigner
     from fairnad_engine.llm.chat_reader import ChatReader
 
     digest = model.check()
     reading = around(model, digest) if around else model
-    return Models(ChatReader(reading, on_text=on_text), ChatDesigner(model, template, edits), spec.name, digest)
+    return Models(
+        ChatReader(reading, ask_by=ask_by, on_text=on_text), ChatDesigner(model, template, edits), spec.name, digest
+    )
 
 
 def chat_model(

@@ -37,11 +37,14 @@ class PapersSection(Section):
     Attributes:
         sources: Files or folders; ``samples`` names the digests that ship with the program.
         reread: Whether papers that another model or an earlier template structured are read again.
+        ask_by: Ideas of a piece of a paper are asked for by ``main`` category (the method's form), 15 calls, or by
+            ``level``, 3 longer ones.
         max_tokens: A structuring job begins no further paper when its calls took this many tokens; 0 for no bound.
     """
 
     sources: tuple[str, ...] = ()
     reread: bool = True
+    ask_by: Literal["main", "level"] = "main"
     max_tokens: int = Field(default=0, ge=0)
 
 
