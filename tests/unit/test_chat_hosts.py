@@ -1,5 +1,7 @@
 """One model on several servers: shared work, a dead one set aside, other weights refused."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -135,6 +137,75 @@ def test_a_server_that_comes_back_with_other_weights_is_not_asked(servers, clock
     before = len(servers[0].requests)
     assert ask(model) == "two"
     assert len(servers[0].requests) == before
+
+
+class TestAffinity:
+    """Which server is asked, with answers that take as long as the test says."""
+
+    PIECES = tuple(f"Piece {n}. " + f"It says something about {n}. " * 40 for n in range(4))
+
+    @pytest.fixture
+    def held(self, servers):
+        """Two servers whose answers wait until they are let go."""
+        for one in servers[:2]:
+            one.go = threading.Event()
+            answer = one.answer
+            one.answer = lambda request, one=one, answer=answer: one.go.wait(20) and answer(request)
+        yield servers[:2]
+        for one in servers[:2]:
+            one.go.set()
+
+    def test_questions_about_a_piece_go_where_it_was_read(self, servers, clock):
+        model = hosts(servers, clock)
+        failing(servers[0])
+        failing(servers[2])
+        first = ask(model, self.PIECES[0] + "category 0")
+        for one in servers:
+            one.behaviours = []
+        clock.now = 31.0  # all are there again, and none has anything to do
+        assert [first, *(ask(model, self.PIECES[0] + f"category {n}") for n in range(1, 15))] == ["two"] * 15
+        assert ask(model, self.PIECES[1] + "category 0") == "one"  # another piece: no server knows it
+
+    def test_a_server_that_is_busy_while_another_is_idle_is_not_waited_for(self, held, clock):
+        model = hosts(held, clock)
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(ask, model, self.PIECES[0] + "a")
+            wait_until(lambda: len(held[0].requests) == 1)
+            second = threads.submit(ask, model, self.PIECES[0] + "b")
+            wait_until(lambda: len(held[1].requests) == 1)
+            for one in held:
+                one.go.set()
+            assert (first.result(), second.result()) == ("one", "two")
+
+    def test_papers_on_two_lanes_keep_to_a_server_each(self, held, clock):
+        model = hosts(held, clock)
+        with ThreadPoolExecutor(2) as threads:
+            first = [threads.submit(ask, model, self.PIECES[0] + "category 0")]
+            wait_until(lambda: len(held[0].requests) == 1)
+            first.append(threads.submit(ask, model, self.PIECES[1] + "category 0"))
+            wait_until(lambda: len(held[1].requests) == 1)
+            for one in held:
+                one.go.set()
+            assert [one.result() for one in first] == ["one", "two"]
+        for number in range(1, 8):  # both are idle each time; the least busy one alone would always be the first
+            assert ask(model, self.PIECES[1] + f"category {number}") == "two"
+            assert ask(model, self.PIECES[0] + f"category {number}") == "one"
+
+    def test_one_that_is_set_aside_is_not_preferred(self, servers, clock):
+        model = hosts(servers[:2], clock)
+        assert ask(model, self.PIECES[0] + "a") == "one"
+        failing(servers[0])
+        assert [ask(model, self.PIECES[0] + name) for name in "bc"] == ["two", "two"]
+        servers[0].behaviours, clock.now = [], 31.0
+        assert ask(model, self.PIECES[0] + "d") == "two"  # what the first knew is gone with it
+        assert ask(model, self.PIECES[2] + "a") == "one"
+
+
+def wait_until(met):
+    ends = time.monotonic() + 20
+    while not met():
+        assert time.monotonic() < ends
+        time.sleep(0.005)
 
 
 def test_as_it_is_named(servers):

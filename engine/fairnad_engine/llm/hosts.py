@@ -1,5 +1,8 @@
 """One model on several Ollama servers, used side by side; one that fails is set aside and tried again.
 
+A server remembers the prompts it read last, so questions about the same piece of a paper go to the same server, unless
+it has clearly more to do than another.
+
 Which server answers changes nothing that is recorded but the seconds: all must hold the same weights, and one that
 comes back with others is not asked.
 """
@@ -8,9 +11,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fairnad_engine.errors import ModelMissingError, ModelUnavailableError
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _ASIDE_SECONDS = 30.0
+_REMEMBERED = 4  # Prompts whose beginning a server has at hand: its lanes, as far as one can know.
+_WORTH = 400  # Characters; a shorter beginning is read anew in no time.
 
 
 @dataclass
@@ -30,6 +36,12 @@ class _Host:
     asking: int = 0
     aside_until: float = float("-inf")
     known: bool = False  # its weights were compared
+    read: deque[str] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+    def remembers(self, prompt: str) -> int:
+        """Characters of a prompt's beginning that the server has read before, where it is worth going there."""
+        common = max((_shared(prompt, one) for one in self.read), default=0)
+        return common if common >= _WORTH else 0
 
 
 class OllamaHosts:
@@ -98,8 +110,9 @@ class OllamaHosts:
         temperature: float = 0.0,
         seed: int = 0,
     ) -> ChatReply:
-        """Answer one prompt on the server that has least to do; see :class:`fairnad_engine.llm.chat.ChatModel`.
+        """Answer one prompt; see :class:`fairnad_engine.llm.chat.ChatModel`.
 
+        It goes to the server that remembers its beginning, or else to the one that has least to do.
         A server that fails is not asked again before each other one was; they are waited for when all have failed.
         """
 
@@ -108,9 +121,9 @@ class OllamaHosts:
                 system, user, schema, purpose, max_tokens=max_tokens, temperature=temperature, seed=seed
             )
 
-        return self._patience.ask(lambda: self._round(question))
+        return self._patience.ask(lambda: self._round(question, user))
 
-    def _round(self, question: Callable[[_Host], ChatReply]) -> ChatReply:
+    def _round(self, question: Callable[[_Host], ChatReply], prompt: str) -> ChatReply:
         """Ask one server after the other, each once.
 
         Raises:
@@ -120,7 +133,7 @@ class OllamaHosts:
         tried: list[_Host] = []
         lost: LostAnswerError | None = None
         while True:
-            host = self._take(tried)
+            host = self._take(tried, prompt)
             try:
                 self._compare_for_prompt(host)
                 return question(host)
@@ -135,19 +148,28 @@ class OllamaHosts:
                 with self._lock:
                     host.asking -= 1
 
-    def _take(self, tried: Sequence[_Host]) -> _Host:
-        """The least busy server not tried for this prompt; one that is set aside only where no other is left."""
+    def _take(self, tried: Sequence[_Host], prompt: str) -> _Host:
+        """A server not tried for this prompt; one that is set aside only where no other is left.
+
+        The one that remembers the prompt's beginning, as long as it has at most twice as much to do as the least busy
+        one: an idle server reads a piece in less time than another one's answer takes.
+        """
         with self._lock:
             now = self._clock()
             untried = [host for host in self._hosts if all(host is not one for one in tried)]
             host = min(untried, key=lambda one: (max(0.0, one.aside_until - now), one.asking))
+            if host.aside_until <= now:
+                near = [one for one in untried if one.aside_until <= now and one.asking <= 2 * host.asking]
+                host = max(near, key=lambda one: (one.remembers(prompt), one is host))
             host.asking += 1
+            host.read.append(prompt)
             return host
 
     def _set_aside(self, host: _Host) -> None:
         with self._lock:
             host.aside_until = self._clock() + _ASIDE_SECONDS
             host.known = False  # what comes back may be another server
+            host.read.clear()
             host.model.forget()
 
     def _compare_for_prompt(self, host: _Host) -> None:
@@ -170,6 +192,18 @@ class OllamaHosts:
                     f"({digest[:19]} and {self._digest[:19]}); pull the same model on all, or name one server"
                 )
             host.known = True
+
+
+def _shared(one: str, other: str) -> int:
+    """Length of the beginning that two texts have in common, found by halving: prompts are long and calls many."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one.startswith(other[:middle]):
+            least = middle
+        else:
+            most = middle - 1
+    return least
 
 
 class _OtherWeightsError(ModelUnavailableError):
