@@ -21,8 +21,7 @@ from fairnad_engine.llm.ollama_server import (
     connect,
     failing,
     look_up,
-    no_model,
-    not_answering,
+    lost_or_refused,
     server_url,
 )
 from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, notice, whole_characters
@@ -273,10 +272,7 @@ class OllamaModel:
 
     def _parts(self, request: _Request, context: int) -> Generator[ollama.ChatResponse]:
         """Yield the pieces of an answer; whatever goes wrong on the way is a loss or a verdict."""
-        import httpx
-        import ollama
-
-        try:
+        with lost_or_refused(self._model, self._url):
             yield from self._connected().chat(
                 model=self._model,
                 messages=[{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
@@ -292,26 +288,6 @@ class OllamaModel:
                     "seed": request.seed,
                 },
             )
-        except ollama.ResponseError as error:
-            raise self._refused(error) from error
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise LostAnswerError(not_answering(self._url)) from error
-        except httpx.TimeoutException as error:
-            raise LostAnswerError(failing(self._url, "it does not answer in time")) from error
-        except httpx.TransportError as error:
-            raise LostAnswerError(failing(self._url, f"the connection broke: {error}")) from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise LostAnswerError(failing(self._url, "an answer is not of Ollama's form")) from error
-
-    def _refused(self, error: ollama.ResponseError) -> Exception:
-        text = str(error.error)
-        if error.status_code == 404:
-            return no_model(self._model, self._url)
-        if error.status_code == 400 and "context" in text:
-            return TruncatedPromptError(text)
-        if 400 <= error.status_code < 500 and error.status_code not in (408, 429):
-            return failing(self._url, f"it refuses a request: {text}")
-        return LostAnswerError(failing(self._url, text))
 
     def _connected(self) -> ollama.Client:
         with self._lock:
