@@ -23,7 +23,7 @@ from fairnad_tui.options import Size, db_option, open_store, server_options
     type=click.Choice(["main", "level"]),
     default="main",
     show_default=True,
-    help="One question for each main category of a piece of text, or one for each level: fewer calls, fewer ideas.",
+    help="One question for each main category of a piece of text, or one for each level: a fifth of the calls.",
 )
 @click.option("--max-tokens", type=Size(), help="Begin no further paper when the calls took this many, such as 2M.")
 @server_options
