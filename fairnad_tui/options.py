@@ -103,13 +103,32 @@ class KeepAlive(click.ParamType[Any]):
         return str(value)
 
 
-def patience_options(function: _Function) -> _Function:
-    """``--first-token`` and ``--stall``: how long a model's server is waited for, over what ``[model]`` says."""
+def server_options(function: _Function) -> _Function:
+    """How a model's server is asked, over what ``[model]`` says; the values come by the names of its settings."""
     seconds = click.FloatRange(1, 86_400)
     for option in (
-        click.option("--stall", type=seconds, metavar="SECONDS", help="Longest silence in mid-answer [60]."),
         click.option(
-            "--first-token", type=seconds, metavar="SECONDS", help="Longest wait for an answer's first token [600]."
+            "--max-context",
+            type=click.IntRange(1024, 1_048_576),
+            metavar="TOKENS",
+            help="Largest context that the model is loaded with [32768].",
+        ),
+        click.option(
+            "--retry",
+            "retry_seconds",
+            type=click.FloatRange(0, 86_400),
+            metavar="SECONDS",
+            help="Longest wait for a server that fails [60].",
+        ),
+        click.option(
+            "--stall", "stall_seconds", type=seconds, metavar="SECONDS", help="Longest silence in mid-answer [60]."
+        ),
+        click.option(
+            "--first-token",
+            "first_token_seconds",
+            type=seconds,
+            metavar="SECONDS",
+            help="Longest wait for an answer's first token [600].",
         ),
     ):
         function = option(function)

@@ -68,7 +68,10 @@ async def _structure(store: Store, job: JobRow, control: Control, activity: Call
         on_text=streams.write,
         keep_alive=config.model.keep_alive,
         timeouts=config.model.timeouts,
+        max_context=config.model.max_context,
+        pause=control.wait,
         around=lambda model, digest: KeptChat(model, digest, keeper),
+        ask_by=config.papers.ask_by,
     )
     store.jobs.note_model(job.id, models.digest)
     await log_server_warnings(config.model.llm)
@@ -125,6 +128,8 @@ async def _propose(store: Store, job: JobRow, control: Control, activity: Callab
         on_text=PaperStreams(stream_folder(store.path, job.id)).write,
         keep_alive=config.model.keep_alive,
         timeouts=config.model.timeouts,
+        max_context=config.model.max_context,
+        pause=control.wait,
         around=lambda model, digest: KeptChat(model, digest, keeper),
     )
     await log_server_warnings(config.model.llm)

@@ -178,6 +178,8 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             edits=model.edits,
             keep_alive=model.keep_alive,
             timeouts=model.timeouts,
+            max_context=model.max_context,
+            pause=control.wait,
         )
         designer = models.designer
         await log_server_warnings(model.llm)

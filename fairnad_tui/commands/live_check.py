@@ -8,7 +8,7 @@ import click
 
 from fairnad_engine.errors import FairnadError, InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
-from fairnad_tui.options import json_option, patience_options
+from fairnad_tui.options import json_option, server_options
 from fairnad_tui.output import print_json, print_table, remark, remark_on_servers, tell
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _INTERRUPTED = 130
     show_default=True,
     help="Longest reply with a design, in tokens, as [model] max_reply.",
 )
-@patience_options
+@server_options
 @click.option("--accept-weak-jail", is_flag=True, help="Run its designs although a layer of the jail is missing.")
 @json_option
 def live_check(
@@ -42,10 +42,9 @@ def live_check(
     quick: bool,
     edit_format: EditFormat,
     max_reply: int,
-    first_token: float | None,
-    stall: float | None,
     accept_weak_jail: bool,
     as_json: bool,
+    **server: float | None,
 ) -> None:
     """Try a model on 5 abstracts, 3 papers and 20 designs, and say whether it is good enough and what to change.
 
@@ -61,13 +60,14 @@ def live_check(
     spec = parse_llm(llm or model.llm)
     if spec.kind == "rules":
         raise InputError("rules is built in and asks no server; name a model: --llm ollama:MODEL or openai:URL#MODEL")
-    given = {"first_token_seconds": first_token, "stall_seconds": stall}
-    patience = model.model_copy(update={name: value for name, value in given.items() if value is not None}).timeouts
+    asked = model.model_copy(update={name: value for name, value in server.items() if value is not None})
     edits = EditSettings(edit_format, max_reply=max_reply)
     plan = Plan.quick(edits) if quick else Plan(edits=edits)
     measured = Measured(spec.name)
     listening = Listening(measured)
-    listening.model = chat = chat_model(spec, on_text=listening.heard, timeouts=patience)
+    listening.model = chat = chat_model(
+        spec, on_text=listening.heard, timeouts=asked.timeouts, max_context=asked.max_context
+    )
     chat.check()
     remark_on_servers(llm or model.llm)
     code = 0

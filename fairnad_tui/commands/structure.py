@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fairnad_tui.options import KeepAlive, Size, db_option, open_store, patience_options
+from fairnad_tui.options import KeepAlive, Size, db_option, open_store, server_options
 from fairnad_tui.output import remark_on_servers
 
 if TYPE_CHECKING:
     from fairnad_engine.search.config import RunConfig
 
-_SECONDS = {"first_token": "first_token_seconds", "stall": "stall_seconds"}
+_MODEL = ("lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds", "max_context")
 
 
 @click.command()
@@ -38,9 +38,14 @@ _SECONDS = {"first_token": "first_token_seconds", "stall": "stall_seconds"}
     show_default=True,
     help="Approve new ideas whose quote is in the paper, of those that say the same only one, or leave them proposed.",
 )
+@click.option(
+    "--ask-by",
+    type=click.Choice(["main", "level"]),
+    help="One question for each main category of a piece of text [main], or one for each level: a fifth of the calls.",
+)
 @click.option("--max-tokens", type=Size(), help="Begin no further paper when the calls took this many, such as 2M.")
 @click.option("--reread", is_flag=True, help="Read every paper again; replies that are kept are not asked for again.")
-@patience_options
+@server_options
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @db_option
 def structure(config: Path | None, detach: bool, db: Path | None, **options: Any) -> None:  # noqa: ANN401
@@ -73,12 +78,10 @@ def _settings(config: Path | None, options: dict[str, Any]) -> RunConfig:
     from fairnad_tui.batch import override
 
     base = override(load_config(config) if config else RunConfig(), llm=options["llm"])
-    given = {name: options[name] for name in ("lanes", "keep_alive")}
-    given |= {setting: options[name] for name, setting in _SECONDS.items()}
     model = base.model.model_dump(mode="json")
-    model |= {name: value for name, value in given.items() if value is not None}
+    model |= {name: options[name] for name in _MODEL if options[name] is not None}
     papers = base.papers.model_dump(mode="json")
-    papers |= {"max_tokens": options["max_tokens"]} if options["max_tokens"] is not None else {}
+    papers |= {name: options[name] for name in ("max_tokens", "ask_by") if options[name] is not None}
     papers |= {"reread": "all"} if options["reread"] else {}
     # Decisions are asked for by name: a file that a search was started with would approve unasked.
     document = {"model": model, "papers": papers, "curation": {"policy": options["policy"]}}
@@ -92,5 +95,6 @@ def _command(config: Path | None, options: dict[str, Any], settings: RunConfig) 
     words += [] if config and options["llm"] is None else ["--llm", settings.model.llm]
     words += ["--lanes", str(options["lanes"])] if options["lanes"] is not None else []
     words += ["--keep-alive", options["keep_alive"]] if options["keep_alive"] is not None else []
+    words += ["--ask-by", options["ask_by"]] if options["ask_by"] is not None else []
     words += ["--reread"] if options["reread"] else []
     return shlex.join(words)

@@ -1,5 +1,7 @@
 """One model on several servers: shared work, a dead one set aside, other weights refused."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -12,7 +14,7 @@ from fairnad_engine.llm.models import check_llm, make_models, parse_llm
 from fairnad_engine.llm.ollama import OllamaModel
 from fairnad_engine.llm.ollama_server import Timeouts
 
-PATIENCE = Timeouts(connect=0.5, check=3.0, first=2.0, silence=1.0)
+PATIENCE = Timeouts(connect=0.5, check=3.0, first=2.0, silence=1.0, retry=1.5)
 
 
 @pytest.fixture
@@ -78,6 +80,38 @@ def test_where_all_fail_each_was_asked_and_the_failure_is_told(servers, clock):
     assert ask(model) == "two"
 
 
+def test_a_server_that_fails_is_not_asked_again_before_the_others(servers, clock):
+    waits, order = [], []
+    models = [OllamaModel("tiny:1b", one.url, timeouts=PATIENCE, pause=waits.append) for one in servers]
+    for one in servers:
+        failing(one)
+        one.requests = order
+    with pytest.raises(ModelUnavailableError, match="out of memory"):
+        ask(OllamaHosts(models, clock=clock))
+    assert len(order) == 9 and waits == [0.5, 1.0]  # three rounds, a wait after each but the last
+    servers[2].behaviours = []
+    del order[:], waits[:]
+    assert ask(OllamaHosts(models, clock=clock)) == "three"
+    assert len(order) == 3 and waits == []
+
+
+def test_who_looks_on_is_told_which_server_is_set_aside(servers, clock):
+    heard = []
+    models = [OllamaModel("tiny:1b", one.url, on_token=heard.append, pause=lambda _: None) for one in servers[:2]]
+    failing(servers[0])
+    assert ask(OllamaHosts(models, clock=clock)) == "two"
+    (said,) = [one.strip() for one in heard if one.startswith("\n[")]
+    assert servers[0].url in said and said.endswith("; set aside for 30 s, the next server is asked]")
+
+
+def test_servers_that_all_come_back_are_waited_for(servers, clock):
+    model = hosts(servers[:2], clock)
+    for one in servers[:2]:
+        one.behaviours = [Behaviour(status=503, error="loading"), Behaviour()]
+    assert ask(model) == "one"
+    assert [len(one.requests) for one in servers[:2]] == [2, 1]
+
+
 def test_a_check_needs_one_server_that_has_the_model(servers, clock):
     servers[0].models = ("other:1b",)
     model = hosts(servers[:2], clock)
@@ -103,6 +137,75 @@ def test_a_server_that_comes_back_with_other_weights_is_not_asked(servers, clock
     before = len(servers[0].requests)
     assert ask(model) == "two"
     assert len(servers[0].requests) == before
+
+
+class TestAffinity:
+    """Which server is asked, with answers that take as long as the test says."""
+
+    PIECES = tuple(f"Piece {n}. " + f"It says something about {n}. " * 40 for n in range(4))
+
+    @pytest.fixture
+    def held(self, servers):
+        """Two servers whose answers wait until they are let go."""
+        for one in servers[:2]:
+            one.go = threading.Event()
+            answer = one.answer
+            one.answer = lambda request, one=one, answer=answer: one.go.wait(20) and answer(request)
+        yield servers[:2]
+        for one in servers[:2]:
+            one.go.set()
+
+    def test_questions_about_a_piece_go_where_it_was_read(self, servers, clock):
+        model = hosts(servers, clock)
+        failing(servers[0])
+        failing(servers[2])
+        first = ask(model, self.PIECES[0] + "category 0")
+        for one in servers:
+            one.behaviours = []
+        clock.now = 31.0  # all are there again, and none has anything to do
+        assert [first, *(ask(model, self.PIECES[0] + f"category {n}") for n in range(1, 15))] == ["two"] * 15
+        assert ask(model, self.PIECES[1] + "category 0") == "one"  # another piece: no server knows it
+
+    def test_a_server_that_is_busy_while_another_is_idle_is_not_waited_for(self, held, clock):
+        model = hosts(held, clock)
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(ask, model, self.PIECES[0] + "a")
+            wait_until(lambda: len(held[0].requests) == 1)
+            second = threads.submit(ask, model, self.PIECES[0] + "b")
+            wait_until(lambda: len(held[1].requests) == 1)
+            for one in held:
+                one.go.set()
+            assert (first.result(), second.result()) == ("one", "two")
+
+    def test_papers_on_two_lanes_keep_to_a_server_each(self, held, clock):
+        model = hosts(held, clock)
+        with ThreadPoolExecutor(2) as threads:
+            first = [threads.submit(ask, model, self.PIECES[0] + "category 0")]
+            wait_until(lambda: len(held[0].requests) == 1)
+            first.append(threads.submit(ask, model, self.PIECES[1] + "category 0"))
+            wait_until(lambda: len(held[1].requests) == 1)
+            for one in held:
+                one.go.set()
+            assert [one.result() for one in first] == ["one", "two"]
+        for number in range(1, 8):  # both are idle each time; the least busy one alone would always be the first
+            assert ask(model, self.PIECES[1] + f"category {number}") == "two"
+            assert ask(model, self.PIECES[0] + f"category {number}") == "one"
+
+    def test_one_that_is_set_aside_is_not_preferred(self, servers, clock):
+        model = hosts(servers[:2], clock)
+        assert ask(model, self.PIECES[0] + "a") == "one"
+        failing(servers[0])
+        assert [ask(model, self.PIECES[0] + name) for name in "bc"] == ["two", "two"]
+        servers[0].behaviours, clock.now = [], 31.0
+        assert ask(model, self.PIECES[0] + "d") == "two"  # what the first knew is gone with it
+        assert ask(model, self.PIECES[2] + "a") == "one"
+
+
+def wait_until(met):
+    ends = time.monotonic() + 20
+    while not met():
+        assert time.monotonic() < ends
+        time.sleep(0.005)
 
 
 def test_as_it_is_named(servers):

@@ -24,7 +24,7 @@ class Verdict(BaseModel):
 
 
 GOOD = '{"good": true, "why": "it is"}'
-PATIENCE = Timeouts(connect=0.5, check=3.0, first=0.3, silence=0.3)
+PATIENCE = Timeouts(connect=0.5, check=3.0, first=0.3, silence=0.3, retry=1.5)
 
 
 @pytest.fixture
@@ -241,7 +241,8 @@ class TestLostConnections:
         server.behaviours = [Behaviour(reset_after=1), Behaviour(status=500, error="out of memory"), Behaviour()]
         assert ask(model).parsed is not None
         lost = [one.strip() for one in heard if one.startswith("\n[")]
-        assert len(lost) == 2 and all(one.endswith("; asked again]") for one in lost)
+        assert lost[0].endswith("; asked again in 0.5 s, for 59.5 s more at most]")
+        assert lost[1].endswith("; asked again in 1 s, for 58.5 s more at most]")
         assert "the connection broke" in lost[0] and "out of memory" in lost[1]
 
     def test_who_looks_on_is_told_of_a_prompt_that_was_cut(self, server):
@@ -344,6 +345,16 @@ class TestTruncation:
         assert server.requests[0]["options"]["num_ctx"] == 2048
         with pytest.raises(TruncatedPromptError, match="the context holds 2048"):
             ask(model, self.LONG)
+
+    def test_no_larger_context_is_asked_for_than_the_setting_allows(self, server):
+        model = OllamaModel("tiny:1b", server.url, timeouts=PATIENCE, pause=lambda _: None, max_context=8192)
+        assert model.context == 8192
+        server.answer = says(GOOD, prompt_tokens=40)
+        with pytest.raises(TruncatedPromptError):
+            ask(model, self.LONG)
+        with pytest.raises(TruncatedPromptError, match=r"the context holds 8192 .*max_context"):
+            ask(model, self.LONG * 2)
+        assert max(request["options"]["num_ctx"] for request in server.requests) == 8192
 
 
 class TestReplyLength:

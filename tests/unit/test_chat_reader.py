@@ -222,6 +222,51 @@ class TestExtract:
         assert "<|" not in model.asked[0][1]
 
 
+class TestByLevel:
+    def test_one_question_for_each_level(self):
+        model = Scripted(only("conv", ideas(IDEA)))
+        extraction = ChatReader(model, ask_by="level").extract(paper(), TEMPLATE)
+        assert len(extraction.calls) == len(TEMPLATE.levels) == 3
+        (idea,) = extraction.ideas
+        assert (idea.main, idea.sub) == ("conv", "conv.depthwise") and idea.span is not None
+
+    def test_a_reply_may_hold_ideas_of_several_main_categories(self):
+        other = {**IDEA, "sub": "act.smooth", "quote": "Use GELU instead of ReLU.", "instruction": "Use GELU."}
+        extraction = ChatReader(Scripted(only("conv", ideas(IDEA, other))), ask_by="level").extract(paper(), TEMPLATE)
+        assert [(one.main, one.sub) for one in extraction.ideas] == [("conv", "conv.depthwise"), ("act", "act.smooth")]
+
+    def test_piece_comes_first_and_level_last(self):
+        by_level, by_main = Scripted(only("conv", ideas())), Scripted(only("conv", ideas()))
+        ChatReader(by_level, ask_by="level").extract(paper(), TEMPLATE)
+        ChatReader(by_main).extract(paper(), TEMPLATE)
+        prompts = [user for _, user, _, _ in by_level.asked]
+        shared = prompts[0][: prompts[0].index("Collect at most 12 ideas")]
+        assert "depth-\nwise 7x7" in shared
+        # The same beginning in both forms: what a server remembers of one serves the other.
+        assert all(user.startswith(shared) for user in (*prompts, by_main.asked[0][1]))
+        assert {system for system, *_ in by_level.asked} == {system for system, *_ in by_main.asked}
+
+    def test_schema_allows_the_levels_subs_only(self):
+        model = Scripted(only("conv", ideas()))
+        ChatReader(model, ask_by="level").extract(paper(), TEMPLATE)
+        for level, (_, user, schema, _) in zip(TEMPLATE.levels, model.asked, strict=True):
+            form = wire_schema(schema)["properties"]["ideas"]
+            subs = [sub.id for main in level.mains for sub in main.subs]
+            assert form["maxItems"] == 12 and form["items"]["properties"]["sub"]["enum"] == subs
+            assert all(f"\n- {sub}: " in user for sub in subs)
+
+    def test_an_idea_of_another_level_costs_that_idea_alone(self):
+        reply = ideas({**IDEA, "sub": "stem.deep"}, IDEA)
+        extraction = ChatReader(Scripted(only("conv", reply)), ask_by="level").extract(paper(), TEMPLATE)
+        assert [idea.sub for idea in extraction.ideas] == ["conv.depthwise"]
+
+    def test_an_unusable_reply_names_its_level(self):
+        extraction = ChatReader(Scripted(only("conv", ideas(IDEA), other="no")), ask_by="level").extract(
+            paper(), TEMPLATE
+        )
+        assert [one.message.split(": ")[0] for one in extraction.failures] == ["piece 1, block", "piece 1, network"]
+
+
 class TestChunks:
     def test_short_sections_share_a_piece(self):
         (piece,) = chunks(paper())

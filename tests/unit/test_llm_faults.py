@@ -19,6 +19,7 @@ from fairnad_engine.knowledge.reply_keeper import ReplyKeeper
 from fairnad_engine.knowledge.structuring import structure
 from fairnad_engine.knowledge.template import Level, Template
 from fairnad_engine.llm.chat_reader import ChatReader
+from fairnad_engine.llm.hosts import OllamaHosts
 from fairnad_engine.llm.kept import KeptChat
 from fairnad_engine.llm.ollama import OllamaModel
 from fairnad_engine.llm.ollama_server import Timeouts
@@ -26,7 +27,7 @@ from fairnad_engine.llm.tokens import fewest_tokens, most_tokens
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
 
-PATIENCE = Timeouts(connect=0.5, check=3.0, first=20.0, silence=0.4)
+PATIENCE = Timeouts(connect=0.5, check=3.0, first=20.0, silence=0.4, retry=1.5)
 REPAIR = "\n\nYou answered this before:"
 PAPERS = 2
 CALLS = PAPERS * 3  # one screening and two categories each
@@ -128,8 +129,8 @@ def job_of(store):
     return store.jobs.create("structure", {}, None).id
 
 
-def run(store, template, url, job, pause=lambda _: None, lanes=1):
-    model = OllamaModel("tiny:1b", url, timeouts=PATIENCE, pause=pause)
+def run(store, template, url, job, pause=lambda _: None, lanes=1, model=None):
+    model = model or OllamaModel("tiny:1b", url, timeouts=PATIENCE, pause=pause)
 
     async def work():
         keeper = ReplyKeeper(store, job, asyncio.get_running_loop())
@@ -243,6 +244,31 @@ def test_a_server_that_stays_away_ends_the_job_which_goes_on_later(open_store, t
         check_nothing_lost(store, other, undisturbed, 1)
 
 
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_one_of_two_servers_dies_and_comes_back(open_store, template, server, undisturbed, lanes):
+    """In a whole job: nothing is lost, nobody waits, and the dead one is tried again when its time is over."""
+    store, clock = open_store("two servers"), [0.0]
+    with serving(OllamaProtocol(answer)) as second:
+        # The first one answers a screening and dies in the middle of the next answer.
+        server.behaviours = [Behaviour(), Behaviour(reset_after=1), Behaviour(status=503, error="starting")]
+        models = [
+            OllamaModel("tiny:1b", one.url, timeouts=PATIENCE, pause=lambda _: pytest.fail("one was left to ask"))
+            for one in (server, second)
+        ]
+        hosts = OllamaHosts(models, clock=lambda: clock[0])
+        run(store, template, "", job_of(store), lanes=lanes, model=hosts)
+        faulty = len(server.requests) + len(second.requests) - CALLS
+        assert second.requests and 1 <= faulty <= 1 + lanes
+        server.requests.extend(second.requests)
+        check_nothing_lost(store, server, undisturbed, faulty)
+        # A job of another workspace, a little later: the first one is set aside no longer, and it has come back.
+        server.requests.clear()
+        server.behaviours, clock[0] = [], 31.0
+        later = open_store("later")
+        run(later, template, "", job_of(later), lanes=lanes, model=hosts)
+        assert server.requests and stored(later) == undisturbed
+
+
 def test_faults_all_the_way_through(open_store, template, server, undisturbed):
     """Every second answer is a fault; each job gets a little further."""
     store, job = open_store("bad day"), None
@@ -266,7 +292,7 @@ def test_the_line_that_a_user_sees(fairnad, tmp_path, server):
         (tmp_path / f"{number}.md").write_text(text)
         fairnad("papers", "add", f"{number}.md")
     server.behaviours = [*[Behaviour()] * 5, Behaviour(stall_after=1)]
-    failed = fairnad("structure", "--llm", f"ollama:tiny:1b@{server.url}", "--stall", 1)
+    failed = fairnad("structure", "--llm", f"ollama:tiny:1b@{server.url}", "--stall", 1, "--retry", 1.5)
     assert failed.code == 3
     assert "stopped in mid-answer: nothing for 1 s" in failed.err and "Traceback" not in failed.err
     server.behaviours = [Behaviour()]

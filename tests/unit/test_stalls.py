@@ -15,8 +15,8 @@ from fairnad_engine.llm.stalls import StallWatch
 from fairnad_engine.search.config import RunConfig, parse_config
 
 LONG = 200.0  # seconds: whoever waits for this one meets the limit of a test
-QUICK_STALL = Timeouts(connect=0.5, check=3.0, first=LONG, silence=0.4)
-QUICK_FIRST = Timeouts(connect=0.5, check=3.0, first=0.4, silence=LONG)
+QUICK_STALL = Timeouts(connect=0.5, check=3.0, first=LONG, silence=0.4, retry=1.5)
+QUICK_FIRST = Timeouts(connect=0.5, check=3.0, first=0.4, silence=LONG, retry=1.5)
 
 
 @pytest.fixture
@@ -117,10 +117,12 @@ def test_a_watch_by_the_clock():
 
 
 def test_settings_reach_the_models():
-    model = parse_config({"model": {"first_token_seconds": 1200, "stall_seconds": 30}}, "test").model
-    assert (model.timeouts.first, model.timeouts.silence) == (1200, 30)
+    model = parse_config(
+        {"model": {"first_token_seconds": 1200, "stall_seconds": 30, "retry_seconds": 5}}, "test"
+    ).model
+    assert (model.timeouts.first, model.timeouts.silence, model.timeouts.retry) == (1200, 30, 5)
     assert model.settings() == {}  # they change nothing of what a model says
     default = RunConfig()
-    assert (default.model.timeouts.first, default.model.timeouts.silence) == (600, 60)
+    assert (default.model.timeouts.first, default.model.timeouts.silence, default.model.timeouts.retry) == (600, 60, 60)
     changed = default.model_copy(update={"model": model.model_copy(update={"llm": default.model.llm})})
     assert changed.outcome_settings() == default.outcome_settings()

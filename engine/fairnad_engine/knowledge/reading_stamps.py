@@ -34,7 +34,12 @@ RULES_PARTS = (
 )
 """Where the phrases and rules of the built-in reader stand."""
 
-_CHAT_PARTS = ("llm/chat_reader.py", "llm/chunks.py", "llm/replies.py")  # how text is cut, and the forms of replies
+_CHAT_PARTS = (
+    "llm/chat_reader.py",
+    "llm/chunks.py",
+    "llm/extraction.py",
+    "llm/replies.py",
+)  # how text is cut, and the forms of replies
 _PROMPTS = ("screen", "extract", "repair")
 _ENGINE = Path(__file__).resolve().parent.parent
 

@@ -39,6 +39,10 @@ class ReplyRefusedError(Exception):
         self.text = text
 
 
+class PromptCutError(ReplyRefusedError):
+    """The prompt was too long to be sent, or not read whole; the same in parts may be answered."""
+
+
 def ask(
     model: ChatModel,
     prompt: Prompt,
@@ -63,7 +67,8 @@ def ask(
         otherwise: Another form that will do, for example a program between fences.
 
     Raises:
-        ReplyRefusedError: Both replies lack the form, or one was cut off, or the prompt was.
+        PromptCutError: The prompt was cut off.
+        ReplyRefusedError: Both replies lack the form, or one was cut off.
         ModelUnavailableError: The model's server is gone.
     """
     calls: list[ModelCall] = []
@@ -76,7 +81,7 @@ def ask(
         except TruncatedPromptError as error:
             report("truncated", str(error))
             calls.extend(call for one in error.discarded for call in accounted(one, purpose, model.name))
-            raise ReplyRefusedError("truncated-reply", f"prompt cut short: {error}", calls) from error
+            raise PromptCutError("truncated-reply", f"prompt cut short: {error}", calls) from error
         calls.extend(accounted(reply, purpose, model.name))
         text = reply.text
         if not reply.finished:

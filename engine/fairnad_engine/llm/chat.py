@@ -58,6 +58,14 @@ class TruncatedPromptError(Exception):
         self.discarded = tuple(discarded)
 
 
+def beyond_context(purpose: str, tokens: int, context: int) -> str:
+    """What is said of a prompt that is not sent because its context cannot hold it."""
+    return (
+        f"{purpose}: prompt and reply may take {tokens} tokens and the context holds {context} "
+        "(the model's own, or [model] max_context)"
+    )
+
+
 class ChatModel(Protocol):
     """A language model behind a server. May be called from several threads at once."""
 
@@ -91,6 +99,12 @@ class ChatModel(Protocol):
             TruncatedPromptError: The prompt was not read whole.
             ModelUnavailableError: The server is gone.
         """
+
+
+def context_of(model: ChatModel) -> int | None:
+    """Tokens that prompt and reply of a model may take, where it says so."""
+    found = getattr(model, "context", None)
+    return found if isinstance(found, int) else None
 
 
 def whole_prompt(system: str, user: str) -> str:

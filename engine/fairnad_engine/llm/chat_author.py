@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from fairnad_engine.knowledge.grounding import locate
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.template import Sub, Template
-from fairnad_engine.llm.asking import ReplyRefusedError, ask
-from fairnad_engine.llm.chat import ChatModel
-from fairnad_engine.llm.chunks import chunks
-from fairnad_engine.llm.prompts import as_data, render
+from fairnad_engine.llm.asking import PromptCutError, ReplyRefusedError, ask
+from fairnad_engine.llm.chat import ChatModel, context_of
+from fairnad_engine.llm.chunks import chunks, fitting_chunks, halves, pieces_allowed
+from fairnad_engine.llm.patience import notice
+from fairnad_engine.llm.prompts import Prompt, as_data, render
 from fairnad_engine.llm.protocol import AttributeDraft, Failure, ModelCall, Proposed
+from fairnad_engine.llm.read_whole import Size
 from fairnad_engine.llm.replies import plain_line
 
 MOST = 4
@@ -75,30 +77,49 @@ class ChatAuthor:
             ModelUnavailableError: The model's server is gone.
         """
         form = _attributes_reply(template)
-        pieces = chunks(paper)
+        pieces = self._pieces(paper, template)
+        allowed = pieces_allowed(pieces, _MAX_CHUNKS)
+        parts, of = pieces[:allowed], min(len(pieces), allowed)
         drafts: list[AttributeDraft] = []
         calls: list[ModelCall] = []
         failures: list[Failure] = []
         ungrounded = replies = 0
-        for number, piece in enumerate(pieces[:_MAX_CHUNKS], 1):
-            self._on_text(f"\n[piece {number} of {min(len(pieces), _MAX_CHUNKS)}]\n")
-            text = as_data(piece, 2 * len(piece))
-            prompt = render("propose", template=template, title=as_data(paper.title, 300), text=text, most=MOST)
+        number = 0
+        while number < len(parts):
+            piece, number = parts[number], number + 1
+            self._on_text(f"\n[piece {number} of {max(of, len(parts))}]\n")
             try:
-                answer = ask(self._model, prompt, form, "propose", max_tokens=_TOKENS)
+                answer = ask(self._model, _proposing(paper, piece, template), form, "propose", max_tokens=_TOKENS)
             except ReplyRefusedError as refused:
-                failures.append(Failure(refused.kind, f"piece {number}: {refused}"))
                 calls.extend(refused.calls)
+                if isinstance(refused, PromptCutError) and (two := halves(piece)):
+                    notice(self._on_text, f"piece {number}: {refused}; asked about in two halves")
+                    number -= 1
+                    parts[number : number + 1] = two
+                    continue
+                failures.append(Failure(refused.kind, f"piece {number}: {refused}"))
                 continue
             calls.extend(answer.calls)
             replies += 1
             found = [_draft(item, template, paper) for item in answer.value.attributes]
             drafts += [one for one in found if one is not None]
             ungrounded += found.count(None)
-        if len(pieces) > _MAX_CHUNKS:
-            left = len(pieces) - _MAX_CHUNKS
+        if len(pieces) > allowed:
+            left = len(pieces) - allowed
             failures.append(Failure("too-long", f"the last {left} of {len(pieces)} pieces were not read"))
         return Proposed(tuple(drafts), tuple(calls), tuple(failures), ungrounded, usable=bool(replies) or not pieces)
+
+    def _pieces(self, paper: PaperText, template: Template) -> list[str]:
+        """The paper in pieces that the model's context holds."""
+        context = context_of(self._model)
+        if context is None:
+            return chunks(paper)
+
+        def left(piece: str) -> int:
+            prompt = _proposing(paper, piece, template)
+            return context - _TOKENS - Size.of(prompt.system, prompt.user).most
+
+        return fitting_chunks(paper, left(""), lambda piece: left(piece) >= 0)
 
     def file(self, ideas: Mapping[str, str], subs: Sequence[Sub]) -> tuple[dict[str, str], tuple[ModelCall, ...]]:
         """File ideas under sub-categories.
@@ -131,6 +152,11 @@ class ChatAuthor:
                 if 1 <= one.idea <= len(some):
                     places.setdefault(some[one.idea - 1], one.sub)
         return places, tuple(calls)
+
+
+def _proposing(paper: PaperText, piece: str, template: Template) -> Prompt:
+    text = as_data(piece, 2 * len(piece))
+    return render("propose", template=template, title=as_data(paper.title, 300), text=text, most=MOST)
 
 
 def _attributes_reply(template: Template) -> type[AttributesReply]:

@@ -1,40 +1,29 @@
 """A chat model as reader of papers (method, sections 1.2 and 1.3; arXiv:2605.19247).
 
-Extraction asks once per main category over pieces of about one section: the piece first and the category last, so
-that the server's prefix cache serves all but the first category.
+Extraction asks once per main category, or per level, over pieces of about one section: the piece first and the category
+last, so that the server's prefix cache serves all but the first category.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from fairnad_engine.knowledge.grounding import locate
 from fairnad_engine.knowledge.papers import PaperText
-from fairnad_engine.knowledge.template import Main, Template
+from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.asking import ReplyRefusedError, ask
-from fairnad_engine.llm.chat import ChatModel
-from fairnad_engine.llm.chunks import chunks
+from fairnad_engine.llm.chat import ChatModel, context_of
+from fairnad_engine.llm.chunks import pieces_allowed
+from fairnad_engine.llm.extraction import AskBy, Reading, questions
 from fairnad_engine.llm.prompts import as_data, render
 from fairnad_engine.llm.protocol import Extraction, Failure, IdeaDraft, ModelCall, Screening
-from fairnad_engine.llm.replies import (
-    MAX_IDEAS,
-    IdeaItem,
-    IdeasReply,
-    ScreenReply,
-    idea_item,
-    ideas_reply,
-    near_reply,
-    objects,
-    plain_line,
-)
+from fairnad_engine.llm.replies import IdeaItem, ScreenReply, plain_line
 
 MAX_CHUNKS = 64
 """Pieces of one paper that are read, about 100,000 tokens."""
 
 _SCREEN_TOKENS = 300
-_EXTRACT_TOKENS = 2048
 _MAX_TITLE = 300
 _MAX_ABSTRACT = 4000
 _FEWEST_WORDS = 3  # A shorter quote is found in any paper, so it is evidence of nothing.
@@ -69,17 +58,24 @@ class ChatReader:
     """Reads papers with a chat model."""
 
     def __init__(
-        self, model: ChatModel, max_chunks: int = MAX_CHUNKS, *, on_text: Callable[[str], None] | None = None
+        self,
+        model: ChatModel,
+        max_chunks: int = MAX_CHUNKS,
+        *,
+        ask_by: AskBy = "main",
+        on_text: Callable[[str], None] | None = None,
     ) -> None:
         """Read with a model.
 
         Args:
             model: Who is asked.
-            max_chunks: Pieces of a paper that are read.
+            max_chunks: Pieces of a paper that are read; of smaller ones, as much text.
+            ask_by: Whether each main category is asked for by itself, or all of a level at once.
             on_text: Told, in words, what is asked next; whoever streams the replies shows it between them.
         """
         self._model = model
         self._max_chunks = max_chunks
+        self._ask_by = ask_by
         self._on_text = on_text or (lambda _: None)
 
     @property
@@ -113,60 +109,32 @@ class ChatReader:
             ReadRefusedError: Not one reply was usable.
             ModelUnavailableError: The model's server is gone.
         """
-        pieces = chunks(paper)
+        asked = questions(template, self._ask_by, context_of(self._model))
+        reading = Reading(self._model, paper, asked, self._on_text)
+        pieces = reading.pieces()
+        allowed = pieces_allowed(pieces, self._max_chunks)
+        for number, piece in enumerate(pieces[:allowed], 1):
+            reading.read(number, min(len(pieces), allowed), piece)
         ideas: dict[tuple[str, str], IdeaDraft] = {}
-        calls: list[ModelCall] = []
-        failures: list[Failure] = []
-        usable = 0
-        for number, piece in enumerate(pieces[: self._max_chunks], 1):
-            for main in template.mains:
-                self._on_text(f"\n[piece {number} of {min(len(pieces), self._max_chunks)}: {main.name}]\n")
-                try:
-                    reply, took = self._ask(paper, piece, main)
-                    usable += 1
-                except ReplyRefusedError as refused:
-                    failures.append(Failure(refused.kind, f"piece {number}, {main.id}: {refused}"))
-                    reply, took = _complete_ideas(refused.text, main), refused.calls
-                calls.extend(took)
-                for idea in (_draft(item, main, paper) for item in reply):
-                    if idea.name and idea.instruction:
-                        ideas.setdefault((idea.sub, idea.instruction.casefold()), idea)
-        if pieces and not usable and not ideas:
-            raise ReadRefusedError(failures[0].kind, f"{paper.title}: {failures[0].message}", calls)
-        if len(pieces) > self._max_chunks:
-            left = len(pieces) - self._max_chunks
+        for idea in (_draft(item, template, paper) for item in reading.found):
+            if idea.name and idea.instruction:
+                ideas.setdefault((idea.sub, idea.instruction.casefold()), idea)
+        failures = reading.failures
+        if pieces and not reading.usable and not ideas:
+            raise ReadRefusedError(failures[0].kind, f"{paper.title}: {failures[0].message}", reading.calls)
+        if len(pieces) > allowed:
+            left = len(pieces) - allowed
             failures.append(Failure("too-long", f"the last {left} of {len(pieces)} pieces were not read"))
-        return ChatExtraction(tuple(ideas.values()), tuple(calls), tuple(failures))
-
-    def _ask(self, paper: PaperText, piece: str, main: Main) -> tuple[list[IdeaItem], tuple[ModelCall, ...]]:
-        prompt = render(
-            "extract", title=as_data(paper.title, _MAX_TITLE), text=as_data(piece, 2 * len(piece)), main=main
-        )
-        schema = ideas_reply(tuple(sub.id for sub in main.subs))
-        salvage: Callable[[str], IdeasReply | None] = partial(_salvaged, main=main)
-        answer = ask(self._model, prompt, schema, "extract", max_tokens=_EXTRACT_TOKENS, otherwise=salvage)
-        return answer.value.ideas, answer.calls
+        return ChatExtraction(tuple(ideas.values()), tuple(reading.calls), tuple(failures))
 
 
-def _salvaged(text: str, main: Main) -> IdeasReply | None:
-    """The valid ideas of a reply of another form, or None where there is none."""
-    ideas = _complete_ideas(text, main)
-    return IdeasReply(ideas=ideas[:MAX_IDEAS]) if ideas else None
-
-
-def _complete_ideas(text: str, main: Main) -> list[IdeaItem]:
-    item = idea_item(tuple(sub.id for sub in main.subs))
-    read = (near_reply(candidate, item) for candidate in objects(text))
-    return [idea for idea in read if idea is not None]
-
-
-def _draft(item: IdeaItem, main: Main, paper: PaperText) -> IdeaDraft:
+def _draft(item: IdeaItem, template: Template, paper: PaperText) -> IdeaDraft:
     place = locate(item.quote, paper.text) if len(item.quote.split()) >= _FEWEST_WORDS else None
     given = plain_line(item.quote, 500)
     # What stands in the paper is the evidence, not how the model wrote it down.
     quote = paper.text[slice(*place.span)] if place else given
     return IdeaDraft(
-        main=main.id,
+        main=template.sub(item.sub).main,
         sub=item.sub,
         name=plain_line(item.name, 80),
         instruction=plain_line(item.instruction, 400),

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fairnad_engine.knowledge.paper_layout import section_name
 from fairnad_engine.knowledge.papers import PaperText
 
 CHUNK_CHARACTERS = 6000
 """About 1,500 tokens of English."""
+SMALLEST_PIECE = 600
+"""Bytes; of fewer a model cannot tell what a paper does. 600 letters of English say about as much as 200 of Chinese."""
 
 _NO_IDEAS = re.compile(
     r"references?|bibliography|acknowledge?ments?|funding|author contributions|ethics statement|works cited"
 )
-_BREAKS = ("\n\n", "\n", ". ", " ")
+_BREAKS = ("\n\n", "\n", ". ", "。", " ")
 
 
 def chunks(paper: PaperText, size: int = CHUNK_CHARACTERS) -> list[str]:
@@ -34,6 +36,53 @@ def chunks(paper: PaperText, size: int = CHUNK_CHARACTERS) -> list[str]:
             else:
                 pieces.append(part)
     return pieces
+
+
+def fitting_chunks(paper: PaperText, room: int, fits: Callable[[str], bool]) -> list[str]:
+    """Return the pieces of a paper for a model whose context may be too short for those of the usual size.
+
+    Args:
+        paper: The paper.
+        room: Tokens that the context has for a piece.
+        fits: Whether it has room for this one; one that it has not is halved, down to :data:`SMALLEST_PIECE`.
+    """
+    # English has more than two characters to a token by any estimate; what has fewer is halved.
+    size = min(CHUNK_CHARACTERS, max(SMALLEST_PIECE, 2 * room))
+    return [part for piece in chunks(paper, size) for part in _fitting(piece, fits)]
+
+
+def pieces_allowed(pieces: list[str], most: int) -> int:
+    """How many of a paper's pieces are read: as much text as ``most`` pieces of the usual size hold."""
+    mean = sum(map(len, pieces)) / max(1, len(pieces))
+    return most * max(1, int(CHUNK_CHARACTERS / max(mean, 1)))
+
+
+def halves(piece: str) -> tuple[str, str] | None:
+    """Cut a piece in two at the paragraph, line or sentence nearest to its middle; None where it is too short for that.
+
+    The two together say the same as the piece.
+    """
+    length = len(piece)
+    if len(piece.encode("utf-8", "replace")) < 2 * SMALLEST_PIECE:
+        return None
+    for mark in _BREAKS:
+        before = piece.rfind(mark, 0, length // 2) + len(mark)
+        after = piece.find(mark, length // 2) + len(mark)
+        place = min((before, after), key=lambda one: abs(one - length // 2))
+        if length // 4 <= place <= length - length // 4:
+            break
+    else:
+        place = length // 2
+    return piece[:place].strip(), piece[place:].strip()
+
+
+def _fitting(piece: str, fits: Callable[[str], bool]) -> Iterator[str]:
+    two = None if fits(piece) else halves(piece)
+    if two is None:
+        yield piece
+        return
+    for half in two:
+        yield from _fitting(half, fits)
 
 
 def _cut(text: str, size: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
-from fairnad_engine.llm.chat import ChatModel, ChatReply, accounted, hash_prompt, whole_prompt
+from fairnad_engine.llm.chat import ChatModel, ChatReply, accounted, context_of, hash_prompt, whole_prompt
 from fairnad_engine.llm.protocol import ModelCall
 
 if TYPE_CHECKING:
@@ -68,6 +68,16 @@ class KeptChat:
     def name(self) -> str:
         """The model as the user named it."""
         return self._model.name
+
+    @property
+    def context(self) -> int | None:
+        """Tokens that prompt and reply may take, where the model says so."""
+        return context_of(self._model)
+
+    def knows(self, system: str, user: str, schema: type[BaseModel] | None, *, max_tokens: int) -> bool:
+        """Whether a reply to this prompt, at temperature and seed 0, is kept."""
+        request = _hash(self._digest, hash_prompt(system, user, schema), max_tokens, 0.0, 0)
+        return self._keeper.find(request) is not None
 
     def chat(
         self,

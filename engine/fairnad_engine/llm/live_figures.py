@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fairnad_engine.llm.chat import ChatModel, ChatReply, TruncatedPromptError
+from fairnad_engine.llm.chat import ChatModel, ChatReply, TruncatedPromptError, context_of
 from fairnad_engine.llm.edits import EditSettings
 
 if TYPE_CHECKING:
@@ -148,6 +148,11 @@ class Listening:
     def name(self) -> str:
         """The model as the user named it."""
         return self._measured.model
+
+    @property
+    def context(self) -> int | None:
+        """Tokens that prompt and reply may take, where the model says so."""
+        return context_of(self.model) if self.model is not None else None
 
     def chat(
         self,

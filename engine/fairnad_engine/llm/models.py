@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.chat_author import ChatAuthor
     from fairnad_engine.llm.edits import EditSettings
+    from fairnad_engine.llm.extraction import AskBy
     from fairnad_engine.llm.hosts import OllamaHosts
     from fairnad_engine.llm.kept import Around
     from fairnad_engine.llm.ollama import OllamaModel
@@ -110,7 +113,10 @@ def make_models(
     on_text: Callable[[str], None] | None = None,
     keep_alive: str = "",
     timeouts: Timeouts | None = None,
+    max_context: int = LARGEST_CONTEXT,
+    pause: Callable[[float], None] = time.sleep,
     around: Around | None = None,
+    ask_by: AskBy = "main",
 ) -> Models:
     """Return the reader and designer that ``--llm`` names.
 
@@ -121,7 +127,10 @@ def make_models(
         on_text: Called, on the thread that asks, with each piece of a reply as it arrives.
         keep_alive: How long a server keeps the model loaded after an answer; empty for its own setting.
         timeouts: How long a server is waited for.
+        max_context: Largest context that is asked for, in tokens, and what is assumed of a server that says none.
+        pause: Waits before another try; may raise what is to end the tries.
         around: What is put around a chat model before the reader uses it.
+        ask_by: Whether a chat model is asked for the ideas of each main category by itself, or of a level at once.
 
     Raises:
         InputError: ``spec`` is of no known form.
@@ -130,8 +139,10 @@ def make_models(
     parsed = parse_llm(spec)
     if parsed.kind == "rules":
         return _rules()
-    model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts)
-    return _chatting(parsed, model, template, edits, on_text, around)
+    model = chat_model(
+        parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts, max_context=max_context, pause=pause
+    )
+    return _chatting(parsed, model, template, edits, on_text, around, ask_by)
 
 
 def make_author(
@@ -140,6 +151,8 @@ def make_author(
     on_text: Callable[[str], None] | None = None,
     keep_alive: str = "",
     timeouts: Timeouts | None = None,
+    max_context: int = LARGEST_CONTEXT,
+    pause: Callable[[float], None] = time.sleep,
     around: Around | None = None,
 ) -> ChatAuthor:
     """Return what works on the template; the arguments are those of :func:`make_models`.
@@ -154,7 +167,9 @@ def make_author(
     parsed = parse_llm(spec)
     if parsed.kind == "rules":
         raise InputError("rules knows only the template's own words, so it cannot propose others; name a model: --llm")
-    model = chat_model(parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts)
+    model = chat_model(
+        parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts, max_context=max_context, pause=pause
+    )
     digest = model.check()
     asked = IdentifiedChat(model, digest)
     return ChatAuthor(around(asked, digest) if around else asked, on_text=on_text)
@@ -176,6 +191,7 @@ def _chatting(
     edits: EditSettings | None,
     on_text: Callable[[str], None] | None,
     around: Around | None,
+    ask_by: AskBy,
 ) -> Models:
     from fairnad_engine.llm.chat_designer import ChatDesigner
     from fairnad_engine.llm.chat_reader import ChatReader
@@ -184,7 +200,9 @@ def _chatting(
     digest = model.check()
     asked = IdentifiedChat(model, digest)
     reading = around(asked, digest) if around else asked
-    return Models(ChatReader(reading, on_text=on_text), ChatDesigner(asked, template, edits), spec.name, digest)
+    return Models(
+        ChatReader(reading, ask_by=ask_by, on_text=on_text), ChatDesigner(asked, template, edits), spec.name, digest
+    )
 
 
 def chat_model(
@@ -193,6 +211,8 @@ def chat_model(
     on_text: Callable[[str], None] | None = None,
     keep_alive: str = "",
     timeouts: Timeouts | None = None,
+    max_context: int = LARGEST_CONTEXT,
+    pause: Callable[[float], None] = time.sleep,
 ) -> OllamaModel | OllamaHosts | OpenAIModel:
     """A chat model where it is served, on one server or on several; nothing is sent yet.
 
@@ -201,6 +221,8 @@ def chat_model(
         on_text: Called, on the thread that asks, with each piece of a reply as it arrives.
         keep_alive: How long a server keeps the model loaded after an answer; empty for its own setting.
         timeouts: How long a server is waited for.
+        max_context: Largest context that is asked for, in tokens, and what is assumed of a server that says none.
+        pause: Waits before another try; may raise what is to end the tries.
     """
     from fairnad_engine.llm.hosts import OllamaHosts
     from fairnad_engine.llm.ollama import OllamaModel
@@ -208,9 +230,19 @@ def chat_model(
     if spec.kind == "openai":
         from fairnad_engine.llm.openai import OpenAIModel
 
-        return OpenAIModel(spec.model, spec.urls[0], timeouts=timeouts, on_token=on_text)
+        return OpenAIModel(
+            spec.model, spec.urls[0], timeouts=timeouts, on_token=on_text, max_context=max_context, pause=pause
+        )
     models = [
-        OllamaModel(spec.model, url, timeouts=timeouts, on_token=on_text, keep_alive=keep_alive)
+        OllamaModel(
+            spec.model,
+            url,
+            timeouts=timeouts,
+            on_token=on_text,
+            keep_alive=keep_alive,
+            max_context=max_context,
+            pause=pause,
+        )
         for url in spec.urls or (None,)
     ]
     return models[0] if len(models) == 1 else OllamaHosts(models)

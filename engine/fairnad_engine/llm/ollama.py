@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt, whole_prompt
+from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, beyond_context, hash_prompt, whole_prompt
 from fairnad_engine.llm.incidents import report
 from fairnad_engine.llm.ollama_server import (
     ServedModel,
@@ -22,13 +22,13 @@ from fairnad_engine.llm.ollama_server import (
     connect,
     failing,
     look_up,
-    no_model,
-    not_answering,
+    lost_or_refused,
     server_url,
 )
-from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, notice, patiently, whole_characters
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, notice, whole_characters
+from fairnad_engine.llm.read_whole import Size, capped, cut_short
 from fairnad_engine.llm.stalls import StallWatch
-from fairnad_engine.llm.tokens import LARGEST_CONTEXT, context_for, fewest_tokens, most_tokens
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT, context_for
 
 if TYPE_CHECKING:
     import ollama
@@ -67,6 +67,7 @@ class OllamaModel:
         on_token: Callable[[str], None] | None = None,
         pause: Callable[[float], None] = time.sleep,
         keep_alive: str = "",
+        max_context: int = LARGEST_CONTEXT,
     ) -> None:
         """Name a model; nothing is sent yet.
 
@@ -78,6 +79,7 @@ class OllamaModel:
             pause: Waits before another try.
             keep_alive: How long the server keeps the model loaded after an answer, such as ``10m``; ``0`` hands its
                 memory back at once, ``-1`` keeps it for ever; empty for the server's own setting.
+            max_context: Largest context to ask for, in tokens: each one takes memory of the GPU.
 
         Raises:
             InputError: ``url`` is no address.
@@ -86,8 +88,9 @@ class OllamaModel:
         self._url = server_url(url)
         self._timeouts = timeouts or Timeouts()
         self._on_token = on_token
-        self._pause = pause
+        self._patience = Patience(self._timeouts.retry, pause, on_token)
         self._keep_alive = int(keep_alive) if keep_alive.lstrip("-").isdigit() else keep_alive or None
+        self._max_context = max_context
         self._lock = threading.Lock()
         self._client: ollama.Client | None = None
         self._served: ServedModel | None = None
@@ -103,6 +106,20 @@ class OllamaModel:
     def url(self) -> str:
         """The server."""
         return self._url
+
+    @property
+    def patience(self) -> Patience:
+        """How long it is asked again."""
+        return self._patience
+
+    @property
+    def context(self) -> int:
+        """Tokens that a prompt and its reply may take: as many as the model can hold, up to the limit on memory.
+
+        Raises:
+            ModelUnavailableError: The server does not answer or lacks the model.
+        """
+        return min(self._max_context, self._profile().context)
 
     def forget(self) -> None:
         """Ask the server anew what it has before the next prompt: it may have been started again."""
@@ -130,18 +147,51 @@ class OllamaModel:
         seed: int = 0,
     ) -> ChatReply:
         """Answer one prompt; see :class:`fairnad_engine.llm.chat.ChatModel`."""
+        return self._chat(self._patience.ask, system, user, schema, purpose, max_tokens, temperature, seed)
+
+    def chat_once(
+        self,
+        system: str,
+        user: str,
+        schema: type[BaseModel] | None,
+        purpose: str,
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> ChatReply:
+        """Answer one prompt as :meth:`chat` does, but ask for no answer again that is lost.
+
+        Raises:
+            LostAnswerError: It is lost; whoever asks decides who is asked next.
+            TruncatedPromptError: The prompt was not read whole.
+            ModelUnavailableError: The server will not answer.
+        """
+        return self._chat(lambda question: question(), system, user, schema, purpose, max_tokens, temperature, seed)
+
+    def _chat(
+        self,
+        ask: Callable[[Callable[[], _Raw]], _Raw],
+        system: str,
+        user: str,
+        schema: type[BaseModel] | None,
+        purpose: str,
+        max_tokens: int,
+        temperature: float,
+        seed: int,
+    ) -> ChatReply:
         from fairnad_engine.llm.replies import read, wire_schema
 
         request = _Request(system, user, wire_schema(schema) if schema else None, max_tokens, temperature, seed)
         prompt_hash, prompt = hash_prompt(system, user, schema), whole_prompt(system, user)
-        most = most_tokens(system) + most_tokens(user)
-        context = self._room_for(most + max_tokens, purpose)
+        size = Size.of(system, user)
+        context = self._room_for(size.most + max_tokens, purpose)
         discarded: list[ChatReply] = []
         for last in (False, True):
             started = time.monotonic()
             try:
-                raw = patiently(partial(self._ask, request, context), self._pause, self._on_token)
-                problem = self._cut_short(raw, request, most, context)
+                raw = ask(partial(self._ask, request, context))
+                problem = self._cut_short(raw, size, context)
             except TruncatedPromptError as refusal:
                 raw, problem = _Raw("", 0, 0, False), str(refusal)
             seconds = time.monotonic() - started
@@ -150,8 +200,8 @@ class OllamaModel:
             if problem is None:
                 return replace(reply, discarded=tuple(discarded))
             discarded.append(reply)
-            larger = min(2 * context, self._limit())
-            if last or larger <= context:
+            larger = min(2 * context, self.context)
+            if last or larger <= context or capped(size, raw.read, context):
                 break
             notice(self._on_token, f"{problem}; asked again with a context of {larger}", "truncated")
             with self._lock:
@@ -164,36 +214,22 @@ class OllamaModel:
                 self._served = look_up(self._model, self._url, self._timeouts)
             return self._served
 
-    def _limit(self) -> int:
-        return min(LARGEST_CONTEXT, self._profile().context)
-
     def _room_for(self, tokens: int, purpose: str) -> int:
         """The context to ask for. It never shrinks: another size makes the server load the model again."""
-        limit = self._limit()
+        limit = self.context
         if tokens > limit:
-            raise TruncatedPromptError(
-                f"{purpose}: prompt and reply may take {tokens} tokens and the context holds {limit}"
-            )
+            raise TruncatedPromptError(beyond_context(purpose, tokens, limit))
         with self._lock:
             self._context = max(self._context, min(context_for(tokens), limit))
             return self._context
 
-    def _cut_short(self, raw: _Raw, request: _Request, most: int, context: int) -> str | None:
+    def _cut_short(self, raw: _Raw, size: Size, context: int) -> str | None:
         """Say why the prompt cannot have been read whole, or return None."""
-        least = fewest_tokens(request.system) + fewest_tokens(request.user)
         granted = self._granted_context(context)
-        if not raw.read and not raw.finished:
-            return None  # Broken off by us before the server could say; such an answer is not used anyway.
-        if not raw.read:
-            return "the server does not say how many tokens of the prompt it read"
-        if raw.read < least:
-            return f"the server read {raw.read} tokens of a prompt of at least {least}"
-        if granted < context and most > granted // 2:
+        problem = cut_short(size, raw.read, finished=raw.finished, context=context)
+        if problem is None and raw.read and granted < context and size.most > granted // 2:
             return f"the server gives the model a context of {granted} tokens where {context} were asked for"
-        # What is left of a prompt that did not fit: all of the context, or its last half.
-        if raw.read >= context - 1 or abs(raw.read - context // 2) <= 1:
-            return f"the server read {raw.read} tokens, which is what a context of {context} leaves of a longer prompt"
-        return None
+        return problem
 
     def _granted_context(self, context: int) -> int:
         """The context that the server really loaded the model with, where it says so."""
@@ -238,10 +274,7 @@ class OllamaModel:
 
     def _parts(self, request: _Request, context: int) -> Generator[ollama.ChatResponse]:
         """Yield the pieces of an answer; whatever goes wrong on the way is a loss or a verdict."""
-        import httpx
-        import ollama
-
-        try:
+        with lost_or_refused(self._model, self._url):
             yield from self._connected().chat(
                 model=self._model,
                 messages=[{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
@@ -257,26 +290,6 @@ class OllamaModel:
                     "seed": request.seed,
                 },
             )
-        except ollama.ResponseError as error:
-            raise self._refused(error) from error
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise LostAnswerError(not_answering(self._url)) from error
-        except httpx.TimeoutException as error:
-            raise LostAnswerError(failing(self._url, "it does not answer in time")) from error
-        except httpx.TransportError as error:
-            raise LostAnswerError(failing(self._url, f"the connection broke: {error}")) from error
-        except (ValueError, TypeError, AttributeError) as error:
-            raise LostAnswerError(failing(self._url, "an answer is not of Ollama's form")) from error
-
-    def _refused(self, error: ollama.ResponseError) -> Exception:
-        text = str(error.error)
-        if error.status_code == 404:
-            return no_model(self._model, self._url)
-        if error.status_code == 400 and "context" in text:
-            return TruncatedPromptError(text)
-        if 400 <= error.status_code < 500 and error.status_code not in (408, 429):
-            return failing(self._url, f"it refuses a request: {text}")
-        return LostAnswerError(failing(self._url, text))
 
     def _connected(self) -> ollama.Client:
         with self._lock:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from fairnad_engine.errors import InputError, ModelMissingError, ModelUnavailableError
+from fairnad_engine.llm.chat import TruncatedPromptError
 from fairnad_engine.llm.lines import lines_at_line_ends
+from fairnad_engine.llm.patience import RETRY_SECONDS, LostAnswerError
 from fairnad_engine.llm.stalls import note_response
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
@@ -37,12 +39,14 @@ class Timeouts:
         check: For everything that a check asks, connections included.
         first: For the first piece of an answer: a cold model may have to be loaded, and others to be answered first.
         silence: For each further piece of an answer.
+        retry: Between the tries of a prompt whose answers are lost, in all; 0 for no further try.
     """
 
     connect: float = 2.0
     check: float = 3.5
     first: float = 600.0
     silence: float = 60.0
+    retry: float = RETRY_SECONDS
 
 
 @dataclass(frozen=True)
@@ -206,6 +210,42 @@ def problems_of(url: str) -> Iterator[None]:
         raise not_answering(url) from None
     except (ValueError, TypeError, AttributeError, httpx.HTTPError):
         raise not_ollama(url, "its answer is of another form") from None
+
+
+@contextmanager
+def lost_or_refused(model: str, url: str) -> Iterator[None]:
+    """Tell an answer that was lost on its way, and may come at another try, from a server that will not answer.
+
+    Raises:
+        LostAnswerError: It was lost.
+        TruncatedPromptError: The server refuses the prompt as too long.
+        ModelUnavailableError: It lacks the model, or refuses the request.
+    """
+    import httpx
+    import ollama
+
+    try:
+        yield
+    except ollama.ResponseError as error:
+        raise _refused(error.status_code, str(error.error), model, url) from error
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise LostAnswerError(not_answering(url)) from error
+    except httpx.TimeoutException as error:
+        raise LostAnswerError(failing(url, "it does not answer in time")) from error
+    except httpx.TransportError as error:
+        raise LostAnswerError(failing(url, f"the connection broke: {error}")) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise LostAnswerError(failing(url, "an answer is not of Ollama's form")) from error
+
+
+def _refused(status: int, text: str, model: str, url: str) -> Exception:
+    if status == 404:
+        return no_model(model, url)
+    if status == 400 and "context" in text:
+        return TruncatedPromptError(text)
+    if 400 <= status < 500 and status not in (408, 429):
+        return failing(url, f"it refuses a request: {text}")
+    return LostAnswerError(failing(url, text))
 
 
 def not_answering(url: str) -> ModelUnavailableError:

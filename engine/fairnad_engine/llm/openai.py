@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fairnad_engine.errors import ModelUnavailableError
-from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt, whole_prompt
+from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, beyond_context, hash_prompt, whole_prompt
 from fairnad_engine.llm.incidents import report
 from fairnad_engine.llm.ollama_server import Timeouts, is_local
 from fairnad_engine.llm.openai_wire import FORM, context_of, events, openai_url
-from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, patiently, whole_characters
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, whole_characters
+from fairnad_engine.llm.read_whole import Size, cut_short
 from fairnad_engine.llm.stalls import StallWatch, note_response
-from fairnad_engine.llm.tokens import LARGEST_CONTEXT, fewest_tokens, most_tokens
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
     import httpx
@@ -47,6 +48,7 @@ class OpenAIModel:
         timeouts: How long to wait for what.
         on_token: Called with each piece of an answer as it arrives.
         pause: Waits before another try.
+        max_context: Tokens that are assumed of a server that does not say how many its context holds.
 
     Raises:
         InputError: ``url`` is no address.
@@ -60,12 +62,14 @@ class OpenAIModel:
         timeouts: Timeouts | None = None,
         on_token: Callable[[str], None] | None = None,
         pause: Callable[[float], None] = time.sleep,
+        max_context: int = LARGEST_CONTEXT,
     ) -> None:
         self._model = model
         self._url = openai_url(url)
         self._timeouts = timeouts or Timeouts()
         self._on_token = on_token
-        self._pause = pause
+        self._patience = Patience(self._timeouts.retry, pause, on_token)
+        self._max_context = max_context
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
         self._served: _Served | None = None
@@ -79,7 +83,7 @@ class OpenAIModel:
     @property
     def context(self) -> int:
         """Tokens that the model can read and write, as the server says or as is assumed."""
-        return self._profile().context or LARGEST_CONTEXT
+        return self._profile().context or self._max_context
 
     @property
     def tells_context(self) -> bool:
@@ -114,11 +118,9 @@ class OpenAIModel:
         from fairnad_engine.llm.replies import read, wire_schema
 
         context = self.context
-        most = most_tokens(system) + most_tokens(user) + max_tokens
-        if most > context:
-            raise TruncatedPromptError(
-                f"{purpose}: prompt and reply may take {most} tokens and the context holds {context}"
-            )
+        size = Size.of(system, user)
+        if size.most + max_tokens > context:
+            raise TruncatedPromptError(beyond_context(purpose, size.most + max_tokens, context))
         request: dict[str, Any] = {
             "model": self._model,
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
@@ -132,7 +134,7 @@ class OpenAIModel:
             form = {"name": "reply", "strict": True, "schema": wire_schema(schema)}
             request["response_format"] = {"type": "json_schema", "json_schema": form}
         started = time.monotonic()
-        answer = patiently(lambda: self._ask(request), self._pause, self._on_token)
+        answer = self._patience.ask(lambda: self._ask(request))
         reply = ChatReply(
             text=answer.text,
             parsed=read(answer.text, schema) if schema else None,
@@ -143,7 +145,7 @@ class OpenAIModel:
             finished=answer.finished,
             prompt=whole_prompt(system, user),
         )
-        problem = _cut_short(answer, fewest_tokens(system) + fewest_tokens(user), context)
+        problem = cut_short(size, answer.read, finished=answer.finished, context=context)
         if problem is not None:
             raise TruncatedPromptError(f"{purpose}: {problem}", [reply])
         return reply
@@ -285,14 +287,3 @@ class _Answer:
 
 class _UnknownFieldError(Exception):
     """The server does not know a field that only some servers have."""
-
-
-def _cut_short(answer: _Answer, least: int, context: int) -> str | None:
-    """Say why the prompt cannot have been read whole, or return None."""
-    if not answer.read:
-        return None if not answer.finished else "the server does not say how many tokens of the prompt it read"
-    if answer.read < least:
-        return f"the server read {answer.read} tokens of a prompt of at least {least}"
-    if answer.read >= context - 1:
-        return f"the server read {answer.read} tokens, all that a context of {context} holds"
-    return None

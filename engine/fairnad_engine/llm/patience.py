@@ -1,18 +1,26 @@
-"""Asking a server again after a lost connection."""
+"""Asking a server again after a lost answer: soon at first, then less and less often, for about a minute in all."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
-from fairnad_engine.errors import ModelUnavailableError
 from fairnad_engine.llm.incidents import Kind, report
+
+if TYPE_CHECKING:
+    from fairnad_engine.errors import ModelUnavailableError
 
 _Answer = TypeVar("_Answer")
 _log = logging.getLogger("fairnad.llm")
-_WAITS = (0.5, 2.0)
-"""Seconds before each further try."""
+
+RETRY_SECONDS = 60.0
+"""Waits between the tries in all: Ollama is up again within seconds, and a full queue is shorter after some more."""
+
+_FIRST_WAIT = 0.5
+_SURE_TRIES = 3
 
 LONGEST_TOKEN = 16
 """Characters per token beyond which a reply is taken for a runaway; code has two to five."""
@@ -30,35 +38,58 @@ class LostAnswerError(Exception):
         self.verdict = verdict
 
 
-def patiently(
-    ask: Callable[[], _Answer], pause: Callable[[float], None], told: Callable[[str], None] | None = None
-) -> _Answer:
-    """Ask up to three times.
+@dataclass(frozen=True)
+class Patience:
+    """How long a server that fails is asked again, each wait being twice as long as the one before.
 
-    Args:
-        ask: Raises :class:`LostAnswerError` where another try may succeed.
-        pause: Waits.
-        told: Told what was lost before each further try, for whoever looks on.
-
-    Raises:
-        ModelUnavailableError: Each answer broke off; the verdict of the last one.
+    Attributes:
+        seconds: All waits together; 0 for no further try.
+        pause: Waits so many seconds; whatever it raises, such as a request to stop, ends the tries.
+        told: Told what was lost and how long is waited, for whoever looks on.
+        clock: Seconds that only go forward.
     """
-    for wait in _WAITS:
-        try:
-            return ask()
-        except LostAnswerError as lost:
-            notice(told, f"{lost}; asked again", "retry")
-            pause(wait)
-    try:
-        return ask()
-    except LostAnswerError as lost:
-        raise lost.verdict from lost
+
+    seconds: float = RETRY_SECONDS
+    pause: Callable[[float], None] = time.sleep
+    told: Callable[[str], None] | None = None
+    clock: Callable[[], float] = time.monotonic
+
+    def ask(self, question: Callable[[], _Answer]) -> _Answer:
+        """Ask until there is an answer or patience ends.
+
+        Tries that take long themselves, such as those that end by a stall, use patience up too; there are three all the
+        same.
+
+        Args:
+            question: Raises :class:`LostAnswerError` where another try may succeed.
+
+        Raises:
+            ModelUnavailableError: Each answer was lost; the verdict of the last one.
+        """
+        waited, tries, wait, began = 0.0, 0, _FIRST_WAIT, self.clock()
+        while True:
+            try:
+                return question()
+            except LostAnswerError as lost:
+                tries += 1
+                began = self.clock() if tries == 1 else began
+                wait = min(wait, self.seconds - waited)
+                slow = tries >= _SURE_TRIES and self.clock() - began >= self.seconds
+                if wait <= 0 or slow:
+                    notice(self.told, f"{lost}; given up after {tries} tries ([model] retry_seconds allows more)")
+                    raise lost.verdict from lost
+                waited += wait
+                left = f"for {self.seconds - waited:g} s more at most" if waited < self.seconds else "for the last time"
+                notice(self.told, f"{lost}; asked again in {wait:g} s, {left}", "retry")
+            self.pause(wait)
+            wait *= 2
 
 
-def notice(told: Callable[[str], None] | None, what: str, kind: Kind) -> None:
-    """Say what went wrong with an answer that is asked for again: to who counts, in the log, and between replies."""
+def notice(told: Callable[[str], None] | None, what: str, kind: Kind | None = None) -> None:
+    """Say what went wrong with an answer that is asked for again: in the log, between replies, and to who counts."""
     _log.warning("%s", what)
-    report(kind, what)
+    if kind is not None:
+        report(kind, what)
     if told:
         told(f"\n[{what}]\n")
 

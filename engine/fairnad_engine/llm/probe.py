@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -18,6 +18,7 @@ from fairnad_engine.llm.ollama_server import Timeouts, connect, look_up, problem
 from fairnad_engine.llm.replies import read, wire_schema
 
 _CONTEXT, _REPLY_TOKENS = 4096, 400
+_RETRY_SECONDS = 2.0  # Somebody waits for it.
 _PROMPT = (
     "A backbone for image classification has three stages of {number} residual blocks each, and a stem of one "
     "convolution. Say how many blocks it has in all and name one activation function that suits it."
@@ -138,7 +139,8 @@ def probe_openai(model: str, url: str, *, timeouts: Timeouts | None = None) -> P
     from fairnad_engine.llm.openai_wire import openai_url
 
     began: list[float] = []
-    chat = OpenAIModel(model, url, timeouts=timeouts, on_token=lambda _: began.append(time.monotonic()))
+    brief = replace(timeouts or Timeouts(), retry=_RETRY_SECONDS)
+    chat = OpenAIModel(model, url, timeouts=brief, on_token=lambda _: began.append(time.monotonic()))
     digest, replies, counted, first = chat.check(), list[ChatReply](), True, 0.0
     for _ in range(2):  # the first one may have to load it
         began.clear()

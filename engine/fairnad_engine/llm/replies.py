@@ -57,9 +57,9 @@ class IdeaItem(_Reply):
 
 
 class IdeasReply(_Reply):
-    """The ideas of one chunk under one main category."""
+    """The ideas of one chunk under one main category, or under those of a level."""
 
-    ideas: list[IdeaItem] = Field(max_length=MAX_IDEAS)
+    ideas: list[IdeaItem]
 
 
 class DesignReply(_Reply):
@@ -131,10 +131,10 @@ def idea_item(sub_ids: tuple[str, ...]) -> type[IdeaItem]:
 
 
 @lru_cache(maxsize=64)
-def ideas_reply(sub_ids: tuple[str, ...]) -> type[IdeasReply]:
+def ideas_reply(sub_ids: tuple[str, ...], most: int = MAX_IDEAS) -> type[IdeasReply]:
     """The reply in which every idea is filed under one of these sub-categories."""
     listed: Any = list[idea_item(sub_ids)]  # type: ignore[misc]
-    return create_model("Ideas", __base__=IdeasReply, ideas=(listed, Field(max_length=MAX_IDEAS)))
+    return create_model("Ideas", __base__=IdeasReply, ideas=(listed, Field(max_length=most)))
 
 
 def wire_schema(schema: type[BaseModel]) -> dict[str, Any]:

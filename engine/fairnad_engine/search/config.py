@@ -16,11 +16,13 @@ from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
 from fairnad_engine.llm.models import hosts_named
 from fairnad_engine.llm.ollama_server import Timeouts
+from fairnad_engine.llm.patience import RETRY_SECONDS
+from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 from fairnad_engine.on_finish import split_command
 from fairnad_engine.search.config_search import SearchSection, Section
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
 
-_OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds"}
+_OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds"}
 """Settings of ``[model]`` that change nothing of what it says."""
 _NO_OUTCOME: dict[str, Any] = {"name": True, "machine": True, "model": _OF_THE_SERVER, "papers": {"max_tokens"}}
 """What may differ between runs that come to the same."""
@@ -45,11 +47,14 @@ class PapersSection(Section):
         sources: Files or folders; ``samples`` names the digests that ship with the program.
         reread: Whether papers that were structured otherwise (by another model or other weights of it, with an earlier
             template or earlier prompts) are read again; ``all`` reads every paper.
+        ask_by: Ideas of a piece of a paper are asked for by ``main`` category (the method's form), 15 calls, or by
+            ``level``, 3 longer ones.
         max_tokens: A structuring job begins no further paper when its calls took this many tokens; 0 for no bound.
     """
 
     sources: tuple[str, ...] = ()
     reread: Literal["all"] | bool = True
+    ask_by: Literal["main", "level"] = "main"
     max_tokens: int = Field(default=0, ge=0)
 
 
@@ -79,8 +84,10 @@ class ModelSection(Section):
         max_reply: Longest reply with a design, in tokens.
         keep_alive: How long an Ollama server keeps the model loaded after an answer, such as ``10m``: ``0`` hands its
             memory back to trainings at once, ``-1`` keeps it for ever; empty for the server's own setting.
+        max_context: Largest context that a model is loaded with, in tokens; a longer prompt is split, or refused.
         first_token_seconds: How long the first piece of an answer may take: a cold model is loaded first.
         stall_seconds: How long each further piece may take before the answer is given up and asked for again.
+        retry_seconds: How long a server that fails is waited for before the job ends; 0 for no further try.
     """
 
     llm: str = "ollama:qwen3:8b"
@@ -89,8 +96,10 @@ class ModelSection(Section):
     max_source: int = Field(default=40_000, ge=500, le=40_000)
     max_reply: int = Field(default=8192, ge=128, le=32_768)
     keep_alive: str = Field(default="", pattern=r"^(-?\d+|\d+(ms|s|m|h))?$", max_length=12)
+    max_context: int = Field(default=LARGEST_CONTEXT, ge=1024, le=1_048_576)
     first_token_seconds: float = Field(default=600.0, ge=1, le=86_400)
     stall_seconds: float = Field(default=60.0, ge=1, le=86_400)
+    retry_seconds: float = Field(default=RETRY_SECONDS, ge=0, le=86_400)
 
     @model_validator(mode="before")
     @classmethod
@@ -102,7 +111,7 @@ class ModelSection(Section):
     @property
     def timeouts(self) -> Timeouts:
         """How long a server is waited for, as the models take it."""
-        return Timeouts(first=self.first_token_seconds, silence=self.stall_seconds)
+        return Timeouts(first=self.first_token_seconds, silence=self.stall_seconds, retry=self.retry_seconds)
 
     @property
     def edits(self) -> EditSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 
 class StopRequestedError(Exception):
@@ -15,6 +16,7 @@ class Control:
     def __init__(self) -> None:
         self._open = asyncio.Event()
         self._open.set()
+        self._stop = threading.Event()
         self.stopping = False
         self.paused = False
 
@@ -28,6 +30,15 @@ class Control:
         if self.stopping:
             raise StopRequestedError
 
+    def wait(self, seconds: float) -> None:
+        """Wait on a thread of its own, not on the event loop's.
+
+        Raises:
+            StopRequestedError: The run is asked to stop, which ends the wait at once.
+        """
+        if self._stop.wait(seconds):
+            raise StopRequestedError
+
     def handle(self, request: str) -> None:
         """Apply a request: ``pause``, ``resume``, ``stop``."""
         if request == "pause":
@@ -38,5 +49,6 @@ class Control:
             self._open.set()
         elif request in ("stop", "stop-now"):
             self.stopping = True
+            self._stop.set()
             self.paused = False
             self._open.set()
