@@ -126,7 +126,8 @@ def study_of(subject: Subject) -> StudyConfig:
         "model": {"llm": "rules", "lanes": 1},
         "data": data,
         "budget": {"trained": chosen["trained"], **subject.settings["budget"]},
-        "search": {"seed_backbone": chosen["seed_backbone"]},
+        # As the first of these runs had it, whatever a study's default is.
+        "search": {"seed_backbone": chosen["seed_backbone"], "seeds_by": "place", "control": "finish"},
         "machine": {"workers": 1, "devices": ["cpu"]},
     }
     methods = [*subject.methods, *subject.later]

@@ -94,6 +94,9 @@ def test_a_row_added_later_is_run_last_marked_and_without_a_target(folder, capsy
     study = search.study_of(subject)
     assert study.methods == (*subject.methods, "down", "llm-no-idea")
     assert study.cell("down", 1).search.scale_down == 0.5
+    assert {(one.seeds_by, one.control) for one in (study.cell(*cell).search for cell in study.cells())} == {
+        ("place", "finish")  # as the first runs were made
+    }
     assert study.cell("llm-no-idea", 1).search.method == "llm-no-idea"
     keep(folder, "search-digits", [row(method, 1, 90 + up) for method, up in (("fairnad", 0), ("down", 4))])
     text = printed(capsys)[1]
