@@ -23,7 +23,7 @@ def realisation_lines(template: Template, models: Iterable[ModelLine]) -> tuple[
             continue
         for category in filter(None, (model.idea.main, model.idea.sub)):
             tally.setdefault(category, Counter())[model.realised] += 1
-    found = [(main.id, main.name, None) for main in template.mains]
+    found: list[tuple[str, str, str | None]] = [(main.id, main.name, None) for main in template.mains]
     found += [(sub.id, sub.name, sub.main) for sub in template.subs]
     return tuple(_line(*one, tally[one[0]]) for one in found if one[0] in tally)
 
