@@ -11,8 +11,12 @@ Where a candidate's time goes (seconds of one core, the seed backbone of 30,000 
 the jail (build, trace, export, truth checks), 0.02 to design it, 0.7 (digits) or 1.9 (Fashion-MNIST) to train it. The
 training runs beside the next verification, so that the jail decides how long a run takes.
 
-``FAIRNAD_BENCH_PLAN=search-attempts`` carries out ``data/search-attempts.json`` instead, on seeds of its own, and
-writes no docs: what is tried where a target is missed.
+``FAIRNAD_BENCH_PLAN=search-attempts`` carries out ``data/search-attempts.json`` instead, on seeds of its own: what is
+tried where a target is missed. Its rows stand in the same section, below those of the plan, and what a person has to
+say about them, which is kept in ``data/search-notes.md``, below both.
+
+A variant that a data set's ``later`` names, with the reason, is a row too, run after all that was planned from the
+start; it is marked as added after the first runs and has no target.
 
 ``python -m bench.search`` runs what is missing and says how many hours that takes; ``--table`` only compares what is
 there. Both write the section "Search" of ``docs/benchmarks.md``; exit 1 where a target is missed.
@@ -41,8 +45,9 @@ from fairnad_engine.training.datasets import dataset_state, load_split
 
 DATA = Path(__file__).parent / "data"
 WORK = Path(os.environ.get("FAIRNAD_BENCH_FOLDER", ".bench-search"))
-_MAIN_PLAN = "search-plan"
-PLAN = os.environ.get("FAIRNAD_BENCH_PLAN", _MAIN_PLAN)  # search-attempts: what was tried where targets are missed
+MAIN_PLAN = "search-plan"
+ATTEMPTS = "search-attempts"  # what was tried where targets are missed
+PLAN = os.environ.get("FAIRNAD_BENCH_PLAN", MAIN_PLAN)
 _GET_FASHION = (
     "apt-get download dataset-fashion-mnist, unpack it with dpkg -x, put its four files into "
     "DATA/FashionMNIST/raw and name DATA in FAIRNAD_DATA"
@@ -51,22 +56,34 @@ _GET_FASHION = (
 
 @dataclass(frozen=True)
 class Subject:
-    """A data set of the plan, with its methods."""
+    """A data set of a plan, with its methods as planned before the first run, and why others were added ``later``."""
 
     name: str
     title: str
     methods: tuple[str, ...]
     settings: dict[str, Any]
+    plan: str = MAIN_PLAN
+
+    @property
+    def later(self) -> dict[str, str]:
+        """Methods and variants that were added after the first runs, with the reason."""
+        return {name: one["why"] for name, one in self.settings.get("later", {}).items()}
+
+    @property
+    def variants(self) -> dict[str, dict[str, Any]]:
+        """What each variant sets, those added later included."""
+        added = self.settings.get("later", {}).items()
+        return {**self.settings.get("variants", {}), **{name: one["set"] for name, one in added if "set" in one}}
 
     @property
     def rows(self) -> Path:
         """Where its finished runs are kept."""
-        return DATA / f"{PLAN.removesuffix('-plan')}-{self.name}.jsonl"
+        return DATA / f"{self.plan.removesuffix('-plan')}-{self.name}.jsonl"
 
     @property
     def workspace(self) -> Path:
         """Where its runs are carried out."""
-        return (WORK if PLAN == _MAIN_PLAN else WORK / PLAN) / self.name / "study.db"
+        return (WORK if self.plan == MAIN_PLAN else WORK / self.plan) / self.name / "study.db"
 
     def records(self) -> list[RunRecord]:
         """Its finished runs."""
@@ -75,15 +92,16 @@ class Subject:
         return [RunRecord.from_json(json.loads(line)) for line in self.rows.read_text("utf-8").splitlines()]
 
 
-def plan() -> dict[str, Any]:
-    """The committed plan."""
-    document: dict[str, Any] = json.loads((DATA / f"{PLAN}.json").read_text("utf-8"))
+def plan(name: str = PLAN) -> dict[str, Any]:
+    """A committed plan."""
+    document: dict[str, Any] = json.loads((DATA / f"{name}.json").read_text("utf-8"))
     return document
 
 
-def subjects() -> list[Subject]:
-    """The data sets of the plan."""
-    return [Subject(name, one["title"], tuple(one["methods"]), one) for name, one in plan()["subjects"].items()]
+def subjects(of: str = PLAN) -> list[Subject]:
+    """The data sets of a plan."""
+    found = plan(of)["subjects"].items()
+    return [Subject(name, one["title"], tuple(one["methods"]), one, of) for name, one in found]
 
 
 def missing_data(subject: Subject) -> str:
@@ -108,11 +126,13 @@ def study_of(subject: Subject) -> StudyConfig:
         "model": {"llm": "rules", "lanes": 1},
         "data": data,
         "budget": {"trained": chosen["trained"], **subject.settings["budget"]},
-        "search": {"seed_backbone": chosen["seed_backbone"]},
+        # As the first of these runs had it, whatever a study's default is.
+        "search": {"seed_backbone": chosen["seed_backbone"], "seeds_by": "place", "control": "finish"},
         "machine": {"workers": 1, "devices": ["cpu"]},
     }
-    document = {"name": subject.name, "methods": list(subject.methods), "seeds": chosen["seeds"], "run": run}
-    document["variants"] = subject.settings.get("variants", {})
+    methods = [*subject.methods, *subject.later]
+    document = {"name": subject.name, "methods": methods, "seeds": chosen["seeds"], "run": run}
+    document["variants"] = subject.variants
     return parse_study(document, f"{PLAN}.json", WORK)
 
 
@@ -134,7 +154,7 @@ def _images(folder: Path, each: int) -> Path:
 
 
 def run_missing() -> None:
-    """Carry out every run of the plan that is not there, seed by seed over both data sets."""
+    """Carry out every run of the plan that is not there, seed by seed over both data sets; later rows last."""
     studies: list[tuple[Subject, StudyConfig]] = []
     for subject in subjects():
         problem = missing_data(subject)
@@ -142,7 +162,9 @@ def run_missing() -> None:
             print(f"{subject.name}: skipped: {problem}", flush=True)
         else:
             studies.append((subject, study_of(subject)))
-    wanted = [(*one, method, seed) for seed in plan()["seeds"] for one in studies for method in one[0].methods]
+    seeds = plan()["seeds"]
+    wanted = [(*one, method, seed) for seed in seeds for one in studies for method in one[0].methods]
+    wanted += [(*one, method, seed) for seed in seeds for one in studies for method in one[0].later]
     done = {(subject.name, one.method, one.seed) for subject, _ in studies for one in subject.records()}
     left = [one for one in wanted if (one[0].name, *one[2:]) not in done]
     seconds = plan()["seconds_a_run"]
@@ -198,7 +220,7 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
     text, met = section("search_table")
     print(text)
-    if PLAN == _MAIN_PLAN:
+    if PLAN == MAIN_PLAN:  # the attempts' rows are printed with the plan's
         OUTPUT.write_text(replace_section(OUTPUT.read_text("utf-8"), text), "utf-8")
     return 0 if met else 1
 

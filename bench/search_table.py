@@ -1,43 +1,104 @@
 """The kept runs of ``make bench-search`` compared: ``python -m bench.search_table`` reads them and runs nothing.
 
 What is compared, and how, is what ``fairnad-tui study show`` does. Every method beside FairNAD counts as a baseline,
-the rows of the ablation too. Exit 1 where a target is missed, or cannot be judged because pairs are missing.
+the rows of the ablation too; a row that was added after the first runs is marked so and has no target. Below stand the
+runs of ``data/search-attempts.json``, where there are any, and last ``data/search-notes.md``, which a person writes:
+why a target is missed, and what was tried. Exit 1 where a target is missed, or cannot be judged because pairs are
+missing.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 
-from bench.search import Subject, plan, subjects
-from fairnad_engine.report.study import comparison_tables, interval, markdown_table
+from bench.search import ATTEMPTS, DATA, MAIN_PLAN, PLAN, Subject, plan, subjects
+from fairnad_engine.report.study import Table, comparison_tables, interval, markdown_table
 from fairnad_engine.search.compared import Comparison, Versus, compare
+from fairnad_engine.search.run_record import RunRecord
 
 RANDOM = "random"
+_RIVALS = ("fairnad", RANDOM, "evolution")  # of an attempt
 
 
 def main() -> int:
-    """Print one comparison for each data set, with its targets; the exit status."""
+    """Print one comparison for each data set, with its targets, what was tried and the notes; the exit status."""
+    if PLAN != MAIN_PLAN:
+        print(attempts_text(PLAN) or "No run is kept yet.")
+        return 0
     print(_head())
     met = True
     for subject in subjects():
-        records = subject.records()
-        print(f"\n### {subject.title}\n")
-        found = compare(records, subject.methods)
-        if not found.methods:
-            print("No run is kept yet.")
-            met = False
-            continue
-        print(f"{len(records)} of {len(subject.methods) * len(plan()['seeds'])} runs; {_engines(subject)}.")
-        for table in comparison_tables(found):
-            if table.rows:
-                print(f"\n{table.title}:\n\n{markdown_table(table)}")
-        lines = targets(found, plan()["seeds"], plan()["trained"], subject.methods)
-        print("\n| target | measured | met |\n|---|---:|---|")
-        for what, measured, good in lines:
-            print(f"| {what} | {measured} | {'yes' if good else 'no'} |")
-            met = met and good
+        text, good = subject_text(subject, plan()["seeds"], plan()["trained"])
+        print(f"\n### {subject.title}\n\n{text}")
+        met = met and good
+    if attempts := attempts_text(ATTEMPTS):
+        print(f"\n{attempts}")
+    if notes := notes_text():
+        print(f"\n### Notes\n\n{notes}")
     return 0 if met else 1
+
+
+def subject_text(subject: Subject, seeds: list[int], trained: int) -> tuple[str, bool]:
+    """A data set's comparison with its targets, and whether all of these are met."""
+    names = {name: f"{name} (added later)" for name in subject.later}
+    records = [replace(one, method=names.get(one.method, one.method)) for one in subject.records()]
+    found = compare(records, (*subject.methods, *names.values()))
+    if not found.methods:
+        return "No run is kept yet.", False
+    wanted = len((*subject.methods, *names)) * len(seeds)
+    parts = [f"{len(records)} of {wanted} runs; {_engines(subject)}."]
+    for name, why in subject.later.items():
+        parts.append(f"`{name}` was added after the first runs and is no row of the plan: {why}")
+    parts += _tables((*comparison_tables(found), paired_table(records, list(names.values()), subject.methods)))
+    lines = targets(found, seeds, trained, subject.methods)
+    rows = [f"| {what} | {measured} | {'yes' if good else 'no'} |" for what, measured, good in lines]
+    parts.append("\n".join(["| target | measured | met |\n|---|---:|---|", *rows]))
+    return "\n\n".join(parts), all(good for *_, good in lines)
+
+
+def attempts_text(of: str) -> str:
+    """What was tried where a target is missed, in the words of its plan, and what came of it; empty without a run."""
+    kept = [(subject, records) for subject in subjects(of) if (records := subject.records())]
+    if not kept:
+        return ""
+    chosen = plan(of)
+    seeds = ", ".join(map(str, chosen["seeds"]))
+    parts = [
+        "### What was tried where a target is missed",
+        f"{chosen['about']} {chosen['trained']} trained models a run, seeds {seeds}. {chosen['comparison']}",
+        chosen["methods"],
+    ]
+    for subject, records in kept:
+        wanted = len(subject.methods) * len(chosen["seeds"])
+        parts.append(f"{subject.title}: {len(records)} of {wanted} runs; {_engines(subject)}.")
+        variants = [method for method in subject.methods if method not in _RIVALS]
+        ends = comparison_tables(compare(records, subject.methods))[0]
+        parts += _tables((ends, paired_table(records, variants, _RIVALS)))
+    return "\n\n".join(parts)
+
+
+def notes_text() -> str:
+    """What a person wrote about the runs, kept apart so that no run of the program writes over it."""
+    path = DATA / "search-notes.md"
+    return path.read_text("utf-8").strip() if path.exists() else ""
+
+
+def paired_table(records: Sequence[RunRecord], variants: Sequence[str], rivals: Sequence[str]) -> Table:
+    """Each variant minus each of its rivals, paired over the seeds that both have finished."""
+    rows = []
+    for variant in variants:
+        for one in compare(records, (variant, *(rival for rival in rivals if rival != variant))).versus:
+            volume, best = interval(one.hypervolume, 4), interval(one.best, 2)
+            rows.append((variant, one.method, str(len(one.seeds)), volume, best))
+    columns = ("variant", "minus", "seeds", "hypervolume", "best val, points")
+    return Table("Variants minus others, paired over seeds (95 % bootstrap interval)", columns, tuple(rows))
+
+
+def _tables(tables: Sequence[Table]) -> list[str]:
+    return [f"{table.title}:\n\n{markdown_table(table)}" for table in tables if table.rows]
 
 
 def targets(found: Comparison, seeds: list[int], trained: int, methods: tuple[str, ...]) -> list[tuple[str, str, bool]]:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from fairnad_engine.text import sanitize, single_line
+from fairnad_tui.left import left_text
 
 Event = dict[str, Any]
 
@@ -144,6 +145,8 @@ def _sentence(event: Event) -> str:
                 f"generation {event['number']} done: {event['trained']} trained, best {best}, "
                 f"hypervolume {event['hypervolume']:.4f}"
             )
+        case "left":
+            return f"left: {left_text(event['hours'])}"
         case "papers":
             return f"{event['added']} papers added, {event['known']} already there, {event['problems']} not readable"
         case "proposed" if event["proposals"]:

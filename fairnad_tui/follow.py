@@ -10,6 +10,7 @@ from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
 from fairnad_engine.workspace import end_worker, read_activity
 from fairnad_tui.displays import Display, Event
+from fairnad_tui.left import hours_left
 from fairnad_tui.output import remark
 
 _POLL_SECONDS = 0.25
@@ -77,6 +78,7 @@ class _News:
         self._state = ""
         self._candidates: set[str] = set()
         self._generations: set[int] = set()
+        self._told_left: tuple[int, int] | None = None
         self._papers = -1
 
     def events(self) -> Iterator[Event]:
@@ -126,6 +128,15 @@ class _News:
                     "hypervolume": generation.hypervolume,
                     "front": list(generation.front),
                 }
+        yield from self._left(run_id, done, total)
+
+    def _left(self, run_id: str, done: int, total: int) -> Iterator[Event]:
+        """The time that is left, at the first look that can tell and again at each generation's end."""
+        told = (len(self._generations), total)  # a run that is extended is told anew
+        if told == self._told_left or (hours := hours_left(self._store, run_id)) is None:
+            return
+        self._told_left = told
+        yield {"event": "left", "hours": hours, "done": done, "total": total, "unit": "trained"}
 
     def _of_papers(self) -> Iterator[Event]:
         papers = self._store.papers.all()

@@ -44,7 +44,7 @@ def check_before_start(settings: RunConfig, *, asks_model: bool = True) -> None:
         ModelUnavailableError: The model is not there.
         JailError: The jail lacks a layer.
     """
-    for name, look in _CHECKS:
+    for name, look in _needs(settings):
         if asks_model or name != "model":
             look(settings)
     _check_devices(settings)
@@ -61,7 +61,12 @@ def _check_devices(settings: RunConfig) -> None:
 
 def checks(settings: RunConfig) -> tuple[Check, ...]:
     """Try everything a search needs; takes seconds where a model server is asked or the jail is tried first."""
-    return tuple(_try(name, look, settings) for name, look in _CHECKS)
+    return tuple(_try(name, look, settings) for name, look in _needs(settings))
+
+
+def _needs(settings: RunConfig) -> tuple[tuple[str, Callable[[RunConfig], str]], ...]:
+    """What these settings need; index files only where they ask for them."""
+    return tuple(one for one in _CHECKS if one[0] != _INDEX_FILES or settings.data.splits is not None)
 
 
 def _try(name: str, look: Callable[[RunConfig], str], settings: RunConfig) -> Check:
@@ -84,12 +89,22 @@ def _model(settings: RunConfig) -> str:
 
 
 def _data(settings: RunConfig) -> str:
-    from fairnad_engine.training.datasets import dataset_state
+    from fairnad_engine.training.datasets import dataset_state, splits_problem
 
-    state = dataset_state(settings.data.dataset, **settings.data.location())
+    data = settings.data
+    apart = bool(splits_problem(data.dataset, data.splits))  # index files are a need of their own
+    state = dataset_state(data.dataset, **{**data.location(), **({"splits": None} if apart else {})})
     if not state.found:
         raise InputError(state.why)
-    return state.detail
+    return f"{data.dataset}, without its index files" if apart else state.detail
+
+
+def _index_files(settings: RunConfig) -> str:
+    from fairnad_engine.training.datasets import splits_problem
+
+    if problem := splits_problem(settings.data.dataset, settings.data.splits):
+        raise InputError(problem)
+    return "NAS-Bench-201's"
 
 
 def _protocol(settings: RunConfig) -> str:
@@ -115,9 +130,11 @@ def _jail(settings: RunConfig) -> str:
     return "weak jail accepted" if settings.machine.accept_weak_jail else "every layer that it needs is live"
 
 
+_INDEX_FILES = "index files"
 _CHECKS: tuple[tuple[str, Callable[[RunConfig], str]], ...] = (
     ("model", _model),
     ("data set", _data),
+    (_INDEX_FILES, _index_files),
     ("protocol", _protocol),
     ("seed backbone", _seed_backbone),
     ("jail", _jail),

@@ -85,6 +85,7 @@ def _plan(settings: RunConfig, expected: Forecast) -> dict[str, Any]:
     search = settings.search
     return {
         "name": settings.name,
+        "papers": list(settings.papers.sources),
         "model": settings.model.llm,
         "seed_backbone": search.seed_backbone,
         "stages": list(search.stages),
@@ -131,10 +132,11 @@ def _show(settings: RunConfig, protocol: Protocol | None, expected: Forecast, ne
         ("what", "value"),
         (
             ("run", f"{settings.name}, seed {search.seed}"),
+            ("papers", _papers(settings)),
             ("language model", f"{settings.model.llm}, {expected.lanes} proposals at a time"),
             *((f"slots of stage {name}", count) for name, count in zip(_STAGES, search.stages, strict=True)),
             ("generations", f"{plan['generations']} or more, of up to {plan['models_per_generation']} models each"),
-            ("models to train", f"{budget.trained:,}, and the seed {search.seed_backbone}"),
+            ("models to train", f"{_models(settings, expected)}, and the seed {search.seed_backbone}"),
             ("budget of a model", f"{budget.max_params:,} parameters, {budget.max_macs:,} MACs"),
             ("method, fairness", f"{search.method}, {search.fairness}"),
             ("proposals see", search.proposals),
@@ -159,13 +161,37 @@ def _show(settings: RunConfig, protocol: Protocol | None, expected: Forecast, ne
     remark("nothing was trained; " + (f"{missing} missing" if missing else "everything is there"))
 
 
+def _papers(settings: RunConfig) -> str:
+    """Which library the settings name; the samples are few, and nobody should take them for the paper's."""
+    sources = settings.papers.sources
+    if sources == ("samples",):
+        return "the sample papers that come with the program; [papers] sources names files or folders of your own"
+    return ", ".join(sources) or "those of the workspace; [papers] sources names none"
+
+
+def _models(settings: RunConfig, expected: Forecast) -> str:
+    """How many are trained; more than the budget counts where a chain counts once."""
+    counted = settings.budget.trained
+    if expected.models == counted:
+        return f"{counted:,}"
+    return f"{counted:,} as the budget counts (of a chain the last), up to {expected.models:,} trainings"
+
+
+def _split_label(settings: RunConfig) -> str:
+    from fairnad_engine.training.datasets import splits_problem
+
+    if settings.data.splits is None:
+        return "own-split"
+    missing = splits_problem(settings.data.dataset, settings.data.splits)
+    return "the index files for nb201-split are MISSING" if missing else "nb201-split"
+
+
 def _protocol_line(settings: RunConfig, protocol: Protocol | None) -> str:
     if protocol is None:
         return f"protocol {settings.data.protocol}: MISSING"
-    split = "nb201-split" if settings.data.splits else "own-split"
     return (
         f"protocol {protocol.name}: {settings.data.dataset}, {protocol.epochs} epochs, batch {protocol.batch_size}, "
-        f"learning rate {protocol.learning_rate:g}, weight decay {protocol.weight_decay:g}, {split}; "
+        f"learning rate {protocol.learning_rate:g}, weight decay {protocol.weight_decay:g}, {_split_label(settings)}; "
         "selection reads validation accuracy only"
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fairnad_engine.errors import InputError
+from fairnad_tui.left import hours_left, left_text
 from fairnad_tui.options import db_option, json_option, open_store
 from fairnad_tui.output import print_json, print_table, tell
 
@@ -65,7 +66,7 @@ def status(db: Path | None, as_json: bool) -> None:
     if document["runs"]:
         print_table(
             "Runs",
-            ("run", "name", "state", "trained", "generation", "best val %", "model", "worker"),
+            ("run", "name", "state", "trained", "generation", "best val %", "left", "model", "worker"),
             (
                 (
                     r["run"],
@@ -74,6 +75,7 @@ def status(db: Path | None, as_json: bool) -> None:
                     f"{r['counted']}/{r['budget']}{_beside(r)}",
                     r["generation"],
                     "-" if r["best_validation_accuracy"] is None else f"{r['best_validation_accuracy']:.2f}",
+                    left_text(r["hours_left"]),
                     r["model"],
                     r["worker"] or "-",
                 )
@@ -121,6 +123,7 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
         "budget": run.config["budget"]["trained"],
         "generation": generations[-1].number if generations else 0,
         "best_validation_accuracy": max(scores, default=None),
+        "hours_left": hours_left(store, run.id),
         "model": run.model,
         "digest": run.digest,
         "worker": f"{holder[0].host}:{holder[0].pid}" if holder else None,

@@ -13,14 +13,16 @@ def test_the_papers_preset_says_what_it_would_take_and_what_is_missing(fairnad, 
     assert ended.code == 0, ended.err
     found = json.loads(ended.out)
     assert found["plan"]["stages"] == [8, 8, 4]
-    assert found["plan"]["models"] == 500
-    assert found["plan"]["generations"] == 21
+    assert (found["plan"]["budget"]["trained"], found["plan"]["generations"]) == (500, 25)
+    assert found["plan"]["models"] == 600  # trainings: of a chain of two the budget counts one
+    assert found["plan"]["papers"] == ["samples"]
     assert found["plan"]["budget"]["max_macs"] == 200_000_000
     assert (found["protocol"]["name"], found["protocol"]["epochs"]) == ("nasbench201", 200)
     needs = {one["name"]: one for one in found["needs"]}
-    assert {"model", "data set", "GPU", "approved ideas", "jail", "seed backbone"} <= set(needs)
+    assert {"model", "data set", "index files", "GPU", "approved ideas", "jail", "seed backbone"} <= set(needs)
     assert not found["ready"]
-    for missing in ("data set", "approved ideas"):
+    assert "cifar-split.txt" in needs["index files"]["problem"]
+    for missing in ("data set", "index files", "approved ideas"):
         assert not needs[missing]["ready"]
         assert needs[missing]["problem"]
         assert "\n" not in needs[missing]["problem"]

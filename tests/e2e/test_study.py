@@ -41,7 +41,6 @@ max_params = 60_000
 max_macs = 3_000_000
 [run.search]
 seed_backbone = "digits-small"
-seeds_by = "structure"
 [variants.again.machine]
 workers = 1
 """
@@ -88,6 +87,7 @@ def test_a_study_is_killed_taken_up_again_compared_and_its_scores_are_those_of_f
     assert [run["trained"] for run in found["runs"]] == [2] * 4
     (versus,) = found["compared"]["versus"]
     assert versus["seeds"] == [1, 2]
+    assert [(one["seed"], one["run_id"]) for one in found["controls"]] == [(1, "run-1"), (2, "run-3")]
     assert versus["hypervolume"] == versus["best"] == {"mean": 0.0, "low": 0.0, "high": 0.0}  # the same twice
 
     with Store(db) as store:

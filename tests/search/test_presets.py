@@ -3,6 +3,7 @@
 import pytest
 
 from fairnad_engine.search.forecast import Pipeline
+from fairnad_engine.search.outlook import look_ahead
 from fairnad_engine.search.presets import preset, presets
 from fairnad_engine.training.protocol import load_protocol
 
@@ -20,11 +21,14 @@ def test_a_paper_preset_is_the_paper_s_search(name):
     assert (config.data.dataset, config.budget.max_params, config.budget.max_macs) == (dataset, 1_500_000, macs)
     assert config.budget.trained == 500 and config.budget.hours == config.budget.tokens == 0
     assert config.search.stages == (8, 8, 4)
+    assert config.search.stage3_counts == "last"
     assert config.budget.trained / sum(config.search.stages) == 25  # generations, as the paper counts
     assert Pipeline.models_of(config.search.stages) == 24  # trained at most, of a chain two
+    expected = look_ahead(config)
+    assert (expected.generations, expected.models) == (25, 600)
     assert (config.search.seed_backbone, config.search.fairness, config.search.fit) == ("resnet32", "main+sub", "down")
     assert config.search.method == "fairnad" and config.search.settings().keys().isdisjoint(
-        {"fair_unit", "thompson", "refill", "stage3_counts", "proposals", "method"}
+        {"fair_unit", "thompson", "refill", "proposals", "method"}
     )
     assert config.fidelity.mode == "off"
     assert config.model.llm == "ollama:qwen3:8b" and config.model.edit_format == "whole"

@@ -21,6 +21,7 @@ ROWS = {
     "fair": {"search.stages"},
     "fair+pareto": {"search.stages"},
     "iterative": {"search.stages"},
+    "fairnad-uniform": {"search.fairness"},
     "random": {"search.stages"},
     "evolution": {"search.stages"},
     "nsga2": {"search.stages"},
@@ -66,7 +67,8 @@ def test_each_row_of_the_ablation_is_one_setting_and_changes_what_it_names(metho
 
 
 @pytest.mark.parametrize("name", ["uniform", "fair", "fair+pareto", "fairnad", "iterative", "random", "nsga2",
-                                  "regularized-evolution", "stage1-only", "stage3-only", "llm-no-idea"])  # fmt: skip
+                                  "regularized-evolution", "stage1-only", "stage3-only", "llm-no-idea",
+                                  "fairnad-uniform"])  # fmt: skip
 def test_every_row_of_the_paper_and_every_baseline_goes_by_its_name(name):
     config = nested("search.method", name)
     assert config.search.method == METHOD_ALIASES.get(name, name)
@@ -90,10 +92,11 @@ def test_the_rows_add_one_part_after_the_other():
     assert parts["fairnad"] == (True, True, True)
     assert parts["iterative"] == (False, False, True)
     assert (fairness["uniform"], fairness["fair"]) == ("none", "main+sub")
+    assert (fairness["fairnad-uniform"], stages["fairnad-uniform"]) == ("none", stages["fairnad"])
     # A generation of each makes equally many models, but for the whole method's 24 of 20 slots.
     assert {method: one[0] + one[1] + 2 * one[2] for method, one in stages.items() if method != "evolution"} == {
         **dict.fromkeys(set(METHODS) - {"evolution"}, 20),
-        "fairnad": 24,
+        **dict.fromkeys(("fairnad", "fairnad-uniform"), 24),
     }
 
 
@@ -158,6 +161,8 @@ def test_the_digest_of_settings_that_were_there_before_is_as_it_was():
 def test_a_method_that_is_only_other_settings_gives_their_digest_and_a_baseline_its_own():
     spelled = parse_config({"search": {"fairness": "none", "stages": [20, 0, 0]}}, "test")
     assert nested("search.method", "uniform").digest_settings() == spelled.digest_settings()
+    whole = parse_config({"search": {"fairness": "none"}}, "test")
+    assert nested("search.method", "fairnad-uniform").digest_settings() == whole.digest_settings()
     told = [str(nested("search.method", method).digest_settings()) for method in BASELINES]
     assert len({*told, str(nested("search.method", "fair").digest_settings())}) == len(BASELINES) + 1
 
@@ -183,7 +188,10 @@ def test_a_wrong_value_is_an_error_in_one_line(wrong):
 
 def test_baselines_need_no_ideas():
     assert not any(nested("search.method", method).search.draws_ideas for method in (*BASELINES, "iterative"))
-    assert all(nested("search.method", method).search.draws_ideas for method in ("fairnad", "uniform", "fair"))
+    assert all(
+        nested("search.method", method).search.draws_ideas
+        for method in ("fairnad", "uniform", "fair", "fairnad-uniform")
+    )
 
 
 # -- plans -------------------------------------------------------------------------------------------------------

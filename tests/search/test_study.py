@@ -22,7 +22,7 @@ from fairnad_engine.search.run_record import RunRecord, record_of
 from fairnad_engine.search.seeds import initial_weights_seed, training_seed
 from fairnad_engine.search.selection import hypervolume
 from fairnad_engine.search.study import studies, study_view
-from fairnad_engine.search.study_config import load_study, parse_study
+from fairnad_engine.search.study_config import StudyConfig, load_study, parse_study
 from fairnad_engine.search.study_runs import study_job, unfinished
 from tests.search.playing import RUN, play, workspace
 
@@ -205,6 +205,21 @@ def test_a_cell_is_the_run_with_its_method_and_seed(tmp_path):
     greedy = found.cell("greedy", 1)
     assert (greedy.search.thompson, greedy.search.seed_backbone, greedy.budget.trained) == (0.5, "digits-small", 7)
     assert greedy.name == "s greedy"
+
+
+def test_a_study_shares_scores_and_trains_one_control_for_each_seed_unless_it_says_otherwise(tmp_path):
+    found = study(tmp_path)
+    cells = {cell: found.cell(*cell).search for cell in found.cells()}
+    assert {one.seeds_by for one in cells.values()} == {"structure"}
+    assert [cell for cell, one in cells.items() if one.control == "search"] == [("fairnad", 1), ("fairnad", 2)]
+    said = {**BASE, "search": {**BASE["search"], "seeds_by": "place", "control": "off"}}
+    other = study(tmp_path, run=said)
+    assert {(other.cell(*cell).search.seeds_by, other.cell(*cell).search.control) for cell in other.cells()} == {
+        ("place", "off")
+    }
+    # A study that was stored before keeps the seeds of its runs.
+    stored = {**found.model_dump(mode="json"), "run": BASE}
+    assert StudyConfig.model_validate(stored).cell("random", 1).search.seeds_by == "place"
 
 
 def test_a_method_may_have_its_longer_name(tmp_path):

@@ -2,6 +2,10 @@
 
 import pytest
 
+from fairnad_engine.report.study import StudyReport, study_markdown
+from fairnad_engine.search.compared import compare
+from fairnad_engine.search.control_row import CONTROL, beside_columns
+from fairnad_engine.search.study import study_view
 from fairnad_engine.store import Store
 from fairnad_screens.data.study import read_study
 from fairnad_screens.study import StudyScreen
@@ -43,6 +47,48 @@ async def test_methods_and_cells_are_compared(path, size):
         sums = found.sums["fairnad"]
         assert f"{sums.trained} trained of {sums.proposed} proposed" in text
         assert sums.passing == pytest.approx(85 / 100)
+
+
+@pytest.mark.parametrize("size", [SMALL, WIDE])
+async def test_the_control_stands_below_the_methods_and_in_the_report(path, size):
+    async with opened(path, "runs", size=size) as (app, pilot):
+        await study(app, pilot)
+        assert "seed scaled up" not in shown(app)
+    with Store(path) as store:
+        assert not any("Control" in table.title for table in report_of(store).tables())
+        for accuracy, (method, seed) in ((91.0, ("random", 3)), (92.0, ("fairnad", 3)), (94.0, ("fairnad", 4))):
+            run = next(one for one in store.studies.runs("first") if (one.method, one.seed) == (method, seed))
+            control(store, run.run_id, accuracy)
+        report = report_of(store)
+    assert [(one.seed, one.accuracy) for one in report.view.controls] == [(3, 92.0), (4, 94.0)]  # one for each seed
+    (table,) = (one for one in report.tables() if "Control" in one.title)
+    assert table.rows[-1][:3] == ("all 2", "-", "93.00 ± 1.41")
+    assert [one["accuracy"] for one in report.document()["controls"]] == [92.0, 94.0]
+    assert "Control: the seed scaled up" in study_markdown(report)
+    async with opened(path, "runs", size=size) as (app, pilot):
+        await study(app, pilot)
+        assert "seed scaled up         93.00 92.00-94.00" in shown(app)
+        await pilot.press("G")
+        assert app.screen._chosen() == "random"  # the cursor stays on methods
+
+
+def report_of(store):
+    view = study_view(store, "first")
+    return StudyReport(view, "digits", compare([], view.methods))
+
+
+def control(store, run_id, accuracy):
+    """The seed at the budget's edge, as a run trains it."""
+    columns = vars(store.runs.candidates(run_id)[0])
+    measured = {
+        name: columns[name] for name in ("width", "params", "macs", "exact_hash", "width_hash", "graph", "weights")
+    }
+    store.beside.save(run_id, CONTROL, beside_columns(measured, CONTROL, "seed", "class Backbone: ...", "wider"))
+    values = {
+        "purpose": CONTROL, "seed": 0, "protocol": "p", "protocol_digest": "p", "status": "done",
+        "accuracy": accuracy, "weights": None, "message": "", "seconds": 1.0,
+    }  # fmt: skip
+    store.runs.save_evaluation(run_id, CONTROL, values, [])
 
 
 async def test_a_cell_opens_its_run(path):

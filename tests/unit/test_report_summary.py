@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,9 @@ import pytest
 from report_workspace import NASTY, RUN, workspace
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.report.markdown import report_markdown
 from fairnad_engine.report.summary import summarise
+from fairnad_engine.report.tables import candidates_csv, sampling_csv
 from fairnad_engine.store import Store
 
 
@@ -58,6 +62,59 @@ def test_sampling_and_what_turns_became(store: Store) -> None:
     assert (pool.turns, pool.tried, pool.valid, pool.realised, pool.trained) == (2, 2, 1, 1, 1)
     assert (act.turns, act.tried, act.valid, act.realised, act.trained) == (2, 1, 1, 0, 1)
     assert set(by_main) == {"pool", "act"}
+
+
+def _more(store: Store, name: str, slot: int, **more: object) -> None:
+    """A further verified backbone of the run."""
+    first = store.runs.candidate(RUN, "g01-s01")
+    assert first is not None
+    values = {key: value for key, value in vars(first).items() if key not in ("run_id", "id", "created_at")}
+    store.runs.save_candidate(RUN, name, {**values, "slot": slot, "position": 1000 + slot, **more})
+
+
+def test_realisation_is_a_rate_by_category_and_counts_derived_ideas_too(store: Store) -> None:
+    derived = {"id": "d", "main": "act", "sub": "act.smooth", "name": "n", "instruction": "i"}
+    for slot, realised in ((5, "yes"), (6, "no"), (7, "no"), (8, "unknown")):
+        _more(store, f"g01-s{slot:02}", slot, stage=3, idea_id=None, derived=derived, realised=realised)
+    s = summarise(store, RUN)
+    found = {one.id: (one.yes, one.no, one.unknown, one.rate) for one in s.realisation}
+    assert found == {
+        "act": (1, 2, 2, pytest.approx(1 / 3)),
+        "pool": (1, 0, 0, 1.0),
+        "act.smooth": (1, 2, 2, pytest.approx(1 / 3)),
+        "pool.strided-conv": (1, 0, 0, 1.0),
+    }
+    assert [one.main for one in s.realisation if one.main] == ["act", "pool"]
+    text = report_markdown(s)
+    assert "| act.smooth | 1 | 2 | 2 | 0.33 |" in text and "| pool.strided-conv | 1 | 0 | 0 | 1.00 |" in text
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(sampling_csv(s)))}
+    told = [rows["act.smooth"][f"realised_{key}"] for key in ("yes", "no", "unknown", "rate")]
+    assert told[:3] == ["1", "2", "2"] and float(told[3]) == pytest.approx(1 / 3)
+    assert rows["act"]["realised"] == "0"  # of its turns, Stage I alone
+    untold = next(row for row in rows.values() if row["turns"] == "0")
+    assert untold["realised_yes"] == untold["realised_rate"] == ""
+
+
+def test_a_category_of_which_nothing_can_be_told_has_no_rate(store: Store) -> None:
+    found = {one.id: one for one in summarise(store, RUN).realisation}
+    assert (found["act"].unknown, found["act"].rate) == (1, None)
+
+
+def test_what_each_backbone_took(store: Store) -> None:
+    s = summarise(store, RUN)
+    assert s.ledger is not None
+    found = {one.id: one for one in s.ledger.candidates}
+    assert set(found) == {"seed", "g01-s01", "g01-s03", "none", "other requests"}
+    first = found["g01-s01"]
+    assert (first.proposals, first.design_seconds, first.verify_seconds, first.training_seconds) == (1, 1.0, 2.0, 1.5)
+    assert found["none"].proposals == 2  # the failed slot's
+    for key in ("design_seconds", "verify_seconds", "training_seconds", "prompt_tokens", "completion_tokens"):
+        assert sum(getattr(one, key) for one in found.values()) == pytest.approx(getattr(s.ledger.total, key)), key
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(candidates_csv(s)))}
+    assert set(rows) == {"seed", "g01-s01", "g01-s03"}
+    assert (rows["g01-s01"]["verify_seconds"], rows["g01-s01"]["training_seconds"]) == ("2.0", "1.5")
+    assert (rows["seed"]["proposals"], rows["seed"]["training_seconds"]) == ("0", "1.5")
+    assert {"prompt_tokens", "completion_tokens"} <= set(rows["seed"])
 
 
 def test_time_and_tokens(store: Store) -> None:

@@ -288,6 +288,29 @@ class TurnOutcome:
 
 
 @dataclass(frozen=True)
+class RealisationLine:
+    """The backbones of one category's ideas, by whether their graphs show the idea.
+
+    Attributes:
+        id: Category id.
+        name: Category name.
+        main: The main category of a sub-category; None for a main category.
+        yes: Realised.
+        no: Not realised.
+        unknown: Cannot be told from the graph.
+        rate: Realised among those that can be told; None where none can.
+    """
+
+    id: str
+    name: str
+    main: str | None
+    yes: int
+    no: int
+    unknown: int
+    rate: float | None
+
+
+@dataclass(frozen=True)
 class StageTime:
     """Work of a stage (0: the seed), in seconds summed over processes."""
 
@@ -327,6 +350,7 @@ class RunSummary:
         counts: How proposals fared.
         sampling: Turns of categories.
         turns: What they became, by main category.
+        realisation: How often ideas were really applied, by main and by sub-category, Stage III included.
         stages: Time by stage.
         calls: Requests, tokens and time by purpose and model.
         language_models: Sums by model.
@@ -352,6 +376,7 @@ class RunSummary:
     counts: CountFacts
     sampling: SamplingFacts
     turns: tuple[TurnOutcome, ...]
+    realisation: tuple[RealisationLine, ...]
     stages: tuple[StageTime, ...]
     calls: tuple[CallTotals, ...]
     language_models: tuple[ModelTotals, ...]

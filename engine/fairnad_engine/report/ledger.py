@@ -14,10 +14,10 @@ _STAGES = {"0": "seed", "1": "I", "2": "II", "3": "III"}
 
 @dataclass(frozen=True)
 class AccountLine:
-    """What one stage, outcome or idea took; seconds are summed over processes.
+    """What one stage, outcome, idea or backbone took; seconds are summed over processes.
 
     Attributes:
-        id: Stage number, failure class or idea id.
+        id: Stage number, failure class, idea id or candidate id.
         name: The same for people.
         proposals: Model replies.
         trained: Models trained of them.
@@ -57,6 +57,8 @@ class LedgerFacts:
         stages: By stage.
         outcomes: By what became of the proposal, the dearest first.
         ideas: By idea, the dearest first.
+        candidates: By backbone, failed proposals of its step included, the dearest first; ``none`` is steps that gave
+            none.
     """
 
     proposed: int
@@ -70,6 +72,7 @@ class LedgerFacts:
     stages: tuple[AccountLine, ...]
     outcomes: tuple[AccountLine, ...]
     ideas: tuple[AccountLine, ...]
+    candidates: tuple[AccountLine, ...] = ()
 
 
 def ledger_facts(store: Store, run_id: str) -> LedgerFacts:
@@ -91,6 +94,7 @@ def ledger_facts(store: Store, run_id: str) -> LedgerFacts:
         stages=_lines(ledger.by_stage(), lambda stage: _STAGES.get(stage, stage)),
         outcomes=_lines(ledger.by_outcome(), lambda outcome: outcome),
         ideas=_lines(ledger.by_idea(), lambda idea: _idea_name(store, idea)),
+        candidates=_lines(ledger.by_candidate(), lambda candidate: candidate),
     )
 
 

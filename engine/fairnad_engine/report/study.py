@@ -6,6 +6,7 @@ and the CSV also hold what runs under way have reached so far.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -51,7 +52,19 @@ class StudyReport:
 
     def tables(self) -> tuple[Table, ...]:
         """The comparison of the finished runs, and where each run stands."""
-        return (*comparison_tables(self.comparison), self._cells())
+        return (*comparison_tables(self.comparison), *self._controls(), self._cells())
+
+    def _controls(self) -> tuple[Table, ...]:
+        """What every method must beat: the seed, only scaled up; no table where no run has trained it."""
+        found = self.view.controls
+        if not found:
+            return ()
+        scores = [one.accuracy for one in found]
+        spread = f"{statistics.fmean(scores):.2f} ± {statistics.stdev(scores) if len(scores) > 1 else 0.0:.2f}"
+        rows = [(str(one.seed), one.run_id, f"{one.accuracy:.2f}", f"{one.params:,}", f"{one.macs:,}") for one in found]
+        title = "Control: the seed scaled up to the budget's edge (not counted, no search)"
+        columns = ("seed", "run", "val %", "params", "MACs")
+        return (Table(title, columns, (*rows, (f"all {len(found)}", "-", spread, "-", "-"))),)
 
     def _cells(self) -> Table:
         rows = tuple(
@@ -81,6 +94,7 @@ class StudyReport:
             "runs": [vars(cell) for cell in view.cells],
             "curves": [asdict(one) for one in view.curves],
             "compared": asdict(self.comparison),
+            "controls": [vars(one) for one in view.controls],
         }
 
 

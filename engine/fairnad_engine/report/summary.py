@@ -26,6 +26,7 @@ from fairnad_engine.report.facts import (
     TurnOutcome,
 )
 from fairnad_engine.report.ledger import ledger_facts
+from fairnad_engine.report.realisation import realisation_lines
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control_row import control_facts
 from fairnad_engine.search.fairness import largest_difference
@@ -85,6 +86,7 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
         counts=_counts(slots, attempts, candidates),
         sampling=_sampling(store, run_id, config, template),
         turns=_turns(template, slots, attempts, candidates, front_ids),
+        realisation=realisation_lines(template, models.values()),
         stages=_stages(store, run_id, slots, attempts, candidates),
         calls=calls,
         language_models=_by_model(calls),

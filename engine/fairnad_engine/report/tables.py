@@ -18,15 +18,25 @@ _MODEL = (
     "params", "macs", "width", "on_front", "idea", "sub", "idea_name", "change", "edit_type", "realised", "exact_hash",
     "protocol",
 )  # fmt: skip
+_COST = (
+    "proposals", "design_seconds", "verify_seconds", "training_seconds", "finish_seconds", "prompt_tokens",
+    "completion_tokens",
+)  # fmt: skip
 _SAMPLING = (
     "kind", "id", "name", "level", "ideas", "active", "turns", "join_offset", "effective", "tried", "valid",
     "realised", "trained", "on_front",
 )  # fmt: skip
+_REALISATION = ("yes", "no", "unknown", "rate")  # of every backbone of the category's ideas, Stage III's too
 
 
 def candidates_csv(summary: RunSummary) -> str:
-    """Every verified backbone, the seed first."""
-    return _table(_MODEL, (_model(model, summary) for model in summary.models))
+    """Every verified backbone, the seed first, with what it took, failed proposals of its step included."""
+    taken = {one.id: vars(one) for one in summary.ledger.candidates} if summary.ledger else {}
+
+    def line(model: ModelLine) -> dict[str, object]:
+        return {**_model(model, summary), **{key: taken.get(model.id, {}).get(key) for key in _COST}}
+
+    return _table((*_MODEL, *_COST), (line(model) for model in summary.models))
 
 
 def front_csv(summary: RunSummary) -> str:
@@ -37,6 +47,7 @@ def front_csv(summary: RunSummary) -> str:
 def sampling_csv(summary: RunSummary) -> str:
     """Turns of every main and sub-category; what they became stands with the main categories."""
     outcomes = {turn.main: turn for turn in summary.turns}
+    realised = {one.id: one for one in summary.realisation}
 
     def line(category: CategoryLine) -> dict[str, object]:
         outcome = None if category.main else outcomes.get(category.id)
@@ -44,9 +55,11 @@ def sampling_csv(summary: RunSummary) -> str:
             "kind": "sub" if category.main else "main",
             **{key: getattr(category, key) for key in _SAMPLING[1:9]},
             **{key: getattr(outcome, key) if outcome else None for key in _SAMPLING[9:]},
+            **{f"realised_{key}": getattr(realised.get(category.id), key, None) for key in _REALISATION},
         }
 
-    return _table(_SAMPLING, (line(c) for c in (*summary.sampling.mains, *summary.sampling.subs)))
+    columns = (*_SAMPLING, *(f"realised_{key}" for key in _REALISATION))
+    return _table(columns, (line(c) for c in (*summary.sampling.mains, *summary.sampling.subs)))
 
 
 def _model(model: ModelLine, summary: RunSummary) -> dict[str, object]:

@@ -8,18 +8,29 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fairness = Literal["main+sub", "level+main+sub", "main", "sub", "none"]
 Method = Literal[
-    "fairnad", "uniform", "fair", "fair+pareto", "iterative", "random", "evolution", "nsga2", "llm-no-idea"
+    "fairnad",
+    "uniform",
+    "fair",
+    "fair+pareto",
+    "iterative",
+    "fairnad-uniform",
+    "random",
+    "evolution",
+    "nsga2",
+    "llm-no-idea",
 ]
 
 # What a method means where nothing else is said. The first five are the rows of the paper's ablation (method,
-# section 6) at one size of a generation: twenty models, of a chain two. The baselines draw no ideas; evolution is
-# to see its children soon, as its source has it.
+# section 6) at one size of a generation: twenty models, of a chain two. The sixth is the whole method but for fair
+# sampling, so that nothing else differs. The baselines draw no ideas; evolution is to see its children soon, as its
+# source has it.
 METHODS: dict[str, dict[str, Any]] = {
     "fairnad": {},
     "uniform": {"fairness": "none", "stages": (20, 0, 0)},
     "fair": {"stages": (20, 0, 0)},
     "fair+pareto": {"stages": (10, 10, 0)},
     "iterative": {"stages": (0, 0, 10)},
+    "fairnad-uniform": {"fairness": "none"},
     "random": {"stages": (20, 0, 0)},
     "evolution": {"stages": (4, 0, 0)},
     "nsga2": {"stages": (20, 0, 0)},

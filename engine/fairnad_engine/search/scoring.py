@@ -19,6 +19,7 @@ from fairnad_engine.training.jobs import JobSettings, TrainingJob
 from fairnad_engine.training.protocol import Protocol
 
 _STORED = ("epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "seconds")
+_SHARED = ("search", "screen", "control")  # purposes of which runs of one workspace take over each other's scores
 _MORE_IMAGES = 2  # of CIFAR-10, in the final training
 Readable = Callable[[CandidateRow], bool]
 Earlier = Callable[[int], Awaitable[Readable]]
@@ -188,7 +189,7 @@ class Scorer:
     async def _evaluate(self, candidate: CandidateRow, purpose: str, seed: int, weights: str) -> None:
         epochs: list[Row] = []
         protocol, fidelity = self._schedule(purpose)
-        if self._shared and purpose in ("search", "screen"):
+        if self._shared and purpose in _SHARED:
             key = self._shared.key(candidate, protocol, seed)
             if self._shared.take(key, self._run_id, candidate.id, purpose):
                 return
@@ -237,7 +238,7 @@ class Scorer:
             },
             epochs,
         )
-        if self._shared and purpose in ("search", "screen") and outcome.accuracy is not None:
+        if self._shared and purpose in _SHARED and outcome.accuracy is not None:
             self._shared.offer(key, self._run_id, candidate.id, purpose, seed)
 
     def _schedule(self, purpose: str) -> tuple[Protocol, str]:

@@ -50,6 +50,25 @@ class MethodCurves:
 
 
 @dataclass(frozen=True)
+class StudyControl:
+    """The seed only scaled up to the budget's edge, as some run under a seed trained it.
+
+    Attributes:
+        seed: The seed of that run.
+        run_id: The run; runs of one seed and one budget would all give the same.
+        accuracy: Validation accuracy, percent.
+        params: Parameters.
+        macs: Multiply-accumulates for one image.
+    """
+
+    seed: int
+    run_id: str
+    accuracy: float
+    params: int
+    macs: int
+
+
+@dataclass(frozen=True)
 class StudyView:
     """A study as it stands.
 
@@ -61,6 +80,7 @@ class StudyView:
         budget: Trained models of each run.
         cells: One for each method and seed, in the order in which they are run.
         curves: One for each method.
+        controls: At most one for each seed; none where no run has trained it.
     """
 
     name: str
@@ -70,6 +90,7 @@ class StudyView:
     budget: int
     cells: tuple[Cell, ...]
     curves: tuple[MethodCurves, ...]
+    controls: tuple[StudyControl, ...] = ()
 
     def cell(self, method: str, seed: int) -> Cell:
         """The cell of a method and a seed."""
@@ -120,6 +141,7 @@ def study_view(store: Store, name: str) -> StudyView:
                 cells.append(_cell(method, seed, _status(store, run_id), run_id, curve))
                 if curve is not None:
                     curves[method].append(curve)
+        controls = _controls(store, cells)
     return StudyView(
         name=name,
         dataset=config.dataset,
@@ -128,7 +150,22 @@ def study_view(store: Store, name: str) -> StudyView:
         budget=config.trained,
         cells=tuple(cells),
         curves=tuple(_curves(method, found) for method, found in curves.items()),
+        controls=controls,
     )
+
+
+def _controls(store: Store, cells: list[Cell]) -> tuple[StudyControl, ...]:
+    """Of each seed the first run's that has trained it, in the order of the study's methods."""
+    from fairnad_engine.search.control_row import control_facts
+
+    found: dict[int, StudyControl] = {}
+    for cell in cells:
+        if cell.run_id is None or cell.seed in found:
+            continue
+        facts = control_facts(store, cell.run_id)
+        if facts.validation_mean is not None and facts.params is not None and facts.macs is not None:
+            found[cell.seed] = StudyControl(cell.seed, cell.run_id, facts.validation_mean, facts.params, facts.macs)
+    return tuple(found.values())
 
 
 def run_curve(store: Store, run_id: str) -> Curve | None:

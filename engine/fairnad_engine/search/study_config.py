@@ -76,13 +76,15 @@ class StudyConfig(BaseModel):
     def cell(self, method: str, seed: int) -> RunConfig:
         """The settings of one run.
 
-        ``method`` sets stages and fairness only where nothing else does, as in a file of its own.
+        ``method`` sets stages and fairness only where nothing else does, as in a file of its own. Under each seed the
+        first method's run trains the scaled seed, which depends on nothing else of a method, for the control row.
 
         Raises:
             InputError: A setting of a variant does not exist or is not valid.
         """
         document = _laid_over(self.run, self.variants.get(method, {}))
-        search: dict[str, Any] = {**document.get("search", {}), "seed": seed}
+        control = {"control": "search"} if method == self.methods[0] else {}
+        search: dict[str, Any] = {**control, **document.get("search", {}), "seed": seed}
         if method in _METHODS:
             search["method"] = method
         document |= {"search": search, "name": f"{self.name} {method}"[:80]}
@@ -121,6 +123,9 @@ def load_study(path: Path) -> StudyConfig:
 def parse_study(document: dict[str, Any], source: str, folder: Path) -> StudyConfig:
     """Check a study's settings.
 
+    Seeds go by structure where nothing else is said, so that its runs take over each other's scores. That is written
+    into what they have in common here and not where a run starts: a study stored by an earlier version stays as it was.
+
     Raises:
         InputError: Naming the source, the setting and what it should be.
     """
@@ -128,7 +133,8 @@ def parse_study(document: dict[str, Any], source: str, folder: Path) -> StudyCon
     given = [name for name in _BASES if name in document]
     if len(given) != 1:
         raise InputError(f"{source}: give what the runs have in common once: [run], config = FILE or preset = NAME")
-    document["run"] = _common(given[0], document.pop(given[0]), source, folder)
+    common = _common(given[0], document.pop(given[0]), source, folder)
+    document["run"] = _laid_over({"search": {"seeds_by": "structure"}}, common)
     try:
         study = StudyConfig.model_validate(document)
     except ValidationError as error:

@@ -46,6 +46,7 @@ __all__ = [
     "load_whole_test",
     "split_digest",
     "split_sizes",
+    "splits_problem",
     "whole_test_size",
 ]
 
@@ -105,7 +106,7 @@ def dataset_state(
         source, where = _find(name, root, splits, imagefolder)
     except InputError as error:
         return DatasetState(found=False, why=str(error))
-    problem = source.missing(where) or _missing_splits(name, where)
+    problem = source.missing(where) or splits_problem(name, where.splits)
     if problem:
         return DatasetState(found=False, why=problem)
     if source is _FOLDER:
@@ -252,11 +253,13 @@ def _find(
     return _FOLDER, Where(folder, given, path, imagefolder)
 
 
-def _missing_splits(name: str, where: Where) -> str:
-    if where.splits is None:
+def splits_problem(name: str, splits: str | Path | None) -> str:
+    """Why NAS-Bench-201's index file of a data set cannot be read; empty where it is there, or none is asked for."""
+    if splits is None or name not in NB201_FILES:
         return ""
-    path = nb201_path(name, where.splits)
-    return "" if path.is_file() else f"{path}: is not there; [data] splits must name NAS-Bench-201's index files"
+    path = nb201_path(name, Path(splits).expanduser())
+    file = NB201_FILES[name][0]
+    return "" if path.is_file() else f"{path}: is not there; [data] splits must name NAS-Bench-201's {file}"
 
 
 def _pool(source: _Source, where: Where) -> Pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Sequence
 
@@ -38,7 +39,19 @@ def methods_page(found: StudySnapshot, width: int) -> Page:
     at = _compared_at(found)
     head = f"  {'method':<{_NAME}}{f'volume at {at}':<23}{'best val %':<20}{'pass':>5}  {edits}cells"
     rows = [_method(found, method, at, wide).truncate(width) for method in found.view.methods]
-    return Page((Content.styled(head, "dim").truncate(width), *rows), tuple(range(1, len(rows) + 1)))
+    lines = (Content.styled(head, "dim").truncate(width), *rows, *_control(found, width))
+    return Page(lines, tuple(range(1, len(rows) + 1)))
+
+
+def _control(found: StudySnapshot, width: int) -> list[Content]:
+    """The seed only scaled up, where a run has trained it: what every method above must beat."""
+    assert found.view is not None  # noqa: S101 - the screen has looked
+    scores = [one.accuracy for one in found.view.controls]
+    if not scores:
+        return []
+    best = f"{statistics.fmean(scores):.2f} {min(scores):.2f}-{max(scores):.2f}"
+    told = f"  {'control':<{_NAME}}{'seed scaled up':<23}{best:<20}{len(scores)} of {len(found.view.seeds)} seeds"
+    return [Content.styled(told, "dim").truncate(width)]
 
 
 def _compared_at(found: StudySnapshot) -> int:
