@@ -37,6 +37,7 @@ class Generation:
     Attributes:
         novelty: What everything before these slots holds, and what they settled so far.
         since: The first generation with units in the order; all before it is over.
+        judges_edits: Whether edits are typed by their graphs; a run from before that was so keeps what was proposed.
     """
 
     store: Store
@@ -58,6 +59,7 @@ class Generation:
     idea_briefs: Callable[[str], IdeaBrief]
     since: int
     seeds_by: SeedRule = "place"
+    judges_edits: bool = True
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 
 from fairnad_engine.backbone.failures import Rung, rung_of
+from fairnad_engine.backbone.graph import BackboneGraph
 from fairnad_engine.backbone.realisation import judge_realised
 from fairnad_engine.backbone.verifier import Verdict, load_graph
 from fairnad_engine.llm.protocol import Design, DesignTask, Failure, IdeaBrief, Outcome, Purpose
 from fairnad_engine.search.baselines import EDIT
 from fairnad_engine.search.control import StopRequestedError
+from fairnad_engine.search.edit_types import judge_edit
 from fairnad_engine.search.order import Unit
 from fairnad_engine.search.proposals import Generation, Proposal, Proposer, candidate_name
 from fairnad_engine.search.scoring import Readable
@@ -118,7 +120,8 @@ class SlotRun:
                     await self._g.order.my_turn(unit)
                     design = proposal.design
                     assert design is not None  # noqa: S101 - what was verified is a design
-                    failure, message = self._g.novelty.refusal(self._slot, design, proposal.verdict, parent)
+                    design, resized = self._judged(design, proposal, parent)
+                    failure, message = self._g.novelty.refusal(self._slot, design, proposal.verdict, parent, resized)
                     if failure is None:
                         return self._accept(unit, design, proposal, parent)
                     proposal = replace(proposal, verdict=Verdict(failure, message))
@@ -190,6 +193,23 @@ class SlotRun:
         key = (self._g.run_id, self._g.number, unit.slot, unit.step, attempt)
         self._g.store.runs.save_attempt(key, {"failure": failure, "message": message})
 
+    def _judged(self, design: Design, proposal: Proposal, parent: CandidateRow) -> tuple[Design, str]:
+        """The design with the type of edit that it came to, and how it was resized, in words.
+
+        A run that began before edits were judged keeps the types that were proposed.
+        """
+        if not self._g.judges_edits:
+            return design, ""
+        edit = judge_edit(*self._graphs(parent, proposal.verdict))
+        resized = edit.resized(
+            fitted=proposal.verdict.width != parent.width * design.width_factor,
+            downscaled=proposal.purpose is Purpose.DOWNSCALE,
+        )
+        return replace(design, edit_type=edit.edit_type), resized
+
+    def _graphs(self, parent: CandidateRow, verdict: Verdict) -> tuple[BackboneGraph, BackboneGraph]:
+        return load_graph(self._g.store.files, parent.graph), load_graph(self._g.store.files, verdict.graph)
+
     def _accept(self, unit: Unit, design: Design, proposal: Proposal, parent: CandidateRow) -> CandidateRow:
         g, verdict = self._g, proposal.verdict
         candidate_id = candidate_name(g.number, self._slot, unit.step)
@@ -197,8 +217,7 @@ class SlotRun:
         told = idea or design.derived
         realised = "unknown"
         if told is not None and told.sub:
-            parent_graph, child_graph = (load_graph(g.store.files, one) for one in (parent.graph, verdict.graph))
-            realised = judge_realised(parent_graph, child_graph, g.template.sub(told.sub))
+            realised = judge_realised(*self._graphs(parent, verdict), g.template.sub(told.sub))
         g.novelty.accept(candidate_id, self._slot, design, verdict)
         g.store.runs.save_candidate(
             g.run_id,
