@@ -545,7 +545,7 @@ class TestCatalogue:
         )  # fmt: skip
         model = Scripted("no")
         design = ChatDesigner(model, None, self.SETTINGS).design(task)
-        assert (design.edit_type, model.asked) == (EditType.CAPACITY, [])
+        assert (design.edit_type, model.asked) == (EditType.STRUCTURAL, [])
 
     def test_a_network_that_it_cannot_read(self):
         error = refused(Scripted(self.pick()), TASK, self.SETTINGS)

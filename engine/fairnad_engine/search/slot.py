@@ -180,7 +180,8 @@ class SlotRun:
         original = task.original or task.purpose
         # Edits that did not fit leave what they were to mend as it was.
         previous = last.design.source if last.design else task.previous_source
-        base = replace(task, failure=failure, previous_source=previous)
+        derived = last.design.derived if last.design else task.derived
+        base = replace(task, failure=failure, previous_source=previous, derived=derived)
         if rung is Rung.EXECUTION and times <= MAX_DEBUGS:
             return replace(base, purpose=Purpose.DEBUG, original=original)
         if rung is Rung.BUDGET and times <= MAX_DOWNSCALES:

@@ -25,6 +25,13 @@ from .scaling import Budget, grow, refit, shrink
 _TRIES = 64
 _NARROWEST = 0.3  # a child too dear even at this width is not worth the verifier's time
 _INEXPRESSIBLE = "inexpressible"
+# What a design that is made smaller still is to its parent.
+_SHRUNK = {
+    Purpose.IDEA: EditType.STRUCTURAL,
+    Purpose.SIMILAR: EditType.STRUCTURAL,
+    Purpose.OPPOSITE: EditType.STRUCTURAL,
+    Purpose.HYPERPARAMETER: EditType.HYPERPARAMETER,
+}
 
 
 class RulesDesigner:
@@ -41,7 +48,8 @@ class RulesDesigner:
         words = [*task.entropy, task.attempt]
         rng = np.random.default_rng(np.random.SeedSequence([int(word) for word in words]))
         if task.purpose is Purpose.DOWNSCALE:
-            return _downscale(task)
+            edit = _SHRUNK.get(task.original, EditType.CAPACITY) if task.original else EditType.CAPACITY
+            return replace(_downscale(task), edit_type=edit, derived=task.derived)
         purpose = _purpose(task)
         parent = parse(task.parent_source)
         if parent is None:
