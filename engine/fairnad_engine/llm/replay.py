@@ -29,9 +29,9 @@ _REWORDED = (
         "Change one hyper-parameter of the parent that is neither its depth nor a width: for example a kernel size, a "
         "number of\ngroups or heads, the reduction ratio of a gate, the activation function, a dropout rate, a stride. "
         "Keep its structure,\nevery layer and every number of channels.",
-        "Change one or two hyper-parameters of the parent that are neither its depth nor its widths: for example kernel "
-        "sizes,\nnumbers of groups or heads, expansion or reduction ratios, the activation function, dropout rates, "
-        "strides. Keep its structure.",
+        "Change one or two hyper-parameters of the parent that are neither its depth nor its widths: for example "
+        "kernel sizes,\nnumbers of groups or heads, expansion or reduction ratios, the activation function, dropout "
+        "rates, strides. Keep its structure.",
     ),
 )
 

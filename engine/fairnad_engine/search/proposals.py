@@ -11,6 +11,7 @@ from typing import Any
 
 from fairnad_engine.backbone.verifier import Budget, Verdict, Verifier
 from fairnad_engine.knowledge.template import Template
+from fairnad_engine.llm.derived import derived_idea
 from fairnad_engine.llm.protocol import (
     Design,
     Designer,
@@ -173,9 +174,15 @@ def _design_from(row: AttemptRow) -> Design:
         source=row.source or "",
         change=stored["change"],
         edit_type=EditType(stored["edit_type"]),
-        derived=IdeaBrief(**derived) if derived else None,
+        derived=_idea_from(derived) if derived else None,
         width_factor=stored["width_factor"],
     )
+
+
+def _idea_from(stored: dict[str, str]) -> IdeaBrief:
+    """A stored derived idea; ``rules`` gave them no ids before."""
+    found = IdeaBrief(**stored)
+    return found if found.id else derived_idea(found.sub, found.name, found.instruction)
 
 
 def _must(row: AttemptRow | None) -> AttemptRow:

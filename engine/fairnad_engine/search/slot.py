@@ -23,7 +23,7 @@ from fairnad_engine.search.proposals import Generation, Proposal, Proposer, cand
 from fairnad_engine.search.scoring import Readable
 from fairnad_engine.search.seeds import entropy
 from fairnad_engine.search.selection import counted
-from fairnad_engine.store.records import CandidateRow, SlotRow
+from fairnad_engine.store.records import CandidateRow, Derivation, SlotRow
 
 MAX_DEBUGS = 2
 MAX_DOWNSCALES = 4
@@ -220,30 +220,41 @@ class SlotRun:
         if told is not None and told.sub:
             realised = judge_realised(*self._graphs(parent, verdict), g.template.sub(told.sub))
         g.novelty.accept(candidate_id, self._slot, design, verdict)
-        g.store.runs.save_candidate(
-            g.run_id,
-            candidate_id,
-            {
-                "position": g.number * 1000 + unit.step * 400 + unit.slot,
-                "generation": g.number,
-                "stage": self._slot.stage,
-                "slot": unit.slot,
-                "step": unit.step,
-                "kind": self._slot.kind,
-                "parent_id": parent.id,
-                "idea_id": idea.id if idea and not idea.id.startswith(EDIT) else None,
-                "derived": asdict(design.derived) if design.derived else None,
-                "change": design.change,
-                "edit_type": design.edit_type.value,
-                "realised": realised,
-                "source": design.source,
-                **verdict.measured(),
-                "status": "verified",
-                "failure": None,
-                "accuracy": None,
-            },
-        )
+        with g.store.transaction():
+            if design.derived is not None and design.derived.sub:
+                self._keep_derived(candidate_id, design.derived, proposal.idea, parent)
+            g.store.runs.save_candidate(
+                g.run_id,
+                candidate_id,
+                {
+                    "position": g.number * 1000 + unit.step * 400 + unit.slot,
+                    "generation": g.number,
+                    "stage": self._slot.stage,
+                    "slot": unit.slot,
+                    "step": unit.step,
+                    "kind": self._slot.kind,
+                    "parent_id": parent.id,
+                    "idea_id": idea.id if idea and not idea.id.startswith(EDIT) else None,
+                    "derived": asdict(design.derived) if design.derived else None,
+                    "change": design.change,
+                    "edit_type": design.edit_type.value,
+                    "realised": realised,
+                    "source": design.source,
+                    **verdict.measured(),
+                    "status": "verified",
+                    "failure": None,
+                    "accuracy": None,
+                },
+            )
         return self._candidate(candidate_id)
+
+    def _keep_derived(self, candidate_id: str, idea: IdeaBrief, origin: IdeaBrief | None, parent: CandidateRow) -> None:
+        """Store a derived idea in the library, undecided, with where it came from."""
+        ancestry = Derivation(
+            self._g.run_id, candidate_id, parent.id, self._slot.kind, (origin.id or None) if origin else None
+        )
+        level = self._g.template.level_of(idea.sub)
+        self._g.store.ideas.add_derived(idea, level, ancestry)
 
     def _own_memory(self, first: CandidateRow | None) -> tuple[Outcome, ...]:
         if first is None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..derived import derived_idea
 from ..protocol import Design, DesignRefusedError, DesignTask, EditType, IdeaBrief, Purpose
 from . import rewrites
 from .blueprint import Blueprint
@@ -99,13 +100,8 @@ def _apply_idea(task: DesignTask, parent: Blueprint, purpose: Purpose, rng: np.r
     derived = None
     if purpose is not Purpose.IDEA:
         target = chosen.subs[0] if sub not in chosen.subs else sub
-        derived = IdeaBrief(
-            id="",
-            main=target.split(".")[0],
-            sub=target,
-            name=chosen.name.replace("-", " "),
-            instruction=f"{chosen.description} Here: {change.text}.",
-        )
+        told = f"{chosen.description} Here: {change.text}."
+        derived = derived_idea(target, chosen.name.replace("-", " "), told)
         sub = target
     source = render(replace(change.blueprint, last=sub))
     return Design(source, change.text, EditType.STRUCTURAL, derived)
