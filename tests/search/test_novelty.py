@@ -51,7 +51,7 @@ def alike(candidates):
 
 def types(candidates):
     """Edits of Stages I and III by type, for each generation."""
-    return edit_counts(Memory([one for one in candidates if one.stage in (1, 3)], []).edit_log())
+    return edit_counts(Memory([one for one in candidates if one.stage in (1, 3)]).edit_log())
 
 
 def test_a_generation_keeps_the_room_that_its_structural_edits_need(tmp_path):

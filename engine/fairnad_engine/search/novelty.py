@@ -30,7 +30,7 @@ class Novelty:
             known: Everything before the first of these units, earlier waves of the same generation included.
             search: The run's settings.
         """
-        memory = Memory(known.candidates, ())
+        memory = Memory(known.candidates)
         self._structures = known.exact_hashes()
         self._tombstones = memory.tombstones()
         self._memory = memory if search.near_duplicates == "strict" else None
