@@ -27,6 +27,7 @@ from fairnad_engine.llm.protocol import Design, DesignTask, EditType, IdeaDraft
 from fairnad_engine.search import slot as slot_module
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
+from fairnad_engine.search.edit_types import Edit
 from fairnad_engine.search.forecast import Pipeline
 from fairnad_engine.search.loop import Search
 from fairnad_engine.search.scoring import Scorer
@@ -202,7 +203,12 @@ async def _search(store: Store, run_id: str, scene: Scene, loop: VirtualLoop) ->
         activity=lambda subject, doing: None,
     )
     # Nothing was built, so there are no graphs to compare.
-    with mock.patch.multiple(slot_module, load_graph=lambda *_: None, judge_realised=lambda *_: "unknown"):
+    with mock.patch.multiple(
+        slot_module,
+        load_graph=lambda *_: None,
+        judge_realised=lambda *_: "unknown",
+        judge_edit=lambda *_: Edit(EditType.STRUCTURAL),
+    ):
         await search.run()
     return world
 

@@ -161,6 +161,7 @@ def create_run(
         "seed_source": source,
         "dataset": {"name": info.name, "shape": list(info.image_shape), "classes": info.num_classes},
         "split_label": info.split_label,
+        "edits_judged": True,  # by their graphs; older runs go on, and are replayed, with what was proposed
         **({"guards": guards} if guards else {}),
         **({"ancestry": ancestry} if ancestry is not None else {}),
     }

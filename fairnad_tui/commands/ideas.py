@@ -14,9 +14,11 @@ from fairnad_tui.output import print_json, print_table, remark, tell
 
 if TYPE_CHECKING:
     from fairnad_engine.store import Store
+    from fairnad_engine.store.curation import AncestryEntry
     from fairnad_engine.store.records import IdeaRow
 
 _STATUSES = click.Choice(["proposed", "approved", "rejected", "imported"])
+_ORIGINS = click.Choice(["extracted", "own", "imported", "derived"])
 
 
 @click.group()
@@ -30,18 +32,19 @@ ideas.add_command(duplicates)
 @ideas.command("list")
 @click.option("--status", type=_STATUSES, help="Only ideas of this status.")
 @click.option("--category", metavar="ID", help="Only ideas of this main or sub-category.")
+@click.option("--origin", type=_ORIGINS, help="Only ideas that come from there; derived: a search's own.")
 @click.option("--search", metavar="TEXT", help="Only ideas that contain this text.")
 @db_option
 @json_option
-def list_(status: str | None, category: str | None, search: str | None, db: Path | None, as_json: bool) -> None:
+def list_(
+    status: str | None, category: str | None, origin: str | None, search: str | None, db: Path | None, as_json: bool
+) -> None:
     """List ideas."""
-    from fairnad_engine.store.library import idea_document
-
     with open_store(db) as store:
-        found = _select(store, status, category, search)
-    if as_json:
-        print_json([idea_document(idea) for idea in found])
-        return
+        found = [one for one in _select(store, status, category, search) if origin in (None, one.origin)]
+        if as_json:
+            print_json(_documents(store, found))
+            return
     print_table(
         f"{len(found):,} ideas",
         ("id", "status", "sub-category", "idea"),
@@ -55,13 +58,13 @@ def list_(status: str | None, category: str | None, search: str | None, db: Path
 @json_option
 def show(idea: str, db: Path | None, as_json: bool) -> None:
     """Show one idea, its quote, and how that was found in the paper."""
-    from fairnad_engine.store.library import idea_document
-
     with open_store(db) as store:
         found = store.ideas.get(idea)
         paper = None if found.paper_id is None else store.papers.get(found.paper_id).title
+        (document,) = _documents(store, [found])
+        ancestry = store.curation.story(found).ancestry
     if as_json:
-        print_json({**idea_document(found), "paper": paper})
+        print_json({**document, "paper": paper})
         return
     fields = {
         "id": found.id,
@@ -76,13 +79,15 @@ def show(idea: str, db: Path | None, as_json: bool) -> None:
     }
     if found.grounded_by == "fuzzy":
         fields["as given"] = found.quote_given
-    for name, value in fields.items():
+    for name, value in [*fields.items(), *(("derived", _derivation(one)) for one in ancestry)]:
         tell(f"{name:<9} {value}")
 
 
 @ideas.command()
 @click.argument("ids", nargs=-1)
-@click.option("--all", "all_", is_flag=True, help="Every proposed idea (with --category: of that category).")
+@click.option(
+    "--all", "all_", is_flag=True, help="Every proposed idea not derived (with --category: of that category)."
+)
 @click.option("--category", metavar="ID", help="With --all: only this main or sub-category.")
 @click.option(
     "--policy",
@@ -104,7 +109,9 @@ def approve(ids: tuple[str, ...], all_: bool, category: str | None, policy: str 
 
 @ideas.command()
 @click.argument("ids", nargs=-1)
-@click.option("--all", "all_", is_flag=True, help="Every proposed idea (with --category: of that category).")
+@click.option(
+    "--all", "all_", is_flag=True, help="Every proposed idea not derived (with --category: of that category)."
+)
 @click.option("--category", metavar="ID", help="With --all: only this main or sub-category.")
 @db_option
 def reject(ids: tuple[str, ...], all_: bool, category: str | None, db: Path | None) -> None:
@@ -196,10 +203,9 @@ def export(file: Path, status: str | None, db: Path | None) -> None:
     """Export ideas to FILE (.jsonl or .csv), or to standard output as JSONL with -."""
     from fairnad_engine.artifacts import write_atomically
     from fairnad_engine.knowledge.idea_files import render_ideas
-    from fairnad_engine.store.library import idea_document
 
     with open_store(db) as store:
-        documents = [idea_document(idea) for idea in store.ideas.all(status)]
+        documents = _documents(store, store.ideas.all(status))
     if str(file) == "-":
         click.echo(render_ideas(documents, "jsonl"), nl=False)
         return
@@ -209,7 +215,20 @@ def export(file: Path, status: str | None, db: Path | None) -> None:
     tell(f"{len(documents):,} ideas written to {file}")
 
 
+def _documents(store: Store, ideas: list[IdeaRow]) -> list[dict[str, object]]:
+    from fairnad_engine.store.library import idea_document
+
+    return [idea_document(one, store.ideas.derivations(one.id) if one.origin == "derived" else ()) for one in ideas]
+
+
+def _derivation(one: AncestryEntry) -> str:
+    of = f" of: {one.origin}" if one.origin else ""
+    return f"{one.kind}{of}; {one.candidate} of {one.run}, from {one.parent}"
+
+
 def _grounding(idea: IdeaRow) -> str:
+    if idea.origin == "derived":
+        return "derived by a search, no paper stands behind it"
     if idea.span is None:
         return "no"
     alike = "" if idea.grounding_score is None else f", {100 * idea.grounding_score:.1f} % alike"
@@ -233,5 +252,6 @@ def _chosen(store: Store, ids: tuple[str, ...], all_: bool, category: str | None
     if category and not all_:
         raise InputError("--category goes with --all")
     if all_:
-        return [idea.id for idea in _select(store, "proposed", category, None)]
+        # What a search derived joins the library by its id alone.
+        return [one.id for one in _select(store, "proposed", category, None) if one.origin != "derived"]
     return [store.ideas.get(one).id for one in ids]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,9 +108,12 @@ def _beside(run: dict[str, Any]) -> str:
 
 
 def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
+    from fairnad_engine.search.memory import Memory, edit_counts
+
     job = store.jobs.of_run(run.id)
     candidates = store.runs.candidates(run.id)
     generations = store.runs.generations(run.id)
+    made = [line for line in Memory(candidates).edit_log() if line.generation > 0]
     scores = [c.accuracy for c in candidates if c.status == "trained" and c.accuracy is not None]
     holder = store.jobs.holder(job.id) if job else None
     return {
@@ -124,6 +128,7 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
         "generation": generations[-1].number if generations else 0,
         "best_validation_accuracy": max(scores, default=None),
         "hours_left": hours_left(store, run.id),
+        "edits": dict(sorted(sum(edit_counts(made).values(), Counter()).items())),
         "model": run.model,
         "digest": run.digest,
         "worker": f"{holder[0].host}:{holder[0].pid}" if holder else None,

@@ -18,6 +18,7 @@ from fairnad_engine.llm.protocol import Design, DesignRefusedError, EditType, Id
 from fairnad_engine.search import slot as slot_module
 from fairnad_engine.search.config import parse_config
 from fairnad_engine.search.control import Control
+from fairnad_engine.search.edit_types import Edit
 from fairnad_engine.search.loop import Search
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import create_run, template_of
@@ -130,7 +131,18 @@ def workspace(folder, search=None, budget=None, ideas=2, subs=None, lanes=2):
         yield store
 
 
-def play(store, seed=0.0, kill_at=None, designer=None, verifier=None, lanes=None, steps=None, run=RUN, **scoring):
+def play(
+    store,
+    seed=0.0,
+    kill_at=None,
+    designer=None,
+    verifier=None,
+    lanes=None,
+    steps=None,
+    run=RUN,
+    judge_edit=None,
+    **scoring,
+):
     """Run or resume; returns the run digest, or None where it was killed.
 
     It is killed before training number ``kill_at``, or after so many ``steps`` of any kind.
@@ -168,6 +180,7 @@ def play(store, seed=0.0, kill_at=None, designer=None, verifier=None, lanes=None
             "judge_realised",
             lambda _parent, child, _sub: "yes" if chance("real", child.name) < 0.7 else "no",
         )
+        patch.setattr(slot_module, "judge_edit", judge_edit or (lambda *_: Edit(EditType.STRUCTURAL)))
         try:
             return asyncio.run(search.run())
         except KilledError:

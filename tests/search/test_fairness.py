@@ -40,18 +40,31 @@ def spread(counts, kind, parent_of=None):
     return max(max(g) - min(g) for g in groups.values())
 
 
-@settings(max_examples=150, deadline=None)
+def of_level(node):
+    return LEVELS[int(node[1:]) % 3]
+
+
+# What each setting keeps equal: nodes of a kind, among those of one parent.
+KEPT = {
+    "main+sub": [("main", None), ("sub", lambda node: node.split(".")[0])],
+    "level+main+sub": [("level", None), ("main", of_level), ("sub", lambda node: node.split(".")[0])],
+    "main": [("main", None)],
+    "sub": [("sub", None)],
+}
+
+
+@pytest.mark.parametrize("fairness", KEPT)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(trees, st.integers(1, 12)), min_size=1, max_size=8), st.integers(0, 2**31))
-def test_effective_turns_differ_by_at_most_one_at_every_step(history, seed):
+def test_effective_turns_differ_by_at_most_one_at_every_step(fairness, history, seed):
     rng = np.random.default_rng(seed)
     counts, uses = {}, {}
     for tree, turns in history:
         ideas = library(tree)
-        sampler = FairSampler(ideas, counts, uses, "main+sub")
+        sampler = FairSampler(ideas, counts, uses, fairness)
         for _ in range(turns):
             (turn,) = sampler.draw(1, rng)
-            assert spread(sampler.counts, "main") <= 1
-            assert spread(sampler.counts, "sub", lambda node: node.split(".")[0]) <= 1
+            assert all(spread(sampler.counts, kind, among) <= 1 for kind, among in KEPT[fairness])
             chosen = {i.id: i for i in ideas}
             assert all(chosen[one].sub == turn.sub for one in turn.ideas)
             assert len(set(turn.ideas)) == len(turn.ideas) <= 3

@@ -13,7 +13,7 @@ from fairnad_engine.llm.rules.catalogue import TRANSFORMATIONS
 from fairnad_engine.llm.rules.catalogue.draw import Draw
 from fairnad_engine.llm.rules.render import render, render_code
 from fairnad_engine.llm.rules.seeds import SEEDS
-from fairnad_engine.search.archive import Snapshot
+from fairnad_engine.search.archive import Snapshot, remember
 from fairnad_engine.search.config_search import SearchSection
 from fairnad_engine.search.memory import NEAR_DUPLICATE, QUOTA, EditLine, Memory, edit_counts, quota_allows
 from fairnad_engine.search.novelty import Novelty
@@ -42,7 +42,7 @@ THE_SEED = candidate("seed", generation=0, parent_id=None, accuracy=88.0)
 def test_the_last_five_outcomes_hold_failures_too():
     candidates = [THE_SEED, *(candidate(f"c{n}", slot=n) for n in (0, 2, 4, 6))]
     attempts = [attempt(n, failure="over-budget" if n % 2 else None, change=f"change {n}") for n in range(7)]
-    outcomes = Memory(candidates, attempts).outcomes()
+    outcomes = remember(attempts, candidates)
     assert [one.change for one in outcomes] == [f"change {n}" for n in range(2, 7)]
     assert [one.outcome.startswith("failed: over-budget: it broke") for one in outcomes] == [0, 1, 0, 1, 0]
 
@@ -57,7 +57,7 @@ def test_tombstones_name_what_failed_to_train_or_was_stopped():
         candidate("lucky", exact_hash="hash-second"),
         candidate("unlucky", "failed", exact_hash="hash-second"),
     ]
-    assert Memory(candidates, []).tombstones() == {"hash-broken": "broken", "hash-stopped": "stopped"}
+    assert Memory(candidates).tombstones() == {"hash-broken": "broken", "hash-stopped": "stopped"}
 
 
 def test_a_refusal_says_that_the_structure_was_tried_and_removed():
@@ -80,7 +80,7 @@ def test_the_log_says_what_each_edit_was_and_brought():
         candidate("a", change="wider", edit_type="capacity", accuracy=90.5),
         candidate("b", "failed", change="deeper", parent_id="a", generation=2),
     ]
-    log = Memory(candidates, []).edit_log()
+    log = Memory(candidates).edit_log()
     assert log == [
         EditLine(1, "a", "capacity", "wider", "trained", 2.5),
         EditLine(2, "b", "structural", "deeper", "failed", None),
@@ -114,7 +114,7 @@ def test_what_memory_refuses_is_proposed_anew(kind):
 
 
 def memory(*sources):
-    return Memory([replace(THE_SEED, source=SEED), *(candidate(f"c{n}", source=s) for n, s in enumerate(sources))], [])
+    return Memory([replace(THE_SEED, source=SEED), *(candidate(f"c{n}", source=s) for n, s in enumerate(sources))])
 
 
 def test_other_names_words_and_comments_make_no_new_design():

@@ -15,11 +15,12 @@ from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, hash_prompt
 from fairnad_engine.llm.chat_designer import ChatDesigner
-from fairnad_engine.llm.protocol import IdeaDraft
+from fairnad_engine.llm.protocol import EditType, IdeaDraft
 from fairnad_engine.llm.replies import read
 from fairnad_engine.search import slot as slot_module
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
+from fairnad_engine.search.edit_types import Edit
 from fairnad_engine.search.loop import Search
 from fairnad_engine.search.recorded import replay_designer
 from fairnad_engine.search.scoring import Scorer
@@ -87,6 +88,7 @@ def no_graphs(monkeypatch):
     """Nothing is built here, so there are no graphs to compare."""
     monkeypatch.setattr(slot_module, "load_graph", lambda *_: None)
     monkeypatch.setattr(slot_module, "judge_realised", lambda *_: "unknown")
+    monkeypatch.setattr(slot_module, "judge_edit", lambda *_: Edit(EditType.STRUCTURAL))
 
 
 @pytest.fixture

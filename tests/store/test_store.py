@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -13,10 +14,13 @@ from fairnad_engine import artifacts
 from fairnad_engine.artifacts import ArtifactFolder
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.knowledge.papers import PaperText
+from fairnad_engine.knowledge.structuring import apply_policy
+from fairnad_engine.llm.derived import derived_idea
 from fairnad_engine.llm.protocol import IdeaDraft, ModelCall
 from fairnad_engine.store import Store
 from fairnad_engine.store.connection import file_system_type
-from fairnad_engine.store.records import CountRow
+from fairnad_engine.store.library import idea_document
+from fairnad_engine.store.records import CountRow, Derivation
 from fairnad_engine.store.schema import migrations
 from fairnad_engine.workspace import template_of
 from tests.conftest import environment
@@ -167,10 +171,41 @@ def test_decisions_and_edits_keep_their_history(store, template):
         store.ideas.edit(new_id, {"status": "approved"}, "person")
 
 
-def test_derived_ideas_never_mix_into_the_library(store, template):
-    store.ideas.add_own(template, "act.smooth", "a", "Derived.", origin="derived", status="approved")
-    store.ideas.add_own(template, "act.smooth", "b", "Own.")
-    assert len(store.ideas.approved()) == 1
+def test_derived_ideas_mix_into_the_library_only_when_approved(store, template):
+    own = store.ideas.add_own(template, "act.smooth", "b", "Own.")
+    idea = derived_idea("act.hard", "a", "Derived.")
+    first = Derivation("run-1", "g01-s17.1", "seed", "opposite", own)
+    store.ideas.add_derived(idea, "operation", first)
+    store.ideas.add_derived(idea, "operation", first)
+    store.ideas.add_derived(idea, "operation", replace(first, candidate_id="g02-s18.2"))
+    assert [one.candidate_id for one in store.ideas.derivations(idea.id)] == ["g01-s17.1", "g02-s18.2"]
+    stored = store.ideas.get(idea.id)
+    assert (stored.origin, stored.status, stored.paper_id, stored.grounded) == ("derived", "proposed", None, False)
+    assert [one for one, *_ in store.ideas.approved()] == [own]
+    assert store.ideas.counts()["proposed"] == 0
+    for policy in ("grounded", "grounded-unique"):
+        assert apply_policy(store, policy) == 0
+    store.ideas.decide([idea.id], "approved", "person")
+    store.ideas.add_derived(idea, "operation", replace(first, run_id="run-2"))
+    assert store.ideas.get(idea.id).status == "approved"
+    assert {one for one, *_ in store.ideas.approved()} == {own, idea.id}
+
+
+def test_a_derived_idea_tells_its_ancestry_and_is_neither_grounded_nor_not(store, template):
+    own = store.ideas.add_own(template, "act.smooth", "b", "Own.")
+    idea = derived_idea("act.hard", "a", "Derived.")
+    store.ideas.add_derived(idea, "operation", Derivation("run-1", "g01-s17.1", "seed", "opposite", own))
+    row = store.ideas.get(idea.id)
+    document = idea_document(row, store.ideas.derivations(idea.id))
+    assert document["grounded"] is None
+    assert document["ancestry"] == [
+        {"run_id": "run-1", "candidate_id": "g01-s17.1", "parent_id": "seed", "kind": "opposite", "from_id": own}
+    ]
+    assert "ancestry" not in idea_document(store.ideas.get(own))
+    (told,) = store.curation.story(row).ancestry
+    assert (told.kind, told.run, told.candidate, told.parent, told.origin) == (
+        "opposite", "run-1", "g01-s17.1", "seed", "Own.",
+    )  # fmt: skip
 
 
 def test_template_versions(store, template):

@@ -8,11 +8,22 @@ from typing import ClassVar
 import pytest
 
 from fairnad_engine.backbone.failures import Rung, rung_of
+from fairnad_engine.errors import InputError
 from fairnad_engine.knowledge.template import Template
-from fairnad_engine.llm.chat import ChatReply
+from fairnad_engine.llm.chat import ChatReply, hash_prompt
 from fairnad_engine.llm.chat_designer import ChatDesigner
 from fairnad_engine.llm.edits import EditSettings
-from fairnad_engine.llm.protocol import DesignRefusedError, DesignTask, EditType, Failure, IdeaBrief, Outcome, Purpose
+from fairnad_engine.llm.protocol import (
+    DesignRefusedError,
+    DesignTask,
+    EditType,
+    Failure,
+    IdeaBrief,
+    ModelCall,
+    Outcome,
+    Purpose,
+)
+from fairnad_engine.llm.replay import _REWORDED, RecordedStep, ReplayDesigner
 from fairnad_engine.llm.replies import MAX_CODE, read, wire_schema
 from fairnad_engine.llm.rules.catalogue import TRANSFORMATIONS
 from fairnad_engine.llm.rules.render import parse
@@ -223,7 +234,25 @@ class TestStages:
         model = Scripted(reply())
         design = ChatDesigner(model).design(replace(TASK, purpose=Purpose.HYPERPARAMETER, idea=None))
         assert design.edit_type is EditType.HYPERPARAMETER
-        assert "neither its depth nor its widths" in model.asked[0]["user"]
+        assert (
+            "Change one hyper-parameter of the parent that is neither its depth nor a width" in model.asked[0]["user"]
+        )
+
+    def test_replies_to_the_former_words_of_a_prompt_are_replayed(self):
+        task, model = replace(TASK, purpose=Purpose.HYPERPARAMETER, idea=None), Scripted(reply())
+        ChatDesigner(model).design(task)
+        asked = model.asked[0]
+        (now, before), *_ = _REWORDED
+        assert now in asked["user"]
+        former = asked["user"].replace(now, before)
+        for user, known in ((asked["user"], True), (former, True), (f"{former} And more.", False)):
+            call = ModelCall("hyper-parameter", "m", hash_prompt(asked["system"], user, asked["schema"]), reply=reply())
+            designer = ReplayDesigner("run-1", "m", {task.entropy: RecordedStep("here", (call,))})
+            if known:
+                assert designer.design(task).source == CHILD
+            else:
+                with pytest.raises(InputError, match="cannot be replayed"):
+                    designer.design(task)
 
     @pytest.mark.parametrize(
         ("purpose", "sub"), [(Purpose.SIMILAR, "schedule.early"), (Purpose.OPPOSITE, "schedule.late")]
@@ -516,7 +545,7 @@ class TestCatalogue:
         )  # fmt: skip
         model = Scripted("no")
         design = ChatDesigner(model, None, self.SETTINGS).design(task)
-        assert (design.edit_type, model.asked) == (EditType.CAPACITY, [])
+        assert (design.edit_type, model.asked) == (EditType.STRUCTURAL, [])
 
     def test_a_network_that_it_cannot_read(self):
         error = refused(Scripted(self.pick()), TASK, self.SETTINGS)

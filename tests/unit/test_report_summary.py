@@ -16,6 +16,7 @@ from fairnad_engine.report.markdown import report_markdown
 from fairnad_engine.report.summary import summarise
 from fairnad_engine.report.tables import candidates_csv, sampling_csv
 from fairnad_engine.store import Store
+from fairnad_tui.commands.running import workspace_status
 
 
 @pytest.fixture
@@ -49,6 +50,23 @@ def test_counts(store: Store) -> None:
     assert (c.proposals, c.valid, c.trained, c.distinct_structures) == (4, 2, 2, 2)
     assert c.rejected == {"build": 1, "over-budget": 1}
     assert c.pass_rate == pytest.approx(2 / 3) and c.proposal_pass_rate == 0.5
+
+
+def test_edits_by_type_and_what_they_brought(store: Store) -> None:
+    store.runs._db.table("candidates").update((RUN, "g01-s03"), {"edit_type": "capacity"})
+    s = summarise(store, RUN)
+    score = {m.id: m.validation_accuracy or 0.0 for m in s.models}
+    structural, capacity, hyper = s.edits
+    gain = pytest.approx(score["g01-s01"] - score["seed"])
+    assert (structural.edit_type, structural.made, structural.trained) == ("structural", 1, 1)
+    assert (structural.gain, structural.best_gain, structural.by_generation) == (gain, gain, (1,))
+    assert (capacity.edit_type, capacity.by_generation) == ("capacity", (1,))
+    assert (hyper.edit_type, hyper.made, hyper.gain) == ("hyper-parameter", 0, None)
+    text = report_markdown(s)
+    assert f"| capacity | 1 | 1 | {score['g01-s03'] - score['seed']:+.2f} |" in text
+    assert "| hyper-parameter | 0 | 0 | – | – |" in text
+    (run,) = workspace_status(store)["runs"]
+    assert run["edits"] == {"capacity": 1, "structural": 1}
 
 
 def test_sampling_and_what_turns_became(store: Store) -> None:

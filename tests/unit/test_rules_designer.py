@@ -210,9 +210,38 @@ def test_downscale_fits_the_budgets_and_keeps_the_idea(sub):
     assert cost.params <= 60_000
     assert cost.macs <= 1_500_000
     assert cost.params > 20_000
-    assert made.edit_type is EditType.CAPACITY
+    assert made.edit_type is EditType.STRUCTURAL
     assert replace(small, stem=child.stem, stages=child.stages) == child
     assert {block.paths for _, _, block in small.blocks()} == {block.paths for _, _, block in child.blocks()}
+
+
+@pytest.mark.parametrize("purpose", [Purpose.SIMILAR, Purpose.OPPOSITE])
+def test_downscale_keeps_the_idea_that_was_derived(purpose):
+    first = design(purpose, "act.smooth")
+    made = design(
+        Purpose.DOWNSCALE,
+        "act.smooth",
+        previous_source=render(widened(parse(first.source), 4.0)),
+        failure=Failure("over-budget", "too large"),
+        attempt=1,
+        original=purpose,
+        derived=first.derived,
+    )
+    assert (made.edit_type, made.derived) == (EditType.STRUCTURAL, first.derived)
+    assert first.derived is not None
+
+
+@pytest.mark.parametrize("original", [Purpose.SCALE_UP, Purpose.HYPERPARAMETER])
+def test_downscale_of_stage_two_derives_nothing(original):
+    big = render(widened(SEEDS["digits-small"], 4.0))
+    made = design(Purpose.DOWNSCALE, None, previous_source=big, attempt=1, original=original)
+    wanted = EditType.CAPACITY if original is Purpose.SCALE_UP else EditType.HYPERPARAMETER
+    assert (made.edit_type, made.derived) == (wanted, None)
+
+
+def test_a_task_is_known_again_whatever_its_last_design_derived():
+    one = task(Purpose.DOWNSCALE)
+    assert repr(one) == repr(replace(one, derived=design(Purpose.SIMILAR, "act.smooth").derived))
 
 
 def test_each_downscale_goes_further():

@@ -65,6 +65,35 @@ def structure_hashes(graph: BackboneGraph) -> StructureHashes:
     return StructureHashes(exact=forms[0], width_normalised=forms[1])
 
 
+@dataclass(frozen=True)
+class Operation:
+    """An operation that reaches the output.
+
+    Attributes:
+        target: Full functional name, such as ``aten.conv2d.default``.
+        arguments: By schema name, defaults filled in; a :class:`NodeRef` holds a place among these operations.
+    """
+
+    target: str
+    arguments: dict[str, Argument]
+
+    @property
+    def name(self) -> str:
+        """Bare name, such as ``conv2d``."""
+        return self.target.split(".")[1]
+
+
+def live_operations(graph: BackboneGraph, mode: ModeGraph, *, exact: bool = True) -> tuple[Operation, ...]:
+    """The operations of a mode that reach its output, in the order in which they run, the output's own the last.
+
+    Args:
+        graph: The backbone.
+        mode: Its train or eval graph.
+        exact: Without it, what spells a number of channels is replaced by a mark, as in the width-normalised hash.
+    """
+    return _Canonical(graph, mode, exact).live()
+
+
 class _Canonical:
     """One mode's graph as a numbered list of the operations that reach the output."""
 
@@ -103,6 +132,20 @@ class _Canonical:
                 stack.append((reference, True))
                 stack.extend((child, False) for child in reversed(children))
         return lines
+
+    def live(self) -> tuple[Operation, ...]:
+        """See :func:`live_operations`."""
+        read, waiting = set[int](), [self._output]
+        while waiting:
+            reference = waiting.pop()
+            if isinstance(reference, NodeRef) and reference.index not in read:
+                read.add(reference.index)
+                waiting += [one for value in self._nodes[reference.index][1].values() for one in _refs(value)]
+        place = {index: NodeRef(n) for n, index in enumerate(sorted(read))}
+        return tuple(
+            Operation(op, {name: _placed(value, place) for name, value in arguments.items()})
+            for op, arguments in (self._nodes[index] for index in place)
+        )
 
     def _add(self, index: int, node: Node) -> None:
         op, bound = _bind(node)
@@ -204,6 +247,12 @@ def _refs(value: Argument) -> list[NodeRef | TensorRef | ImageRef]:
     if isinstance(value, tuple):
         return [reference for item in value for reference in _refs(item)]
     return []
+
+
+def _placed(value: Argument, place: dict[int, NodeRef]) -> Argument:
+    if isinstance(value, NodeRef):
+        return place[value.index]
+    return tuple(_placed(item, place) for item in value) if isinstance(value, tuple) else value
 
 
 def _bind(node: Node) -> tuple[str, dict[str, Argument]]:

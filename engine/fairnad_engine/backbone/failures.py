@@ -48,6 +48,7 @@ RUNGS: dict[str, Rung] = {
             "unchanged",
             "unchanged-reply",
             "width-only",
+            "resized",
             "duplicate",
             "near-duplicate",
             "quota",

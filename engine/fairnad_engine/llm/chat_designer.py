@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from hashlib import sha256
 from typing import TypeVar
 
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.asking import Answer, ReplyRefusedError, ask
 from fairnad_engine.llm.chat import ChatModel
+from fairnad_engine.llm.derived import derived_idea
 from fairnad_engine.llm.edits import MAX_EDITS, Edit, EditMismatchError, EditSettings, apply_edits, conflict_blocks
 from fairnad_engine.llm.prompts import Prompt, as_data, render
 from fairnad_engine.llm.protocol import (
@@ -265,9 +265,7 @@ def _edit_type(goal: Purpose) -> EditType:
 
 
 def _derived(sub: str, name: str, instruction: str) -> IdeaBrief:
-    name, instruction = plain_line(name, 80), plain_line(instruction, 400)
-    digest = sha256(f"{sub}\n{name}\n{instruction}".encode()).hexdigest()[:12]
-    return IdeaBrief(f"derived-{digest}", sub.partition(".")[0], sub, name, instruction)
+    return derived_idea(sub, plain_line(name, 80), plain_line(instruction, 400))
 
 
 def _scale_up(task: DesignTask) -> Design:

@@ -87,6 +87,8 @@ class DesignTask:
         failure: Why it failed.
         memory: The last outcomes, oldest first, failures included.
         original: For ``DEBUG`` and ``DOWNSCALE``, the purpose of the proposal that failed.
+        derived: Likewise, the idea that it derived and applied; no part of the representation, by which tasks are
+            known again, since the tasks of older runs were stored without it.
     """
 
     purpose: Purpose
@@ -104,6 +106,7 @@ class DesignTask:
     failure: Failure | None = None
     memory: tuple[Outcome, ...] = ()
     original: Purpose | None = None
+    derived: IdeaBrief | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

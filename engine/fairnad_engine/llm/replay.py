@@ -23,6 +23,17 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _CUT = "prompt cut short: "
+# Words of today's prompts, and those that stood there before: replies that were recorded then answer both.
+_REWORDED = (
+    (
+        "Change one hyper-parameter of the parent that is neither its depth nor a width: for example a kernel size, a "
+        "number of\ngroups or heads, the reduction ratio of a gate, the activation function, a dropout rate, a stride. "
+        "Keep its structure,\nevery layer and every number of channels.",
+        "Change one or two hyper-parameters of the parent that are neither its depth nor its widths: for example "
+        "kernel sizes,\nnumbers of groups or heads, expansion or reduction ratios, the activation function, dropout "
+        "rates, strides. Keep its structure.",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +119,8 @@ class _Recorded:
         cut = self._step.truncated.startswith(_CUT)
         if not self._left and cut:  # a prompt too long to be sent at all
             raise TruncatedPromptError(self._step.truncated.removeprefix(_CUT))
-        if not self._left or self._left[0][0].prompt_hash != wanted:
+        known = {wanted, *(hash_prompt(system, user.replace(now, before), schema) for now, before in _REWORDED)}
+        if not self._left or self._left[0][0].prompt_hash not in known:
             raise InputError(
                 f"{self._run} cannot be replayed: at {self._step.place} ({purpose}) it recorded no reply to prompt "
                 f"{wanted[:12]}; ideas, settings or prompts have changed since, so start a run of its own, without "

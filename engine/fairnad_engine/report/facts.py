@@ -311,6 +311,27 @@ class RealisationLine:
 
 
 @dataclass(frozen=True)
+class EditTypeLine:
+    """What edits of one type came to.
+
+    Attributes:
+        edit_type: ``structural``, ``capacity`` or ``hyper-parameter``.
+        made: Verified backbones.
+        trained: Of them, trained.
+        gain: Validation accuracy beyond the parent's, in points, the mean over those trained; None without any.
+        best_gain: The largest of them.
+        by_generation: How many were made in each generation, from the first on.
+    """
+
+    edit_type: str
+    made: int
+    trained: int
+    gain: float | None
+    best_gain: float | None
+    by_generation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class StageTime:
     """Work of a stage (0: the seed), in seconds summed over processes."""
 
@@ -361,6 +382,7 @@ class RunSummary:
         comparison: The published table beside this run, or why nothing of it compares.
         test_columns: Tested models scored in another paper's manner, marked so.
         ancestry: What the run came from (``fork``, ``warm-start``); None where it began by itself.
+        edits: What edits of each type came to.
         guards: Which guards of replies its model's server allowed, as it was probed before; empty where it was not.
     """
 
@@ -388,6 +410,7 @@ class RunSummary:
     test_columns: tuple[TestColumn, ...] = ()
     ancestry: dict[str, Any] | None = None
     guards: tuple[dict[str, Any], ...] = ()
+    edits: tuple[EditTypeLine, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able form with the attribute names as keys."""

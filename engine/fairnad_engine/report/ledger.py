@@ -122,6 +122,7 @@ def _idea_name(store: Store, idea: str) -> str:
     if idea in (NO_IDEA, ELSEWHERE):
         return "no idea"
     try:
-        return store.ideas.get(idea).name
+        found = store.ideas.get(idea)
+        return f"{found.name} (derived)" if found.origin == "derived" else found.name
     except InputError:
         return f"{idea} (derived)"

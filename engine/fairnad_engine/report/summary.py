@@ -8,11 +8,13 @@ from typing import Any
 
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.lineage import ancestry_of
+from fairnad_engine.llm.protocol import EditType
 from fairnad_engine.report.comparison import columns_of_test, comparison_facts
 from fairnad_engine.report.facts import (
     BudgetFacts,
     CategoryLine,
     CountFacts,
+    EditTypeLine,
     FidelityFacts,
     GenerationLine,
     IdeaLine,
@@ -32,6 +34,7 @@ from fairnad_engine.search.control_row import control_facts
 from fairnad_engine.search.fairness import largest_difference
 from fairnad_engine.search.fidelity import short_length, short_name
 from fairnad_engine.search.finish_results import finish_results
+from fairnad_engine.search.memory import Memory, edit_counts
 from fairnad_engine.search.selection import counted, pareto_front, trained
 from fairnad_engine.search.warm import WARM_START
 from fairnad_engine.store import Store
@@ -98,6 +101,7 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
         test_columns=columns_of_test(store, run_id),
         ancestry=_ancestry(store, run),
         guards=tuple(run.environment.get("guards", ())),
+        edits=_edits(candidates),
     )
 
 
@@ -292,6 +296,27 @@ def _turns(
     return tuple(
         TurnOutcome(main, names[main], *(count[key] for key in keys)) for main, count in tally.items() if count
     )
+
+
+def _edits(candidates: Sequence[CandidateRow]) -> tuple[EditTypeLine, ...]:
+    log = [line for line in Memory(candidates).edit_log() if line.generation > 0]
+    counts = edit_counts(log)
+    generations = range(1, max(counts, default=0) + 1)
+    lines = []
+    for kind in EditType:
+        own = [line for line in log if line.edit_type == kind]
+        gains = [line.gain for line in own if line.gain is not None]
+        lines.append(
+            EditTypeLine(
+                edit_type=kind.value,
+                made=len(own),
+                trained=sum(line.outcome == "trained" for line in own),
+                gain=sum(gains) / len(gains) if gains else None,
+                best_gain=max(gains, default=None),
+                by_generation=tuple(counts.get(number, Counter())[kind.value] for number in generations),
+            )
+        )
+    return tuple(lines)
 
 
 def _stages(

@@ -242,6 +242,7 @@ class Search:
             idea_briefs=self._opener.briefs(number, begins=begins),
             since=number if since is None else since,
             seeds_by=self._config.search.seeds_by,
+            judges_edits=bool(self._run.environment.get("edits_judged")),
         )
 
     def _close(self, number: int, runs: list[SlotRun]) -> None:

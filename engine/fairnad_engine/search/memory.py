@@ -1,7 +1,7 @@
-"""What a search remembers: last outcomes, removed structures, the log of edits, and what is too much like the archive.
+"""What a search remembers: removed structures, the log of edits, and what is too much like the archive.
 
-Method, sections 4 (d) and 7. Everything is read off stored candidates and attempts, so a resumed run remembers the
-same.
+Method, section 7; the last outcomes are those of :func:`fairnad_engine.search.archive.remember`. Everything is read off
+stored candidates, so a resumed run remembers the same.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fairnad_engine.llm.protocol import EditType, Outcome
-from fairnad_engine.search.archive import remember
+from fairnad_engine.llm.protocol import EditType
 from fairnad_engine.search.sketch import Sketch, similarity, sketch
-from fairnad_engine.store.records import AttemptRow, CandidateRow
+from fairnad_engine.store.records import CandidateRow
 
 QUOTA = "quota"
 NEAR_DUPLICATE = "near-duplicate"
@@ -50,24 +49,13 @@ class Memory:
 
     Args:
         candidates: Verified candidates in order of position, the seed first.
-        attempts: Attempts in slot order.
         threshold: Similarity from which a proposal is a near duplicate.
     """
 
-    def __init__(
-        self,
-        candidates: Sequence[CandidateRow],
-        attempts: Sequence[AttemptRow],
-        threshold: float = SIMILAR_ENOUGH,
-    ) -> None:
+    def __init__(self, candidates: Sequence[CandidateRow], threshold: float = SIMILAR_ENOUGH) -> None:
         self._candidates = tuple(candidates)
-        self._attempts = tuple(attempts)
         self._threshold = threshold
         self._added: list[tuple[str, Sketch]] = []
-
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """The last five (problem, change, outcome) triples, oldest first, failures included."""
-        return remember(list(self._attempts), list(self._candidates))
 
     def tombstones(self) -> dict[str, str]:
         """Candidate id by exact hash of every removed structure: it failed to train, or was stopped.

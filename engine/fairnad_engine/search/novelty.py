@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from fairnad_engine.backbone.verifier import Verdict
-from fairnad_engine.llm.protocol import Design
+from fairnad_engine.llm.protocol import Design, Purpose
 from fairnad_engine.search.archive import Snapshot
 from fairnad_engine.search.config_search import SearchSection
 from fairnad_engine.search.memory import NEAR_DUPLICATE, QUOTA, Memory, quota_allows
 from fairnad_engine.store.records import CandidateRow, SlotRow
 
+RESIZED = "resized"
 _BY_STRUCTURE = (1, 3)  # stages whose units the quota counts: Stage II changes sizes and parameters by definition
 
 
@@ -29,7 +30,7 @@ class Novelty:
             known: Everything before the first of these units, earlier waves of the same generation included.
             search: The run's settings.
         """
-        memory = Memory(known.candidates, ())
+        memory = Memory(known.candidates)
         self._structures = known.exact_hashes()
         self._tombstones = memory.tombstones()
         self._memory = memory if search.near_duplicates == "strict" else None
@@ -40,8 +41,18 @@ class Novelty:
             if one.stage in _BY_STRUCTURE:
                 self._done[one.generation][one.edit_type] += 1
 
-    def refusal(self, slot: SlotRow, design: Design, verdict: Verdict, parent: CandidateRow) -> tuple[str | None, str]:
-        """Say why a verified proposal is refused: failure class and message, or None and no message."""
+    def refusal(
+        self, slot: SlotRow, design: Design, verdict: Verdict, parent: CandidateRow, resized: str = ""
+    ) -> tuple[str | None, str]:
+        """Say why a verified proposal is refused: failure class and message, or None and no message.
+
+        Args:
+            slot: What the proposal is for.
+            design: The proposal; its edit type is the one that is counted.
+            verdict: What was verified.
+            parent: What it was made from.
+            resized: How its depth or widths differ from the parent's, in words.
+        """
         if verdict.exact_hash == parent.exact_hash:
             return "unchanged", "the graph equals the parent's"
         seen = self._structures.get(verdict.exact_hash)
@@ -50,6 +61,8 @@ class Novelty:
             return "duplicate", f"the graph equals that of {seen}{removed}"
         if slot.stage != 2 and verdict.width_hash == parent.width_hash:
             return "width-only", "only channel counts differ from the parent"
+        if slot.kind == Purpose.HYPERPARAMETER and resized:
+            return RESIZED, f"{resized}; change one hyper-parameter that is neither depth nor width"
         # A source that is only built wider is its parent's copy by intent.
         if self._memory is not None and (slot.stage in _BY_STRUCTURE or design.width_factor == 1):
             like = self._memory.near_duplicate(design.source)

@@ -11,6 +11,7 @@ from typing import Any
 
 from fairnad_engine.backbone.verifier import Budget, Verdict, Verifier
 from fairnad_engine.knowledge.template import Template
+from fairnad_engine.llm.derived import derived_idea
 from fairnad_engine.llm.protocol import (
     Design,
     Designer,
@@ -37,6 +38,7 @@ class Generation:
     Attributes:
         novelty: What everything before these slots holds, and what they settled so far.
         since: The first generation with units in the order; all before it is over.
+        judges_edits: Whether edits are typed by their graphs; a run from before that was so keeps what was proposed.
     """
 
     store: Store
@@ -58,6 +60,7 @@ class Generation:
     idea_briefs: Callable[[str], IdeaBrief]
     since: int
     seeds_by: SeedRule = "place"
+    judges_edits: bool = True
 
 
 @dataclass(frozen=True)
@@ -171,9 +174,15 @@ def _design_from(row: AttemptRow) -> Design:
         source=row.source or "",
         change=stored["change"],
         edit_type=EditType(stored["edit_type"]),
-        derived=IdeaBrief(**derived) if derived else None,
+        derived=_idea_from(derived) if derived else None,
         width_factor=stored["width_factor"],
     )
+
+
+def _idea_from(stored: dict[str, str]) -> IdeaBrief:
+    """A stored derived idea; ``rules`` gave them no ids before."""
+    found = IdeaBrief(**stored)
+    return found if found.id else derived_idea(found.sub, found.name, found.instruction)
 
 
 def _must(row: AttemptRow | None) -> AttemptRow:

@@ -11,17 +11,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 
 from fairnad_engine.backbone.failures import Rung, rung_of
+from fairnad_engine.backbone.graph import BackboneGraph
 from fairnad_engine.backbone.realisation import judge_realised
 from fairnad_engine.backbone.verifier import Verdict, load_graph
 from fairnad_engine.llm.protocol import Design, DesignTask, Failure, IdeaBrief, Outcome, Purpose
 from fairnad_engine.search.baselines import EDIT
 from fairnad_engine.search.control import StopRequestedError
+from fairnad_engine.search.edit_types import judge_edit
 from fairnad_engine.search.order import Unit
 from fairnad_engine.search.proposals import Generation, Proposal, Proposer, candidate_name
 from fairnad_engine.search.scoring import Readable
 from fairnad_engine.search.seeds import entropy
 from fairnad_engine.search.selection import counted
-from fairnad_engine.store.records import CandidateRow, SlotRow
+from fairnad_engine.store.records import CandidateRow, Derivation, SlotRow
 
 MAX_DEBUGS = 2
 MAX_DOWNSCALES = 4
@@ -120,7 +122,8 @@ class SlotRun:
                     await self._g.order.my_turn(unit)
                     design = proposal.design
                     assert design is not None  # noqa: S101 - what was verified is a design
-                    failure, message = self._g.novelty.refusal(self._slot, design, proposal.verdict, parent)
+                    design, resized = self._judged(design, proposal, parent)
+                    failure, message = self._g.novelty.refusal(self._slot, design, proposal.verdict, parent, resized)
                     if failure is None:
                         return self._accept(unit, design, proposal, parent)
                     proposal = replace(proposal, verdict=Verdict(failure, message))
@@ -179,7 +182,8 @@ class SlotRun:
         original = task.original or task.purpose
         # Edits that did not fit leave what they were to mend as it was.
         previous = last.design.source if last.design else task.previous_source
-        base = replace(task, failure=failure, previous_source=previous)
+        derived = last.design.derived if last.design else task.derived
+        base = replace(task, failure=failure, previous_source=previous, derived=derived)
         if rung is Rung.EXECUTION and times <= MAX_DEBUGS:
             return replace(base, purpose=Purpose.DEBUG, original=original)
         if rung is Rung.BUDGET and times <= MAX_DOWNSCALES:
@@ -192,6 +196,23 @@ class SlotRun:
         key = (self._g.run_id, self._g.number, unit.slot, unit.step, attempt)
         self._g.store.runs.save_attempt(key, {"failure": failure, "message": message})
 
+    def _judged(self, design: Design, proposal: Proposal, parent: CandidateRow) -> tuple[Design, str]:
+        """The design with the type of edit that it came to, and how it was resized, in words.
+
+        A run that began before edits were judged keeps the types that were proposed.
+        """
+        if not self._g.judges_edits:
+            return design, ""
+        edit = judge_edit(*self._graphs(parent, proposal.verdict))
+        resized = edit.resized(
+            fitted=proposal.verdict.width != parent.width * design.width_factor,
+            downscaled=proposal.purpose is Purpose.DOWNSCALE,
+        )
+        return replace(design, edit_type=edit.edit_type), resized
+
+    def _graphs(self, parent: CandidateRow, verdict: Verdict) -> tuple[BackboneGraph, BackboneGraph]:
+        return load_graph(self._g.store.files, parent.graph), load_graph(self._g.store.files, verdict.graph)
+
     def _accept(self, unit: Unit, design: Design, proposal: Proposal, parent: CandidateRow) -> CandidateRow:
         g, verdict = self._g, proposal.verdict
         candidate_id = candidate_name(g.number, self._slot, unit.step)
@@ -199,33 +220,43 @@ class SlotRun:
         told = idea or design.derived
         realised = "unknown"
         if told is not None and told.sub:
-            parent_graph, child_graph = (load_graph(g.store.files, one) for one in (parent.graph, verdict.graph))
-            realised = judge_realised(parent_graph, child_graph, g.template.sub(told.sub))
+            realised = judge_realised(*self._graphs(parent, verdict), g.template.sub(told.sub))
         g.novelty.accept(candidate_id, self._slot, design, verdict)
-        g.store.runs.save_candidate(
-            g.run_id,
-            candidate_id,
-            {
-                "position": g.number * 1000 + unit.step * 400 + unit.slot,
-                "generation": g.number,
-                "stage": self._slot.stage,
-                "slot": unit.slot,
-                "step": unit.step,
-                "kind": self._slot.kind,
-                "parent_id": parent.id,
-                "idea_id": idea.id if idea and not idea.id.startswith(EDIT) else None,
-                "derived": asdict(design.derived) if design.derived else None,
-                "change": design.change,
-                "edit_type": design.edit_type.value,
-                "realised": realised,
-                "source": design.source,
-                **verdict.measured(),
-                "status": "verified",
-                "failure": None,
-                "accuracy": None,
-            },
-        )
+        with g.store.transaction():
+            if design.derived is not None and design.derived.sub:
+                self._keep_derived(candidate_id, design.derived, proposal.idea, parent)
+            g.store.runs.save_candidate(
+                g.run_id,
+                candidate_id,
+                {
+                    "position": g.number * 1000 + unit.step * 400 + unit.slot,
+                    "generation": g.number,
+                    "stage": self._slot.stage,
+                    "slot": unit.slot,
+                    "step": unit.step,
+                    "kind": self._slot.kind,
+                    "parent_id": parent.id,
+                    "idea_id": idea.id if idea and not idea.id.startswith(EDIT) else None,
+                    "derived": asdict(design.derived) if design.derived else None,
+                    "change": design.change,
+                    "edit_type": design.edit_type.value,
+                    "realised": realised,
+                    "source": design.source,
+                    **verdict.measured(),
+                    "status": "verified",
+                    "failure": None,
+                    "accuracy": None,
+                },
+            )
         return self._candidate(candidate_id)
+
+    def _keep_derived(self, candidate_id: str, idea: IdeaBrief, origin: IdeaBrief | None, parent: CandidateRow) -> None:
+        """Store a derived idea in the library, undecided, with where it came from."""
+        ancestry = Derivation(
+            self._g.run_id, candidate_id, parent.id, self._slot.kind, (origin.id or None) if origin else None
+        )
+        level = self._g.template.level_of(idea.sub)
+        self._g.store.ideas.add_derived(idea, level, ancestry)
 
     def _own_memory(self, first: CandidateRow | None) -> tuple[Outcome, ...]:
         if first is None:

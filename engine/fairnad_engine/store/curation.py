@@ -72,6 +72,17 @@ class SourceEntry:
 
 
 @dataclass(frozen=True)
+class AncestryEntry:
+    """A backbone for which an idea was derived; ``origin`` is the instruction of what it was derived from."""
+
+    kind: str
+    run: str
+    candidate: str
+    parent: str
+    origin: str | None
+
+
+@dataclass(frozen=True)
 class IdeaStory:
     """Everything about one idea.
 
@@ -82,6 +93,7 @@ class IdeaStory:
         history: Oldest first.
         sources: Ideas that were merged into it.
         merged_into: Name of the idea that this one was merged into.
+        ancestry: Where a search derived it.
     """
 
     idea: IdeaRow
@@ -92,6 +104,7 @@ class IdeaStory:
     history: tuple[HistoryEntry, ...]
     sources: tuple[SourceEntry, ...]
     merged_into: str | None
+    ancestry: tuple[AncestryEntry, ...] = ()
 
 
 class CurationTable:
@@ -145,6 +158,7 @@ class CurationTable:
             history=self._history(idea.id),
             sources=self._sources(idea.id),
             merged_into=merged,
+            ancestry=self._ancestry(idea.id),
         )
 
     def _paper(self, paper_id: str | None) -> tuple[PaperName | None, str]:
@@ -156,6 +170,11 @@ class CurationTable:
                    WHERE idea_id = :id UNION ALL SELECT at, edited_by, field, old, new, id, 1 FROM idea_edits
                    WHERE idea_id = :id AND field NOT IN ('main', 'level') ORDER BY 1, 7, 6"""
         return tuple(HistoryEntry(*row[:5]) for row in self._db.conn.execute(query, {"id": idea}).fetchall())
+
+    def _ancestry(self, idea: str) -> tuple[AncestryEntry, ...]:
+        query = """SELECT a.kind, a.run_id, a.candidate_id, a.parent_id, i.instruction FROM idea_ancestry a
+                   LEFT JOIN ideas i ON i.id = a.from_id WHERE a.idea_id = ? ORDER BY a.rowid"""
+        return tuple(AncestryEntry(*row) for row in self._db.conn.execute(query, [idea]))
 
     def _sources(self, idea: str) -> tuple[SourceEntry, ...]:
         # One that was approved again later is an idea of its own.

@@ -12,10 +12,10 @@ from sqlite_utils import Database
 from fairnad_engine.errors import InputError
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.template import Template
-from fairnad_engine.llm.protocol import IdeaDraft
+from fairnad_engine.llm.protocol import IdeaBrief, IdeaDraft
 from fairnad_engine.store.connection import now, transaction
 from fairnad_engine.store.journal import IdeaJournal
-from fairnad_engine.store.records import IdeaRow, PaperLine, PaperRow, Row, decode
+from fairnad_engine.store.records import Derivation, IdeaRow, PaperLine, PaperRow, Row, decode
 
 STATUSES = ("proposed", "approved", "rejected", "imported")
 
@@ -250,6 +250,37 @@ class IdeaTable:
         self._db.table("ideas").insert(row)
         return True
 
+    def add_derived(self, idea: IdeaBrief, level: str, ancestry: Derivation) -> None:
+        """Store what a search derived, undecided; doing so again changes nothing, nor a decision made since.
+
+        Args:
+            idea: The idea; its id comes of its content.
+            level: The level of its category.
+            ancestry: Where it was derived.
+        """
+        with transaction(self._db):
+            self._insert(
+                idea.id,
+                paper_id=None,
+                level=level,
+                main=idea.main,
+                sub=idea.sub,
+                name=idea.name,
+                instruction=idea.instruction,
+                quote="",
+                span_start=None,
+                span_end=None,
+                origin="derived",
+                status="proposed",
+            )
+            self._db.table("idea_ancestry").insert({"idea_id": idea.id, **asdict(ancestry)}, ignore=True)
+
+    def derivations(self, idea: str) -> tuple[Derivation, ...]:
+        """Where an idea was derived, in order; nothing for one that was not."""
+        columns = "run_id, candidate_id, parent_id, kind, from_id"
+        query = f"SELECT {columns} FROM idea_ancestry WHERE idea_id = ? ORDER BY rowid"  # noqa: S608
+        return tuple(Derivation(**dict(row)) for row in self._db.query(query, [idea]))
+
     def decide(self, ids: Iterable[str], status: str, by: str) -> int:
         """Set the status of ideas, with a history entry each; return how many changed.
 
@@ -288,13 +319,14 @@ class IdeaTable:
         return [_idea(row) for row in self._db.query("SELECT * FROM ideas WHERE sub = ? ORDER BY rowid", [sub])]
 
     def counts(self) -> dict[str, int]:
-        """Number of ideas by status."""
-        found = {row["status"]: row["n"] for row in self._db.query("SELECT status, count(*) n FROM ideas GROUP BY 1")}
+        """Number of ideas by status; derived ones that nobody decided about wait for no one and are left out."""
+        query = "SELECT status, count(*) n FROM ideas WHERE origin != 'derived' OR status != 'proposed' GROUP BY 1"
+        found = {row["status"]: row["n"] for row in self._db.query(query)}
         return {status: found.get(status, 0) for status in STATUSES}
 
     def approved(self) -> list[tuple[str, str, str]]:
         """(id, main, sub) of every approved idea, in a fixed order."""
-        query = "SELECT id, main, sub FROM ideas WHERE status = 'approved' AND origin != 'derived' ORDER BY id"
+        query = "SELECT id, main, sub FROM ideas WHERE status = 'approved' ORDER BY id"
         return [(row["id"], row["main"], row["sub"]) for row in self._db.query(query)]
 
 
@@ -350,9 +382,16 @@ def _idea(row: object) -> IdeaRow:
     return IdeaRow(**values)
 
 
-def idea_document(idea: IdeaRow) -> dict[str, object]:
-    """An idea as it is exported and printed."""
+def idea_document(idea: IdeaRow, derivations: Sequence[Derivation] = ()) -> dict[str, object]:
+    """An idea as it is exported and printed; a derived one has no paper in which it could be grounded.
+
+    Args:
+        idea: The idea.
+        derivations: Where it was derived.
+    """
     document = asdict(idea)
     document["span"] = list(idea.span) if idea.span else None
-    document["grounded"] = idea.grounded
+    document["grounded"] = None if idea.origin == "derived" else idea.grounded
+    if idea.origin == "derived":
+        document["ancestry"] = [asdict(one) for one in derivations]
     return document

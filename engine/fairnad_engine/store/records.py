@@ -88,6 +88,25 @@ class IdeaRow:
 
 
 @dataclass(frozen=True)
+class Derivation:
+    """Where a search derived an idea; one idea may be derived more than once.
+
+    Attributes:
+        run_id: The run; it may have been deleted since.
+        candidate_id: The backbone that applies it.
+        parent_id: What that was made from.
+        kind: ``similar`` or ``opposite``.
+        from_id: The idea that it was derived from; None where the parent's was not known.
+    """
+
+    run_id: str
+    candidate_id: str
+    parent_id: str
+    kind: str
+    from_id: str | None
+
+
+@dataclass(frozen=True)
 class JobRow:
     """A long job: ``structure``, ``search`` or ``finish``; ``exit_code`` says what kind of failure ended it.
 

@@ -20,7 +20,7 @@ _RUNGS: dict[str, tuple[str, ...]] = {
     "budget": ("over-budget",),
     "depth": ("not-multi-layer",),
     "truth": ("graph-disagrees", "batch-dependent"),
-    "new": ("unchanged", "width-only", "duplicate", "near-duplicate", "quota"),
+    "new": ("unchanged", "width-only", "resized", "duplicate", "near-duplicate", "quota"),
 }  # fmt: skip
 _OF_REPLAY = "its graph: "  # begins the message where the graph failed in a child of its own
 
@@ -53,6 +53,7 @@ MEANINGS: dict[str, str] = {
     "over-budget": "It has more parameters or MACs than the budget allows, also when narrowed.",
     "unchanged": "Its structure equals its parent's.",
     "width-only": "It differs from its parent in width alone.",
+    "resized": "It was to keep depth and widths, and does not.",
     "duplicate": "The run has this structure already.",
     "near-duplicate": "Its source is all but that of a model that the run has.",
     "quota": "Its generation still owes structural edits, and this is none.",

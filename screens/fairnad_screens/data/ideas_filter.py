@@ -104,7 +104,7 @@ def _test(key: str, value: str, papers: Mapping[str, str]) -> Callable[[Filtered
         return lambda line: line.origin.startswith(value)
     if key == "grounded":
         wanted = "yes".startswith(value)
-        return lambda line: line.grounded == wanted
+        return lambda line: line.origin != "derived" and line.grounded == wanted  # there is nothing to ground those in
     if key == "cat":
         return lambda line: line.sub.startswith(value) or line.level == value
     words = value.split()

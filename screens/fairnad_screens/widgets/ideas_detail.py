@@ -120,6 +120,9 @@ def _lines(story: IdeaStory, outcome: IdeaOutcome | None, low: bool) -> Iterator
     if story.merged_into is not None:
         yield _field("Merged", f"into: {story.merged_into}")
     yield _field("Origin", f"{idea.origin}, {_when(idea.created_at)}  id {idea.id}")
+    for one in story.ancestry:
+        of = f" of: {one.origin}" if one.origin else ""
+        yield _field("Derived", f"{one.kind}{of}; {one.candidate} of {one.run}, from {one.parent}")
     if story.sources:
         yield Content.styled(f"\nMerged into this one ({len(story.sources)})", "bold")
         for source in story.sources:
@@ -138,7 +141,9 @@ def _evidence(story: IdeaStory, before: int | None) -> Iterator[Content]:
     if story.paper is not None:
         yield plain(_paper(story.paper.title, story.paper.year), "bold")
     if story.quoted is None:
-        if story.paper is None:
+        if idea.origin == "derived":
+            yield Content.styled("Derived by a search: no paper stands behind this idea.", "dim")
+        elif story.paper is None:
             yield Content.styled("No paper stands behind this idea.", "dim")
         else:
             yield Content.styled("Not grounded: its quote was not found in the paper.", "bold $warning")

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..derived import derived_idea
 from ..protocol import Design, DesignRefusedError, DesignTask, EditType, IdeaBrief, Purpose
 from . import rewrites
 from .blueprint import Blueprint
@@ -25,6 +26,13 @@ from .scaling import Budget, grow, refit, shrink
 _TRIES = 64
 _NARROWEST = 0.3  # a child too dear even at this width is not worth the verifier's time
 _INEXPRESSIBLE = "inexpressible"
+# What a design that is made smaller still is to its parent.
+_SHRUNK = {
+    Purpose.IDEA: EditType.STRUCTURAL,
+    Purpose.SIMILAR: EditType.STRUCTURAL,
+    Purpose.OPPOSITE: EditType.STRUCTURAL,
+    Purpose.HYPERPARAMETER: EditType.HYPERPARAMETER,
+}
 
 
 class RulesDesigner:
@@ -41,7 +49,8 @@ class RulesDesigner:
         words = [*task.entropy, task.attempt]
         rng = np.random.default_rng(np.random.SeedSequence([int(word) for word in words]))
         if task.purpose is Purpose.DOWNSCALE:
-            return _downscale(task)
+            edit = _SHRUNK.get(task.original, EditType.CAPACITY) if task.original else EditType.CAPACITY
+            return replace(_downscale(task), edit_type=edit, derived=task.derived)
         purpose = _purpose(task)
         parent = parse(task.parent_source)
         if parent is None:
@@ -91,13 +100,8 @@ def _apply_idea(task: DesignTask, parent: Blueprint, purpose: Purpose, rng: np.r
     derived = None
     if purpose is not Purpose.IDEA:
         target = chosen.subs[0] if sub not in chosen.subs else sub
-        derived = IdeaBrief(
-            id="",
-            main=target.split(".")[0],
-            sub=target,
-            name=chosen.name.replace("-", " "),
-            instruction=f"{chosen.description} Here: {change.text}.",
-        )
+        told = f"{chosen.description} Here: {change.text}."
+        derived = derived_idea(target, chosen.name.replace("-", " "), told)
         sub = target
     source = render(replace(change.blueprint, last=sub))
     return Design(source, change.text, EditType.STRUCTURAL, derived)

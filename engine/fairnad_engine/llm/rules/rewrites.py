@@ -15,7 +15,8 @@ import numpy as np
 
 from fairnad_engine.python_source import parse_module
 
-from ..protocol import Design, DesignRefusedError, DesignTask, EditType, IdeaBrief, Purpose
+from ..derived import derived_idea
+from ..protocol import Design, DesignRefusedError, DesignTask, EditType, Purpose
 from .catalogue.draw import Draw
 from .components import COMPONENTS, NEEDS
 from .rewrite_calls import CALL_REWRITES, CallRewrite, Found, call_name
@@ -91,7 +92,7 @@ def rewrite(task: DesignTask, purpose: Purpose, subs: Sequence[str], rng: np.ran
             derived = None
             if purpose in (Purpose.SIMILAR, Purpose.OPPOSITE):
                 sub = next((s for s in option.subs if s in subs), option.subs[0])
-                derived = IdeaBrief("", sub.split(".")[0], sub, option.name.replace("-", " "), f"{text}.")
+                derived = derived_idea(sub, option.name.replace("-", " "), f"{text}.")
             return Design(source, text, edit, derived)
     wanted = "a hyper-parameter" if hyper else " or ".join(subs) or "any idea"
     raise DesignRefusedError(_INEXPRESSIBLE, f"no rewrite expresses {wanted} on this source, which has no blueprint")
