@@ -33,17 +33,14 @@ def graph_of(blueprint: Blueprint) -> BackboneGraph:
 
 @pytest.mark.parametrize("name", sorted(HYPERPARAMETERS))
 def test_the_rules_change_neither_depth_nor_width(name: str) -> None:
-    parents = [SEED] if name not in PREPARED else []
-    for other in ("inverted-bottleneck", "patchify-stem") if name not in PREPARED else (PREPARED[name],):
-        parents.append(apply(TRANSFORMATIONS[other], SEED, 3))
+    parent = apply(TRANSFORMATIONS[PREPARED[name]], SEED, 3) if name in PREPARED else SEED
     changed = 0
-    for n, parent in enumerate(parents):
-        for k in range(3):
-            child = apply(HYPERPARAMETERS[name], parent, n, k)
-            if child is None:
-                continue
-            edit = judge_edit(graph_of(parent), graph_of(child))
-            assert edit.resized() == "", (n, k)
-            assert edit.edit_type is EditType.HYPERPARAMETER or name in OPERATORS
-            changed += 1
+    for k in range(3):
+        child = apply(HYPERPARAMETERS[name], parent, 0, k)
+        if child is None:
+            continue
+        edit = judge_edit(graph_of(parent), graph_of(child))
+        assert edit.resized() == "", k
+        assert edit.edit_type is EditType.HYPERPARAMETER or name in OPERATORS
+        changed += 1
     assert changed
