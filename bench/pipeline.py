@@ -4,7 +4,7 @@
 trainers only say how long they take. The event loop's clock jumps to the next moment at which something happens, so
 hours pass in seconds and a figure is the same on every machine.
 
-``python -m bench pipeline`` prints the table; exit 1 where a target is missed.
+``python -m bench pipeline`` prints the section; exit 1 where a target is missed.
 """
 
 from __future__ import annotations
@@ -252,15 +252,23 @@ def pipeline_of(scene: Scene) -> Pipeline:
     return Pipeline(scene.lanes, scene.streams, scene.call, scene.training, scene.passing)
 
 
-def main() -> list[Row]:
-    """Measure; name, figure, target and whether it was met."""
+def main() -> int:
+    """Measure and print the section; the exit status."""
+    from bench.__main__ import table
+
+    rows = measure()
+    print(f"{_ABOUT}\n\n{table(rows)}\n\n{_WHY}")
+    return 0 if all(met for *_, met in rows) else 1
+
+
+def measure() -> list[Row]:
+    """Each row's name, figure, target and whether it was met."""
     rows: list[Row] = []
-    for name, scene, target in SCENES:
-        for mode in ("snapshot", "lookahead"):
+    for name, scene, targets in SCENES:
+        for mode, aim in targets.items():
             seen = replace(scene, search={"proposals": mode})
             with tempfile.TemporaryDirectory(prefix="fairnad-pipeline-") as folder:
                 share = busy(simulate(seen, Path(folder)))
-            aim = target if mode == "lookahead" else 0.0  # the paper's form waits for each generation's last training
             told = f">= {100 * aim:.0f} %" if aim else ""
             rows.append((f'trainers busy, proposals = "{mode}": {name}', f"{100 * share:.0f} %", told, share >= aim))
     even = Scene(60, 60, lanes=8, streams=8, passing=0.56)
@@ -274,14 +282,39 @@ def main() -> list[Row]:
     return rows
 
 
-SCENES: tuple[tuple[str, Scene, float], ...] = (
-    ("2 workers, 2 s proposals, 4 s trainings, 4 lanes", Scene(2, 4, lanes=4, streams=2), 0.90),
-    ("8 streams, call to training 1:3, pass rate 0.56, 16 lanes", Scene(60, 180, 16, 8, passing=0.56), 0.85),
+# By mode the share that is aimed at, 0 where a row only shows what lanes can and cannot do.
+SCENES: tuple[tuple[str, Scene, dict[str, float]], ...] = (
+    (
+        "2 workers, 2 s proposals, 4 s trainings, 4 lanes",
+        Scene(2, 4, lanes=4, streams=2),
+        {"snapshot": 0.0, "lookahead": 0.90},
+    ),
+    (
+        "2 workers, 2 s proposals, 4 s trainings, 8 lanes",
+        Scene(2, 4, lanes=8, streams=2),
+        {"snapshot": 0.90, "lookahead": 0.90},
+    ),
+    (
+        "8 streams, call to training 1:3, pass rate 0.56, 16 lanes",
+        Scene(60, 180, 16, 8, passing=0.56),
+        {"snapshot": 0.0, "lookahead": 0.85},
+    ),
+    (
+        "8 streams, call to training 1:3, pass rate 0.56, 64 lanes",
+        Scene(60, 180, 64, 8, passing=0.56),
+        {"snapshot": 0.0},
+    ),
 )
+_ABOUT = """\
+`python -m bench pipeline`: the search's own scheduler on a simulated clock, from the second generation's begin to the
+last one's. `snapshot` is the paper's form; `lookahead` is the mode for slow models."""
+_WHY = """\
+With `snapshot` no proposal of a generation is made before the last training of the one before has ended. On 2 workers a
+generation's 24 trainings are twelve in a row, which outweigh that wait once 8 lanes make it short. On 8 streams they
+are only three in a row, so that the wait at each generation's end (proposals and their repairs before the first
+training, the chains' second steps behind the last) is as long as two of them, and no number of lanes ends it: only
+`lookahead` does, whose proposals never wait."""
 
 
 if __name__ == "__main__":
-    found = main()
-    for name, figure, target, _ in found:
-        print(f"{name}: {figure}, target {target}")
-    sys.exit(0 if all(met for *_, met in found) else 1)
+    sys.exit(main())

@@ -201,7 +201,7 @@ class Search:
             affordable = self._purse.left_after(1) if is_near(number) else None
             order.extend(units_of(number, slots, chains_lead=True), affordable)
             shared = self._shared(number, seen, order, novelty, since=1)
-            return run_slots(shared, sorted(slots, key=lambda one: one.stage != 3))
+            return run_slots(shared, slots)
 
         return await overlap(number, order, is_wanted=is_wanted, begin=begin, close=self._close)
 

@@ -29,12 +29,14 @@ MAX_REROLLS = 2
 
 
 async def run_slots(shared: Generation, slots: Sequence[SlotRow]) -> list[SlotRun]:
-    """Run slots beside each other to their ends; they start in the order given.
+    """Run slots beside each other to their ends; chains, which take longest, take lanes first.
+
+    What is decided, and in which order, is the order of units' alone, so that this changes no outcome.
 
     Raises:
         Exception: What ended one of them; the others are ended then.
     """
-    runs = [SlotRun(shared, slot) for slot in slots]
+    runs = [SlotRun(shared, slot) for slot in sorted(slots, key=lambda one: (one.stage != 3, one.slot))]
     results = await asyncio.gather(*(one.run() for one in runs), return_exceptions=True)
     errors = [result for result in results if isinstance(result, BaseException)]
     # A stop is the consequence of an error where there is one; the error is what the user needs to see.
