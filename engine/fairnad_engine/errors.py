@@ -38,6 +38,18 @@ class StoreError(FairnadError):
     exit_code = 4
 
 
+class DiskFullError(StoreError):
+    """There is no room left where the workspace lies; what was being written is not there, all else is."""
+
+
+class DamagedStoreError(StoreError):
+    """The workspace file, or one beside it, does not hold what it should."""
+
+
+class UnreachableStoreError(StoreError):
+    """The workspace's disk or folder is gone, read-only, or does not read or write."""
+
+
 class JailError(FairnadError):
     """The jail lacks a layer, so model-written code is refused."""
 

@@ -12,12 +12,13 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairnad_engine.artifacts import write_atomically
-from fairnad_engine.errors import FairnadError
+from fairnad_engine.errors import FairnadError, StoreError
 from fairnad_engine.on_finish import run_on_finish
 from fairnad_engine.reading_jobs import propose_categories, structure_papers
 from fairnad_engine.search.config import MachineSection, RunConfig
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from fairnad_engine.training.protocol import Protocol
 
 _BEAT_SECONDS = 0.5
+_STATES = {0: "done", 7: "stopped"}  # by the exit code; any other is a failure
 _log = logging.getLogger("fairnad.worker")
 
 
@@ -74,12 +76,20 @@ def main() -> None:
         try:
             code = asyncio.run(_guarded(store, job))
         finally:
-            store.jobs.release(job_id)
-        _call_on_finish(store, job)
+            _write(lambda: store.jobs.release(job_id))
+        _call_on_finish(store, job, _STATES.get(code, "failed"))
     sys.exit(code)
 
 
-def _call_on_finish(store: Store, job: JobRow) -> None:
+def _write(change: Callable[[], None]) -> None:
+    """Make a last change to the store; where that fails too, what ended the job is what the user needs to see."""
+    try:
+        change()
+    except StoreError as error:
+        _log.error("%s", error)
+
+
+def _call_on_finish(store: Store, job: JobRow, state: str) -> None:
     """Run the user's command, after the lease is given back: it may take its time, and resume the job."""
     if job.kind == "study":
         return  # each of its runs calls its own
@@ -89,7 +99,7 @@ def _call_on_finish(store: Store, job: JobRow) -> None:
         RunConfig.model_validate(config).machine.on_finish,
         job=job.id,
         run=job.run_id,
-        state=store.jobs.get(job.id).state,
+        state=state,
         db=store.path,
         output=job_folder(store.path, job.id) / "on_finish.txt",
     )
@@ -102,28 +112,32 @@ async def _guarded(store: Store, job: JobRow) -> int:
         loop.add_signal_handler(number, control.handle, "stop")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     activity = Activity(job_folder(store.path, job.id) / "activity.json")
-    store.jobs.take_requests(job.id)  # what was asked of an earlier life is over
-    store.jobs.set_state(job.id, "running")
-    _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
-    pulse = asyncio.create_task(_pulse(store, job.id, control, activity))
+    pulse: asyncio.Task[None] | None = None
     try:
+        store.jobs.take_requests(job.id)  # what was asked of an earlier life is over
+        store.jobs.set_state(job.id, "running")
+        _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
+        pulse = asyncio.create_task(_pulse(store, job.id, control, activity))
         message = await _WORK[job.kind](store, job, control, activity)
     except StopRequestedError:
-        store.jobs.set_state(job.id, "stopped", "stopped on request")
         _log.info("%s stopped on request", job.id)
+        _write(lambda: store.jobs.set_state(job.id, "stopped", "stopped on request"))
         return 7
     except FairnadError as error:
-        store.jobs.set_state(job.id, "failed", str(error), error.exit_code)
-        _log.error("%s", error)
-        return error.exit_code
+        told, code = str(error), error.exit_code
+        _log.error("%s", told)
+        _write(lambda: store.jobs.set_state(job.id, "failed", told, code))
+        return code
     except Exception as error:
-        store.jobs.set_state(job.id, "failed", f"defect: {type(error).__name__}: {error}"[:500], 1)
+        told = f"defect: {type(error).__name__}: {error}"[:500]
         _log.exception("%s ended by a defect of the program", job.id)
+        _write(lambda: store.jobs.set_state(job.id, "failed", told, 1))
         return 1
     finally:
-        pulse.cancel()
-        with suppress(asyncio.CancelledError):
-            await pulse
+        if pulse is not None:
+            pulse.cancel()
+            with suppress(asyncio.CancelledError):
+                await pulse
         activity.flush()
     store.jobs.set_state(job.id, "done", message)
     _log.info("%s done: %s", job.id, message)
