@@ -62,6 +62,10 @@ class RunFailedError(FairnadError):
     exit_code = 6
 
 
+class MachineFaultError(RunFailedError):
+    """Disk, files, memory or processes failed a candidate's work: never its outcome; resumed, the run repeats it."""
+
+
 class InterruptedRunError(FairnadError):
     """A run was stopped before its end; the message says how to resume it."""
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairnad_engine.artifacts import write_atomically
-from fairnad_engine.errors import FairnadError, StoreError
+from fairnad_engine.errors import FairnadError, MachineFaultError, StoreError
 from fairnad_engine.on_finish import run_on_finish
 from fairnad_engine.reading_jobs import propose_categories, structure_papers
 from fairnad_engine.search.config import MachineSection, RunConfig
@@ -128,6 +128,11 @@ async def _guarded(store: Store, job: JobRow) -> int:
         _log.error("%s", told)
         _write(lambda: store.jobs.set_state(job.id, "failed", told, code))
         return code
+    except OSError as error:
+        told = f"{error}; that is the machine's fault, not the run's: mend it, then resume"
+        _log.exception("%s ended by a fault of the machine", job.id)
+        _write(lambda: store.jobs.set_state(job.id, "failed", told, MachineFaultError.exit_code))
+        return MachineFaultError.exit_code
     except Exception as error:
         told = f"defect: {type(error).__name__}: {error}"[:500]
         _log.exception("%s ended by a defect of the program", job.id)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fairnad_engine.errors import MachineFaultError
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.fidelity import FULL, PromotionRule, Seen, short_name, short_protocol
@@ -14,8 +15,8 @@ from fairnad_engine.search.shared_scores import SharedScores
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, Row
 from fairnad_engine.training.data.description import Split
-from fairnad_engine.training.executor import Executor
-from fairnad_engine.training.jobs import JobSettings, TrainingJob
+from fairnad_engine.training.executor import Executor, Progress
+from fairnad_engine.training.jobs import MACHINE_FAULT, JobSettings, TrainingJob, TrainingOutcome
 from fairnad_engine.training.protocol import Protocol
 
 _STORED = ("epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "seconds")
@@ -147,9 +148,8 @@ class Scorer:
     async def test(self, candidate: CandidateRow, weights: str) -> float:
         """Score trained weights on the test split; only ``finish`` may call this."""
         job = self._job(candidate, "test", 0, weights, self._protocol)
-        outcome = await self._executor.run(
-            TrainingJob(**{**job.as_dict(), "kind": "score", "split": "test"}), lambda _: None, self._deadline
-        )
+        job = replace(job, kind="score", split="test")
+        outcome = await self._carried_out(job, candidate, lambda _: None, self._deadline)
         if outcome.accuracy is None:
             raise RuntimeError(f"test of {candidate.id}: {outcome.status}: {outcome.message}")
         return outcome.accuracy
@@ -177,7 +177,7 @@ class Scorer:
             self._activity(candidate.id, f"finish: NADER's column, epoch {message['epoch']}/{protocol.epochs}")
 
         try:
-            outcome = await self._executor.run(job, progress, self._deadline * _MORE_IMAGES)
+            outcome = await self._carried_out(job, candidate, progress, self._deadline * _MORE_IMAGES)
         finally:
             self._activity(candidate.id, "")
         if outcome.accuracy is None or not scores:
@@ -211,8 +211,9 @@ class Scorer:
             self._store.runs.start_training(self._run_id, candidate.id)
         self._activity(candidate.id, "training: waiting for a worker")
         try:
-            outcome = await self._executor.run(
+            outcome = await self._carried_out(
                 self._job(candidate, purpose, seed, weights, protocol),
+                candidate,
                 progress,
                 self._deadline * (_MORE_IMAGES if purpose == "final" else 1),
             )
@@ -239,6 +240,21 @@ class Scorer:
         )
         if self._shared and purpose in ("search", "screen") and outcome.accuracy is not None:
             self._shared.offer(key, self._run_id, candidate.id, purpose, seed)
+
+    async def _carried_out(
+        self, job: TrainingJob, candidate: CandidateRow, progress: Progress, deadline: float
+    ) -> TrainingOutcome:
+        """Have a job done.
+
+        Raises:
+            MachineFaultError: Not the candidate but the machine ended it; nothing of it may be stored.
+        """
+        outcome = await self._executor.run(job, progress, deadline)
+        if outcome.status == MACHINE_FAULT:
+            raise MachineFaultError(
+                f"{candidate.id} could not be trained: {outcome.message}; that is not the candidate's doing: mend it"
+            )
+        return outcome
 
     def _schedule(self, purpose: str) -> tuple[Protocol, str]:
         """The protocol of a purpose, and the fidelity of its score."""

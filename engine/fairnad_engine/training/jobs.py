@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from fairnad_engine.training.datasets import Split
 
 JobKind = Literal["train", "score"]
+MACHINE_FAULT = "machine-fault"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class TrainingOutcome:
     """How a job ended.
 
     Attributes:
-        status: ``done``, ``diverged``, ``batch-dependent``, ``timeout``, ``out-of-memory`` or ``trainer-error``.
+        status: ``done``, ``diverged``, ``batch-dependent``, ``timeout``, ``out-of-memory`` or ``trainer-error``; or
+            ``machine-fault``, which says nothing about the network: disk, files or processes were at fault.
         accuracy: Percent on the split that was scored (``done`` only).
         weights: Name of the trained weights in the artifact folder.
         message: What went wrong, in one line.
