@@ -50,6 +50,10 @@ class UnreachableStoreError(StoreError):
     """The workspace's disk or folder is gone, read-only, or does not read or write."""
 
 
+class LeaseLostError(StoreError):
+    """Another process has taken this one's job over; what this one would still write is refused."""
+
+
 class JailError(FairnadError):
     """The jail lacks a layer, so model-written code is refused."""
 

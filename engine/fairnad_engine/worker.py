@@ -69,7 +69,7 @@ def main() -> None:
     with Store(path) as store:
         job = store.jobs.get(job_id)
         try:
-            store.jobs.acquire(job_id)
+            store.jobs.act_under(job_id, store.jobs.acquire(job_id))
         except FairnadError as error:
             _log.error("%s", error)
             sys.exit(error.exit_code)

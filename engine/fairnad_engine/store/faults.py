@@ -8,8 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fairnad_engine.errors import DamagedStoreError, DiskFullError, StoreError, UnreachableStoreError
+from fairnad_engine.errors import (
+    DamagedStoreError,
+    DiskFullError,
+    LeaseLostError,
+    StoreError,
+    UnreachableStoreError,
+)
 
+LEASE_LOST = "lease lost"  # what the triggers of a fence raise
 _PRIMARY = 0xFF  # an extended result code carries the primary one in its lowest byte
 # Only these are translated; the others are the statement's own, and sqlite-utils answers some of them.
 _FAULTS = frozenset(
@@ -29,6 +36,8 @@ def explain(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     """The error of the store that a database error stands for."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY
     text = str(error)
+    if text == LEASE_LOST:
+        return LeaseLostError(f"{path}: lease lost: another process has taken this job over; this one ends")
     if code == sqlite3.SQLITE_FULL:
         return DiskFullError(f"{path}: the disk is full; free some space there, then resume")
     if code == sqlite3.SQLITE_NOTADB:
@@ -73,9 +82,13 @@ class WatchedConnection(sqlite3.Connection):
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _FAULTS:
+            if _is_fault(error):
                 raise explain(self.path, error) from error
             raise
+
+
+def _is_fault(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & _PRIMARY in _FAULTS or str(error) == LEASE_LOST
 
 
 class _WatchedCursor(sqlite3.Cursor):
@@ -101,6 +114,6 @@ class _WatchedCursor(sqlite3.Cursor):
         try:  # not the context manager: a list of ideas takes this path thousands of times
             return super().__next__()
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & _PRIMARY in _FAULTS:
+            if _is_fault(error):
                 raise explain(self.connection.path, error) from error
             raise

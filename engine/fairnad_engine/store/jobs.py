@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import secrets
 
 from sqlite_utils import Database
 
 from fairnad_engine import clock
-from fairnad_engine.errors import InputError, StoreError
+from fairnad_engine.errors import InputError, LeaseLostError, StoreError
 from fairnad_engine.processes import ProcessIdentity, current_identity
 from fairnad_engine.store.connection import now, transaction
 from fairnad_engine.store.deletion import next_number
+from fairnad_engine.store.faults import LEASE_LOST
 from fairnad_engine.store.records import JobRow, Row, decode
 
 STALE_SECONDS = 60.0  # a lease of another host is dead after this long without a heartbeat
@@ -22,6 +25,7 @@ class JobTable:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._tokens: dict[str, str] = {}  # of the leases that this process holds
 
     def create(self, kind: str, config: Row, run_id: str | None) -> JobRow:
         """Store a new job in state ``queued``."""
@@ -89,13 +93,13 @@ class JobTable:
             self._db.table("requests").update(row["id"], {"handled_at": now()})
         return [row["kind"] for row in rows]
 
-    def acquire(self, job_id: str) -> None:
-        """Take the job's lease for this process.
+    def acquire(self, job_id: str) -> str:
+        """Take the job's lease for this process and return its token, which no earlier holder has.
 
         Raises:
             StoreError: A live process holds it.
         """
-        me = current_identity()
+        me, token = current_identity(), secrets.token_hex(8)
         with transaction(self._db):
             holder = self.holder(job_id)
             if holder is not None and holder[0] != me and self.is_held(job_id):
@@ -111,17 +115,46 @@ class JobTable:
                     "pid": me.pid,
                     "start_time": me.start_time,
                     "heartbeat": clock.now(),
+                    "token": token,
+                    "beats": 0,
                 },
                 pk="job_id",
             )
+        self._tokens[job_id] = token
+        return token
+
+    def act_under(self, job_id: str, token: str) -> None:
+        """Let this connection write nothing from now on but under a lease that this process took.
+
+        Each write looks for the token in its own transaction, so that a process which stood still while another took
+        its job over cannot add to the other's results.
+        """
+        self._tokens[job_id] = token
+        own = f"job_id = {self._db.quote(job_id)} AND token = {self._db.quote(token)}"
+        tables = [one for one in self._db.table_names() if one != "leases" and not one.startswith("sqlite_")]
+        for table, event in itertools.product(tables, ("INSERT", "UPDATE", "DELETE")):
+            self._db.execute(
+                f"""CREATE TEMP TRIGGER "lease_{table}_{event}" BEFORE {event} ON main."{table}"
+                    WHEN NOT EXISTS (SELECT 1 FROM main.leases WHERE {own})
+                    BEGIN SELECT RAISE(ABORT, '{LEASE_LOST}'); END"""  # noqa: S608 - all of it is quoted above
+            )
 
     def beat(self, job_id: str) -> None:
-        """Renew the heartbeat."""
-        self._db.table("leases").update(job_id, {"heartbeat": clock.now()})
+        """Renew the heartbeat.
+
+        Raises:
+            LeaseLostError: Another process has taken the job over.
+        """
+        beaten = self._db.execute(
+            "UPDATE leases SET heartbeat = ?, beats = beats + 1 WHERE job_id = ? AND token = ?",
+            [clock.now(), job_id, self._tokens.get(job_id)],
+        )
+        if not beaten.rowcount:
+            raise LeaseLostError(f"{job_id}: lease lost: another process has taken it over; this one ends")
 
     def release(self, job_id: str) -> None:
-        """Give the lease back."""
-        self._db.table("leases").delete_where("job_id = ?", [job_id])
+        """Give the lease back; one that another process has taken since stays as it is."""
+        self._db.table("leases").delete_where("job_id = ? AND token = ?", [job_id, self._tokens.pop(job_id, None)])
 
     def holder(self, job_id: str) -> tuple[ProcessIdentity, float] | None:
         """Who holds the lease, and the time of the last heartbeat."""
