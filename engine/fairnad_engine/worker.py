@@ -7,18 +7,19 @@ candidate's source: that happens in the jail's processes.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairnad_engine.artifacts import write_atomically
-from fairnad_engine.errors import FairnadError, MachineFaultError, StoreError
+from fairnad_engine.activity import Activity
+from fairnad_engine.errors import FairnadError, LeaseLostError, MachineFaultError, StoreError
+from fairnad_engine.heartbeat import Heartbeat
 from fairnad_engine.on_finish import run_on_finish
 from fairnad_engine.reading_jobs import propose_categories, structure_papers
 from fairnad_engine.search.config import MachineSection, RunConfig
@@ -34,32 +35,8 @@ if TYPE_CHECKING:
     from fairnad_engine.training.devices import Device
     from fairnad_engine.training.protocol import Protocol
 
-_BEAT_SECONDS = 0.5
 _STATES = {0: "done", 7: "stopped"}  # by the exit code; any other is a failure
 _log = logging.getLogger("fairnad.worker")
-
-
-class Activity:
-    """What each candidate or paper is going through now, for whoever looks on: a small file, rewritten as a whole."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._now: dict[str, str] = {}
-        self._dirty = True
-
-    def __call__(self, subject: str, doing: str) -> None:
-        """Note what a subject is going through; empty text ends it."""
-        if doing:
-            self._now[subject] = doing
-        else:
-            self._now.pop(subject, None)
-        self._dirty = True
-
-    def flush(self) -> None:
-        """Write the file if something changed."""
-        if self._dirty:
-            self._dirty = False
-            write_atomically(self._path, json.dumps(self._now).encode())
 
 
 def main() -> None:
@@ -69,12 +46,13 @@ def main() -> None:
     with Store(path) as store:
         job = store.jobs.get(job_id)
         try:
-            store.jobs.act_under(job_id, store.jobs.acquire(job_id))
+            token = store.jobs.acquire(job_id)
+            store.jobs.act_under(job_id, token)
         except FairnadError as error:
             _log.error("%s", error)
             sys.exit(error.exit_code)
         try:
-            code = asyncio.run(_guarded(store, job))
+            code = asyncio.run(_guarded(store, job, token))
         finally:
             _write(lambda: store.jobs.release(job_id))
         _call_on_finish(store, job, _STATES.get(code, "failed"))
@@ -105,64 +83,77 @@ def _call_on_finish(store: Store, job: JobRow, state: str) -> None:
     )
 
 
-async def _guarded(store: Store, job: JobRow) -> int:
+@dataclass(frozen=True)
+class _End:
+    """How a job ends: the state that is stored, why, and the exit code."""
+
+    state: str
+    message: str
+    exit_code: int = 0
+
+
+async def _guarded(store: Store, job: JobRow, token: str) -> int:
     control = Control()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, control.handle, "stop")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     activity = Activity(job_folder(store.path, job.id) / "activity.json")
-    pulse: asyncio.Task[None] | None = None
+
+    def look(beside: Store) -> None:
+        """Take requests, publish what is going on; in the heartbeat's thread."""
+        for request in beside.jobs.take_requests(job.id):
+            _log.info("asked to %s", request)
+            if request == "stop-now":
+                beside.jobs.set_state(job.id, "stopped", "stopped at once on request")
+                beside.jobs.release(job.id)
+                os.killpg(os.getpgrp(), signal.SIGKILL)
+            loop.call_soon_threadsafe(control.handle, request)
+            stopping = control.stopping or request == "stop"
+            beside.jobs.set_state(job.id, "stopping" if stopping else "paused" if request == "pause" else "running")
+        activity.flush()
+
+    heartbeat = Heartbeat(store.path, job.id, token, look, _leave)
+    try:
+        end = await _ended(store, job, control, activity, heartbeat)
+    finally:
+        heartbeat.end()  # what it stores must not follow the end
+        with suppress(OSError):
+            activity.flush()
+    _write(lambda: store.jobs.set_state(job.id, end.state, end.message, end.exit_code))
+    return end.exit_code if end.state != "stopped" else 7
+
+
+async def _ended(store: Store, job: JobRow, control: Control, activity: Activity, heartbeat: Heartbeat) -> _End:
+    """Do a job's work; how it ended."""
     try:
         store.jobs.take_requests(job.id)  # what was asked of an earlier life is over
         store.jobs.set_state(job.id, "running")
         _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
-        pulse = asyncio.create_task(_pulse(store, job.id, control, activity))
+        heartbeat.start()
         message = await _WORK[job.kind](store, job, control, activity)
     except StopRequestedError:
         _log.info("%s stopped on request", job.id)
-        _write(lambda: store.jobs.set_state(job.id, "stopped", "stopped on request"))
-        return 7
+        return _End("stopped", "stopped on request")
     except FairnadError as error:
-        told, code = str(error), error.exit_code
-        _log.error("%s", told)
-        _write(lambda: store.jobs.set_state(job.id, "failed", told, code))
-        return code
+        _log.error("%s", error)
+        return _End("failed", str(error), error.exit_code)
     except OSError as error:
-        told = f"{error}; that is the machine's fault, not the run's: mend it, then resume"
         _log.exception("%s ended by a fault of the machine", job.id)
-        _write(lambda: store.jobs.set_state(job.id, "failed", told, MachineFaultError.exit_code))
-        return MachineFaultError.exit_code
+        told = f"{error}; that is the machine's fault, not the run's: mend it, then resume"
+        return _End("failed", told, MachineFaultError.exit_code)
     except Exception as error:
-        told = f"defect: {type(error).__name__}: {error}"[:500]
         _log.exception("%s ended by a defect of the program", job.id)
-        _write(lambda: store.jobs.set_state(job.id, "failed", told, 1))
-        return 1
-    finally:
-        if pulse is not None:
-            pulse.cancel()
-            with suppress(asyncio.CancelledError):
-                await pulse
-        activity.flush()
-    store.jobs.set_state(job.id, "done", message)
+        return _End("failed", f"defect: {type(error).__name__}: {error}"[:500], 1)
     _log.info("%s done: %s", job.id, message)
-    return 0
+    return _End("done", message)
 
 
-async def _pulse(store: Store, job_id: str, control: Control, activity: Activity) -> None:
-    """Beat, take requests, publish what is going on."""
-    while True:
-        store.jobs.beat(job_id)
-        for request in store.jobs.take_requests(job_id):
-            _log.info("asked to %s", request)
-            if request == "stop-now":
-                store.jobs.set_state(job_id, "stopped", "stopped at once on request")
-                store.jobs.release(job_id)
-                os.killpg(os.getpgrp(), signal.SIGKILL)
-            control.handle(request)
-            store.jobs.set_state(job_id, "stopping" if control.stopping else "paused" if control.paused else "running")
-        activity.flush()
-        await asyncio.sleep(_BEAT_SECONDS)
+def _leave() -> None:
+    """End at once, whatever is under way: another process has taken the job over."""
+    _log.error("lease lost: another process has taken the job over")
+    logging.shutdown()
+    os._exit(LeaseLostError.exit_code)  # trainers and jail die with this process
 
 
 async def _search(store: Store, job: JobRow, control: Control, activity: Activity) -> str:

@@ -98,7 +98,7 @@ def test_a_worker_on_a_full_disk_ends_with_the_store_as_its_reason(store, monkey
 
     monkeypatch.setitem(worker._WORK, "structure", work)
     job = store.jobs.create("structure", {}, None)
-    assert asyncio.run(worker._guarded(store, job)) == DiskFullError.exit_code
+    assert asyncio.run(worker._guarded(store, job, store.jobs.acquire(job.id))) == DiskFullError.exit_code
     assert "the disk is full" in caplog.text
     assert "defect" not in caplog.text
     make_room(store)
