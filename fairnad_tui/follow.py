@@ -30,7 +30,7 @@ def follow(store: Store, job: JobRow, display: Display, resume: str) -> JobRow:
         RunFailedError: Its worker died.
         JobFailedError: It failed.
     """
-    interrupts = 0
+    interrupts, hangs = 0, False
     news = _News(store, job)
     with display:
         while True:
@@ -43,11 +43,19 @@ def follow(store: Store, job: JobRow, display: Display, resume: str) -> JobRow:
                     break
                 if not store.jobs.is_held(job.id) and store.jobs.get(job.id).state not in _OVER:
                     raise RunFailedError(f"the worker of {job.id} died; resume with: {resume}")
+                if not hangs and store.jobs.living_state(current) == "stalled":
+                    hangs = True
+                    _tell_hung(job)
                 time.sleep(_POLL_SECONDS)
             except KeyboardInterrupt:
                 interrupts += 1
                 _interrupt(store, job, interrupts)
     return _judge(current, resume)
+
+
+def _tell_hung(job: JobRow) -> None:
+    remedy = f"fairnad-tui run --resume {job.run_id} --take-over" if job.run_id else "end it, then start it again"
+    remark(f"the worker of {job.id} has not beaten for a minute; where it hangs: {remedy}")
 
 
 def _interrupt(store: Store, job: JobRow, times: int) -> None:

@@ -16,7 +16,7 @@ from fairnad_engine.store.deletion import next_number
 from fairnad_engine.store.faults import LEASE_LOST
 from fairnad_engine.store.records import JobRow, Row, decode
 
-STALE_SECONDS = 60.0  # a lease of another host is dead after this long without a heartbeat
+STALE_SECONDS = 60.0  # a worker that an observer has seen no beat of for so long hangs, or its host is gone
 REQUEST_KINDS = ("pause", "resume", "stop", "stop-now")
 
 
@@ -26,6 +26,8 @@ class JobTable:
     def __init__(self, database: Database) -> None:
         self._db = database
         self._tokens: dict[str, str] = {}  # of the leases that this process holds
+        # By job: token and beats of the lease as last seen, and when on this process's own clock they were new.
+        self._seen: dict[str, tuple[str | None, int, float]] = {}
 
     def create(self, kind: str, config: Row, run_id: str | None) -> JobRow:
         """Store a new job in state ``queued``."""
@@ -102,11 +104,8 @@ class JobTable:
         me, token = current_identity(), secrets.token_hex(8)
         with transaction(self._db):
             holder = self.holder(job_id)
-            if holder is not None and holder[0] != me and self.is_held(job_id):
-                raise StoreError(
-                    f"{job_id} is already worked on by process {holder[0].pid} on {holder[0].host}; "
-                    "follow it with: fairnad-tui attach"
-                )
+            if holder is not None and holder[0] != me:
+                self.refuse_second(job_id)
             self._db.table("leases").upsert(
                 {
                     "job_id": job_id,
@@ -164,15 +163,57 @@ class JobTable:
         identity = ProcessIdentity(row["host"], row["boot_id"], row["pid"], row["start_time"])
         return identity, row["heartbeat"]
 
+    def refuse_second(self, job_id: str) -> None:
+        """See that no process works on the job.
+
+        Raises:
+            StoreError: One does, or may; the message says which, and how to take over.
+        """
+        holder = self.holder(job_id)
+        if holder is None or not self.is_held(job_id):
+            return
+        run_id = self.get(job_id).run_id
+        told = (
+            f"{job_id} is already worked on by process {holder[0].pid} on {holder[0].host}, last heartbeat "
+            f"{max(0.0, clock.now() - holder[1]):.0f} s ago; follow it with: fairnad-tui attach {run_id or ''}"
+        ).rstrip()
+        take_over = f"; where it hangs: fairnad-tui run --resume {run_id} --take-over"
+        raise StoreError(told + take_over if run_id else told)
+
     def living_state(self, job: JobRow) -> str:
-        """The job's state, or ``dead`` where it says it runs while nobody works on it."""
-        claims = job.state in ("running", "paused", "stopping")
-        return "dead" if claims and not self.is_held(job.id) else job.state
+        """The job's state; where it claims to be at work ``dead`` if nobody is, ``stalled`` if who is hangs."""
+        if job.state not in ("running", "paused", "stopping"):
+            return job.state
+        if not self.is_held(job.id):
+            return "dead"
+        return "stalled" if self.quiet_seconds(job.id) >= STALE_SECONDS else job.state
 
     def is_held(self, job_id: str) -> bool:
-        """Whether a live process works on the job."""
+        """Whether a process works on the job; one of another host is given up where it stays quiet."""
         holder = self.holder(job_id)
         if holder is None:
             return False
+        quiet = self.quiet_seconds(job_id)
         alive = holder[0].is_alive()
-        return clock.now() - holder[1] < STALE_SECONDS if alive is None else alive
+        return quiet < STALE_SECONDS if alive is None else alive
+
+    def quiet_seconds(self, job_id: str) -> float:
+        """For how long this process has seen no beat of the lease, by its own steady clock; 0 at the first look.
+
+        No clock of the holder's is read, and none that can be set: a jump of the time neither fakes a death nor
+        hides one.
+        """
+        row = next(self._db.query("SELECT token, beats FROM leases WHERE job_id = ?", [job_id]), None)
+        if row is None:
+            return 0.0
+        token, beats, since = self._seen.get(job_id, (None, -1, 0.0))
+        if (token, beats) != (row["token"], row["beats"]):
+            since = clock.steady()
+            self._seen[job_id] = (row["token"], row["beats"], since)
+        return clock.steady() - since
+
+    def dispossess(self, job_id: str) -> None:
+        """Remove the lease of a holder that is gone, unless it has beaten since this process looked last."""
+        if self.holder(job_id) is not None and not self.is_held(job_id):
+            token, beats, _ = self._seen[job_id]
+            self._db.table("leases").delete_where("job_id = ? AND token IS ? AND beats = ?", [job_id, token, beats])
