@@ -168,6 +168,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     from fairnad_engine.search.recorded import replay_designer
     from fairnad_engine.search.scoring import Scorer, job_settings
     from fairnad_engine.search.widening import budget_of, widener_of
+    from fairnad_engine.training.checkpoints import sweep_checkpoints
     from fairnad_engine.training.executor import LocalExecutor
     from fairnad_engine.training.protocol import Protocol
 
@@ -206,7 +207,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             control=control,
             activity=activity,
             screening=_screening(config, protocol),
-            settings=job_settings(config),
+            settings=job_settings(config, run.dataset_digest),
             seeds_by=config.search.seeds_by,
             shared=_shared_scores(store, run.id, config, devices),
         )
@@ -229,6 +230,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
                 await train_control(store, run, widener_of(jail, store, run), scorer)
         finally:
             await executor.close()
+    sweep_checkpoints(store.files.root, run.id)
     return f"run digest {digest}"
 
 
@@ -276,6 +278,7 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
     from fairnad_engine.backbone.jail.client import Jail
     from fairnad_engine.search.finish import Finish
     from fairnad_engine.search.widening import widener_of
+    from fairnad_engine.training.checkpoints import sweep_checkpoints
     from fairnad_engine.training.executor import LocalExecutor
 
     torch.set_num_threads(1)
@@ -300,6 +303,7 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
             await finish.run()
         finally:
             await executor.close()
+    sweep_checkpoints(store.files.root, run.id)
     return f"{len(store.tests.of_run(run.id))} test scores"
 
 

@@ -8,6 +8,8 @@ import pytest
 from fairnad_engine.errors import DiskFullError, MachineFaultError
 from fairnad_engine.search import scoring
 from fairnad_engine.search.control import Control
+from fairnad_engine.store.runs import RunTable
+from fairnad_engine.training.checkpoints import checkpoint_path
 from fairnad_engine.training.jobs import TrainingOutcome
 from fairnad_engine.training.protocol import load_protocol
 from tests.search import playing
@@ -90,14 +92,44 @@ def test_a_run_that_met_faults_equals_an_undisturbed_one(tmp_path, monkeypatch):
     assert digest == undisturbed
 
 
+class KeepsState(Trainers):
+    """A trainer that leaves the state of its training behind, as a real one does."""
+
+    async def run(self, job, progress, deadline):
+        self.path = checkpoint_path(job)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_bytes(b"x")
+        return TrainingOutcome("done", accuracy=80.0, weights="w", seconds=1.0)
+
+
+def save_seed(store):
+    values = dict.fromkeys(("stage", "slot", "position", "generation"), 0) | {"step": 1, "kind": "seed"}
+    values |= {"params": 1, "macs": 1, "width": 1.0, "graph": "g", "weights": "w", "exact_hash": "e"}
+    store.runs.save_candidate(RUN, "seed", values | {"derived": None, "status": "verified", "source": ""})
+
+
+async def test_a_checkpoint_outlives_a_kill_before_its_outcome_is_stored(tmp_path, monkeypatch):
+    with workspace(tmp_path, budget=BUDGET) as store:
+        trainers, plain = KeepsState(False, random.Random(0)), RunTable.save_evaluation
+
+        def killed(*_arguments):
+            raise playing.KilledError
+
+        save_seed(store)
+        monkeypatch.setattr(RunTable, "save_evaluation", killed)
+        with pytest.raises(playing.KilledError):
+            await scorer(trainers)(store, run=RUN).train(store.runs.candidate(RUN, "seed"))
+        assert trainers.path.exists()
+        monkeypatch.setattr(RunTable, "save_evaluation", plain)
+        await scorer(trainers)(store, run=RUN).train(store.runs.candidate(RUN, "seed"))
+        assert not trainers.path.exists()
+
+
 async def test_the_reason_is_one_line_and_says_whose_it_is(tmp_path):
     with workspace(tmp_path, budget=BUDGET) as store:
         trainers = Trainers(True, random.Random(0))
         trainers.rng.random = lambda: 0.0
-        values = dict.fromkeys(("stage", "slot", "position", "generation"), 0) | {"step": 1, "kind": "seed"}
-        values |= {"params": 1, "macs": 1, "width": 1.0, "graph": "g", "weights": "w", "exact_hash": "e"}
-        values |= {"derived": None, "status": "verified", "width_hash": "e", "source": ""}
-        store.runs.save_candidate(RUN, "seed", values)
+        save_seed(store)
         with pytest.raises(MachineFaultError, match=r"seed could not be trained: .*No space left.*not the candidate's"):
             await scorer(trainers)(store, run=RUN).train(store.runs.candidate(RUN, "seed"))
         assert store.runs.evaluations(RUN, "search") == []

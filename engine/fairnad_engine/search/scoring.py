@@ -14,6 +14,7 @@ from fairnad_engine.search.seeds import SeedRule, training_seed
 from fairnad_engine.search.shared_scores import SharedScores
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, Row
+from fairnad_engine.training.checkpoints import discard_checkpoints
 from fairnad_engine.training.data.description import Split
 from fairnad_engine.training.executor import Executor, Progress
 from fairnad_engine.training.jobs import MACHINE_FAULT, JobSettings, TrainingJob, TrainingOutcome
@@ -211,12 +212,9 @@ class Scorer:
             self._store.runs.start_training(self._run_id, candidate.id)
         self._activity(candidate.id, "training: waiting for a worker")
         try:
-            outcome = await self._carried_out(
-                self._job(candidate, purpose, seed, weights, protocol),
-                candidate,
-                progress,
-                self._deadline * (_MORE_IMAGES if purpose == "final" else 1),
-            )
+            job = self._job(candidate, purpose, seed, weights, protocol)
+            deadline = self._deadline * (_MORE_IMAGES if purpose == "final" else 1)
+            outcome = await self._carried_out(job, candidate, progress, deadline)
         finally:
             self._activity(candidate.id, "")
         self._store.runs.save_evaluation(
@@ -238,6 +236,7 @@ class Scorer:
             },
             epochs,
         )
+        discard_checkpoints(job)  # not before, lest a kill between the two cost the whole training
         if self._shared and purpose in ("search", "screen") and outcome.accuracy is not None:
             self._shared.offer(key, self._run_id, candidate.id, purpose, seed)
 
@@ -278,6 +277,7 @@ class Scorer:
             precision=self._settings.precision,
             train_split="full" if purpose == "final" else "train",
             checkpoint_seconds=self._settings.checkpoint_seconds,
+            dataset_digest=self._settings.dataset_digest,
             latency_rounds=self._settings.latency_rounds if purpose == "search" else 0,
             rank=_rank(candidate) if purpose in ("search", "screen") else 0,
         )
@@ -288,11 +288,12 @@ def _rank(candidate: CandidateRow) -> int:
     return 2 * candidate.generation + (candidate.stage != 3 or candidate.step > 1)
 
 
-def job_settings(config: RunConfig) -> JobSettings:
-    """What a run's settings say about each of its jobs."""
+def job_settings(config: RunConfig, dataset_digest: str) -> JobSettings:
+    """What a run's settings, and the data set that it was started with, say about each of its jobs."""
     return JobSettings(
         data=config.data.model_dump(mode="json", exclude={"dataset", "protocol"}),
         precision=config.machine.precision,
         checkpoint_seconds=config.machine.checkpoint_seconds,
         latency_rounds=config.machine.latency_rounds,
+        dataset_digest=dataset_digest,
     )

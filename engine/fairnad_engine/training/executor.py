@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from fairnad_engine.training.checkpoints import checkpoint_path
 from fairnad_engine.training.devices import Device
 from fairnad_engine.training.jobs import MACHINE_FAULT, TrainingJob, TrainingOutcome
 from fairnad_engine.training.packing import Packing
@@ -99,10 +98,7 @@ class LocalExecutor:
                 self._wake()
             beside = pool.faults - faults > 1  # its own is counted there too
             if not repeats.again(outcome.status, beside):
-                outcome = _final(outcome)
-                if outcome.status != MACHINE_FAULT:
-                    checkpoint_path(job, pool.device.name).unlink(missing_ok=True)
-                return outcome
+                return _final(outcome)
             # A recorded CUDA graph is the first suspect of a fault.
             job = replace(job, record=job.record and outcome.status not in _FAULTS)
 

@@ -177,8 +177,6 @@ def _train(
     result: dict[str, Any] = {"status": "done", "accuracy": accuracy, "weights": name}
     if task.latency_rounds:
         result["latency"] = measure_latency(model, info.image_shape, task.latency_rounds, device, task.precision)
-    if checkpoint:
-        checkpoint.discard()
     return result
 
 
