@@ -60,7 +60,7 @@ def _tell_hung(job: JobRow) -> None:
 
 def _interrupt(store: Store, job: JobRow, times: int) -> None:
     if times == 1:
-        remark("stopping when the trainings in flight are done; press Ctrl-C again to stop at once")
+        remark("stopping; what is in flight goes on from its checkpoint when resumed; Ctrl-C again kills it at once")
         store.jobs.request(job.id, "stop")
     else:
         end_worker(store, job)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fairnad_engine import clock
 from fairnad_engine.activity import Activity
 from fairnad_engine.errors import FairnadError, LeaseLostError, MachineFaultError, StoreError
 from fairnad_engine.heartbeat import Heartbeat
@@ -26,7 +28,7 @@ from fairnad_engine.search.config import MachineSection, RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
-from fairnad_engine.workspace import job_folder
+from fairnad_engine.workspace import end_worker, job_folder
 
 if TYPE_CHECKING:
     from fairnad_engine.llm.protocol import Designer
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from fairnad_engine.training.devices import Device
     from fairnad_engine.training.protocol import Protocol
 
+# A stop ends their trainings and model calls in flight: the next life goes on from checkpoints and stored replies.
+_ENDED_AT_ONCE = ("search", "finish")
+_STOP_SECONDS = 2.5  # until what does not let go is killed
 _STATES = {0: "done", 7: "stopped"}  # by the exit code; any other is a failure
 _log = logging.getLogger("fairnad.worker")
 
@@ -52,11 +57,13 @@ def main() -> None:
             _log.error("%s", error)
             sys.exit(error.exit_code)
         try:
-            code = asyncio.run(_guarded(store, job, token))
+            # Not asyncio.run(), which waits for the model calls that are abandoned.
+            code = asyncio.new_event_loop().run_until_complete(_guarded(store, job, token))
         finally:
             _write(lambda: store.jobs.release(job_id))
         _call_on_finish(store, job, _STATES.get(code, "failed"))
-    sys.exit(code)
+    logging.shutdown()
+    os._exit(code)  # likewise: a thread that waits for a model's answer would keep the process
 
 
 def _write(change: Callable[[], None]) -> None:
@@ -95,8 +102,19 @@ class _End:
 async def _guarded(store: Store, job: JobRow, token: str) -> int:
     control = Control()
     loop = asyncio.get_running_loop()
+    work = asyncio.current_task()
+    assert work is not None  # noqa: S101 - this is a coroutine
+    patience = _Patience()
+
+    def handle(request: str) -> None:
+        first = not control.stopping
+        control.handle(request)
+        if request == "stop" and first and job.kind in _ENDED_AT_ONCE:
+            patience.begin()
+            work.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, control.handle, "stop")
+        loop.add_signal_handler(number, handle, "stop")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     activity = Activity(job_folder(store.path, job.id) / "activity.json")
 
@@ -105,12 +123,14 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
         for request in beside.jobs.take_requests(job.id):
             _log.info("asked to %s", request)
             if request == "stop-now":
-                beside.jobs.set_state(job.id, "stopped", "stopped at once on request")
-                beside.jobs.release(job.id)
-                os.killpg(os.getpgrp(), signal.SIGKILL)
-            loop.call_soon_threadsafe(control.handle, request)
+                _stop_now(beside, job)
+            if request == "stop" and job.kind in _ENDED_AT_ONCE:
+                patience.begin()  # not left to the loop, which may stand still
+            loop.call_soon_threadsafe(handle, request)
             stopping = control.stopping or request == "stop"
             beside.jobs.set_state(job.id, "stopping" if stopping else "paused" if request == "pause" else "running")
+        if patience.is_over():
+            _stop_now(beside, job)  # something does not let go
         activity.flush()
 
     heartbeat = Heartbeat(store.path, job.id, token, look, _leave)
@@ -132,6 +152,11 @@ async def _ended(store: Store, job: JobRow, control: Control, activity: Activity
         _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
         heartbeat.start()
         message = await _WORK[job.kind](store, job, control, activity)
+    except asyncio.CancelledError:
+        if not control.stopping:
+            raise
+        _log.info("%s stopped on request, with what was in flight", job.id)
+        return _End("stopped", "stopped on request")
     except StopRequestedError:
         _log.info("%s stopped on request", job.id)
         return _End("stopped", "stopped on request")
@@ -147,6 +172,32 @@ async def _ended(store: Store, job: JobRow, control: Control, activity: Activity
         return _End("failed", f"defect: {type(error).__name__}: {error}"[:500], 1)
     _log.info("%s done: %s", job.id, message)
     return _End("done", message)
+
+
+class _Patience:
+    """With a stop that takes its course."""
+
+    def __init__(self) -> None:
+        self._until = math.inf
+
+    def begin(self) -> None:
+        self._until = min(self._until, clock.steady() + _STOP_SECONDS)
+
+    def is_over(self) -> bool:
+        return clock.steady() > self._until
+
+
+def _stop_now(store: Store, job: JobRow) -> None:
+    """End this process and all of its own; of a study the worker of the run under way too."""
+    if job.kind == "study":
+        for one in store.studies.runs(job.config["study"]):
+            run_job = store.jobs.of_run(one.run_id)
+            if run_job is not None and store.jobs.is_held(run_job.id):
+                end_worker(store, run_job)
+                store.jobs.set_state(run_job.id, "stopped", "stopped at once on request")
+    store.jobs.set_state(job.id, "stopped", "stopped at once on request")
+    store.jobs.release(job.id)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _leave() -> None:
