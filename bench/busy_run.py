@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from fairnad_engine.activity import Activity
 from fairnad_engine.resources import template_file
 from fairnad_engine.search.config import load_config
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CountRow
-from fairnad_engine.worker import Activity
 from fairnad_engine.workspace import job_folder, template_of
 
 ROWS_A_SECOND = 50

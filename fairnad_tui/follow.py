@@ -31,7 +31,7 @@ def follow(store: Store, job: JobRow, display: Display, resume: str) -> JobRow:
         RunFailedError: Its worker died.
         JobFailedError: It failed.
     """
-    interrupts = 0
+    interrupts, hangs = 0, False
     news = _News(store, job)
     with display:
         while True:
@@ -44,6 +44,9 @@ def follow(store: Store, job: JobRow, display: Display, resume: str) -> JobRow:
                     break
                 if not store.jobs.is_held(job.id) and store.jobs.get(job.id).state not in _OVER:
                     raise RunFailedError(f"the worker of {job.id} died; resume with: {resume}")
+                if not hangs and store.jobs.living_state(current) == "stalled":
+                    hangs = True
+                    _tell_hung(job)
                 time.sleep(_POLL_SECONDS)
             except KeyboardInterrupt:
                 interrupts += 1
@@ -51,9 +54,14 @@ def follow(store: Store, job: JobRow, display: Display, resume: str) -> JobRow:
     return _judge(current, resume)
 
 
+def _tell_hung(job: JobRow) -> None:
+    remedy = f"fairnad-tui run --resume {job.run_id} --take-over" if job.run_id else "end it, then start it again"
+    remark(f"the worker of {job.id} has not beaten for a minute; where it hangs: {remedy}")
+
+
 def _interrupt(store: Store, job: JobRow, times: int) -> None:
     if times == 1:
-        remark("stopping when the trainings in flight are done; press Ctrl-C again to stop at once")
+        remark("stopping; what is in flight goes on from its checkpoint when resumed; Ctrl-C again kills it at once")
         store.jobs.request(job.id, "stop")
     else:
         end_worker(store, job)

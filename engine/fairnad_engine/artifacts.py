@@ -12,7 +12,9 @@ import os
 import secrets
 from pathlib import Path
 
-from fairnad_engine.errors import StoreError
+from fairnad_engine.errors import DamagedStoreError, DiskFullError, StoreError, UnreachableStoreError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ArtifactFolder:
@@ -22,12 +24,19 @@ class ArtifactFolder:
         self.root = root
 
     def put(self, data: bytes, suffix: str) -> str:
-        """Store ``data`` and return its name, for example ``3f/3fa9….safetensors``."""
+        """Store ``data`` and return its name, for example ``3f/3fa9….safetensors``.
+
+        Raises:
+            StoreError: The disk is full, or the folder cannot be written.
+        """
         digest = hashlib.sha256(data).hexdigest()
         name = f"{digest[:2]}/{digest}{suffix}"
         path = self.root / name
-        if not path.exists():
-            write_atomically(path, data)
+        try:
+            if not path.exists():
+                write_atomically(path, data)
+        except OSError as error:
+            raise _explain(path, error) from error
         return name
 
     def get(self, name: str) -> bytes:
@@ -40,15 +49,20 @@ class ArtifactFolder:
         try:
             data = path.read_bytes()
         except OSError as error:
-            reason = error.strerror
-            raise StoreError(f"{path}: {reason}; restore the folder from a backup") from error
+            raise UnreachableStoreError(f"{path}: {error.strerror}; restore the folder from a backup") from error
         if hashlib.sha256(data).hexdigest() != path.name.partition(".")[0]:
-            raise StoreError(f"{path}: content does not match its name; restore it from a backup")
+            raise DamagedStoreError(f"{path}: content does not match its name; restore it from a backup")
         return data
 
     def path(self, name: str) -> Path:
         """Return where a file lies."""
         return self.root / name
+
+
+def _explain(path: Path, error: OSError) -> StoreError:
+    if error.errno in _NO_ROOM:
+        return DiskFullError(f"{path}: the disk is full; free some space there, then resume")
+    return UnreachableStoreError(f"{path}: {error.strerror}; see that its folder is there and writable, then resume")
 
 
 def write_atomically(path: Path, data: bytes) -> None:

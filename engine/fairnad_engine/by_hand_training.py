@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from fairnad_engine.artifacts import ArtifactFolder, write_atomically
 from fairnad_engine.by_hand import UNLIMITED, Examination, Limits
-from fairnad_engine.errors import InputError, RunFailedError
+from fairnad_engine.errors import InputError, MachineFaultError, RunFailedError
 from fairnad_engine.search.config import DataSection
 from fairnad_engine.training.datasets import DatasetInfo, dataset_info, split_digest
 from fairnad_engine.training.protocol import Protocol, load_protocol
@@ -117,7 +117,7 @@ def train_alone(
     """
     from fairnad_engine.training.devices import choose_devices
     from fairnad_engine.training.executor import LocalExecutor
-    from fairnad_engine.training.jobs import TrainingJob
+    from fairnad_engine.training.jobs import MACHINE_FAULT, TrainingJob
 
     job = TrainingJob(
         id="by-hand",
@@ -146,6 +146,8 @@ def train_alone(
             await executor.close()
 
     outcome = asyncio.run(run())
+    if outcome.status == MACHINE_FAULT:
+        raise MachineFaultError(f"{examination.subject.label}: could not be trained: {outcome.message}; mend that")
     if outcome.status != "done" or outcome.accuracy is None or outcome.weights is None:
         reason = f": {outcome.message}" if outcome.message else ""
         raise RunFailedError(

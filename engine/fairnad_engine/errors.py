@@ -38,6 +38,22 @@ class StoreError(FairnadError):
     exit_code = 4
 
 
+class DiskFullError(StoreError):
+    """There is no room left where the workspace lies; what was being written is not there, all else is."""
+
+
+class DamagedStoreError(StoreError):
+    """The workspace file, or one beside it, does not hold what it should."""
+
+
+class UnreachableStoreError(StoreError):
+    """The workspace's disk or folder is gone, read-only, or does not read or write."""
+
+
+class LeaseLostError(StoreError):
+    """Another process has taken this one's job over; what this one would still write is refused."""
+
+
 class JailError(FairnadError):
     """The jail lacks a layer, so model-written code is refused."""
 
@@ -48,6 +64,10 @@ class RunFailedError(FairnadError):
     """A run ended without reaching its budget and cannot go on by itself."""
 
     exit_code = 6
+
+
+class MachineFaultError(RunFailedError):
+    """Disk, files, memory or processes failed a candidate's work: never its outcome; resumed, the run repeats it."""
 
 
 class InterruptedRunError(FairnadError):

@@ -7,24 +7,28 @@ candidate's source: that happens in the jail's processes.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+import math
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fairnad_engine.artifacts import write_atomically
-from fairnad_engine.errors import FairnadError
+from fairnad_engine import clock
+from fairnad_engine.activity import Activity
+from fairnad_engine.errors import FairnadError, LeaseLostError, MachineFaultError, StoreError
+from fairnad_engine.heartbeat import Heartbeat
 from fairnad_engine.on_finish import run_on_finish
 from fairnad_engine.reading_jobs import log_server_warnings, propose_categories, structure_papers
 from fairnad_engine.search.config import MachineSection, RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
-from fairnad_engine.workspace import job_folder
+from fairnad_engine.workspace import end_worker, job_folder
 
 if TYPE_CHECKING:
     from fairnad_engine.llm.protocol import Designer
@@ -33,31 +37,11 @@ if TYPE_CHECKING:
     from fairnad_engine.training.devices import Device
     from fairnad_engine.training.protocol import Protocol
 
-_BEAT_SECONDS = 0.5
+# A stop ends their trainings and model calls in flight: the next life goes on from checkpoints and stored replies.
+_ENDED_AT_ONCE = ("search", "finish")
+_STOP_SECONDS = 2.5  # until what does not let go is killed
+_STATES = {0: "done", 7: "stopped"}  # by the exit code; any other is a failure
 _log = logging.getLogger("fairnad.worker")
-
-
-class Activity:
-    """What each candidate or paper is going through now, for whoever looks on: a small file, rewritten as a whole."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._now: dict[str, str] = {}
-        self._dirty = True
-
-    def __call__(self, subject: str, doing: str) -> None:
-        """Note what a subject is going through; empty text ends it."""
-        if doing:
-            self._now[subject] = doing
-        else:
-            self._now.pop(subject, None)
-        self._dirty = True
-
-    def flush(self) -> None:
-        """Write the file if something changed."""
-        if self._dirty:
-            self._dirty = False
-            write_atomically(self._path, json.dumps(self._now).encode())
 
 
 def main() -> None:
@@ -67,19 +51,30 @@ def main() -> None:
     with Store(path) as store:
         job = store.jobs.get(job_id)
         try:
-            store.jobs.acquire(job_id)
+            token = store.jobs.acquire(job_id)
+            store.jobs.act_under(job_id, token)
         except FairnadError as error:
             _log.error("%s", error)
             sys.exit(error.exit_code)
         try:
-            code = asyncio.run(_guarded(store, job))
+            # Not asyncio.run(), which waits for the model calls that are abandoned.
+            code = asyncio.new_event_loop().run_until_complete(_guarded(store, job, token))
         finally:
-            store.jobs.release(job_id)
-        _call_on_finish(store, job)
-    sys.exit(code)
+            _write(lambda: store.jobs.release(job_id))
+        _call_on_finish(store, job, _STATES.get(code, "failed"))
+    logging.shutdown()
+    os._exit(code)  # likewise: a thread that waits for a model's answer would keep the process
 
 
-def _call_on_finish(store: Store, job: JobRow) -> None:
+def _write(change: Callable[[], None]) -> None:
+    """Make a last change to the store; where that fails too, what ended the job is what the user needs to see."""
+    try:
+        change()
+    except StoreError as error:
+        _log.error("%s", error)
+
+
+def _call_on_finish(store: Store, job: JobRow, state: str) -> None:
     """Run the user's command, after the lease is given back: it may take its time, and resume the job."""
     if job.kind == "study":
         return  # each of its runs calls its own
@@ -89,61 +84,127 @@ def _call_on_finish(store: Store, job: JobRow) -> None:
         RunConfig.model_validate(config).machine.on_finish,
         job=job.id,
         run=job.run_id,
-        state=store.jobs.get(job.id).state,
+        state=state,
         db=store.path,
         output=job_folder(store.path, job.id) / "on_finish.txt",
     )
 
 
-async def _guarded(store: Store, job: JobRow) -> int:
+@dataclass(frozen=True)
+class _End:
+    """How a job ends: the state that is stored, why, and the exit code."""
+
+    state: str
+    message: str
+    exit_code: int = 0
+
+
+async def _guarded(store: Store, job: JobRow, token: str) -> int:
     control = Control()
     loop = asyncio.get_running_loop()
+    work = asyncio.current_task()
+    assert work is not None  # noqa: S101 - this is a coroutine
+    patience = _Patience()
+
+    def handle(request: str) -> None:
+        first = not control.stopping
+        control.handle(request)
+        if request == "stop" and first and job.kind in _ENDED_AT_ONCE:
+            patience.begin()
+            work.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, control.handle, "stop")
+        loop.add_signal_handler(number, handle, "stop")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     activity = Activity(job_folder(store.path, job.id) / "activity.json")
-    store.jobs.take_requests(job.id)  # what was asked of an earlier life is over
-    store.jobs.set_state(job.id, "running")
-    _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
-    pulse = asyncio.create_task(_pulse(store, job.id, control, activity))
-    try:
-        message = await _WORK[job.kind](store, job, control, activity)
-    except StopRequestedError:
-        store.jobs.set_state(job.id, "stopped", "stopped on request")
-        _log.info("%s stopped on request", job.id)
-        return 7
-    except FairnadError as error:
-        store.jobs.set_state(job.id, "failed", str(error), error.exit_code)
-        _log.error("%s", error)
-        return error.exit_code
-    except Exception as error:
-        store.jobs.set_state(job.id, "failed", f"defect: {type(error).__name__}: {error}"[:500], 1)
-        _log.exception("%s ended by a defect of the program", job.id)
-        return 1
-    finally:
-        pulse.cancel()
-        with suppress(asyncio.CancelledError):
-            await pulse
-        activity.flush()
-    store.jobs.set_state(job.id, "done", message)
-    _log.info("%s done: %s", job.id, message)
-    return 0
 
-
-async def _pulse(store: Store, job_id: str, control: Control, activity: Activity) -> None:
-    """Beat, take requests, publish what is going on."""
-    while True:
-        store.jobs.beat(job_id)
-        for request in store.jobs.take_requests(job_id):
+    def look(beside: Store) -> None:
+        """Take requests, publish what is going on; in the heartbeat's thread."""
+        for request in beside.jobs.take_requests(job.id):
             _log.info("asked to %s", request)
             if request == "stop-now":
-                store.jobs.set_state(job_id, "stopped", "stopped at once on request")
-                store.jobs.release(job_id)
-                os.killpg(os.getpgrp(), signal.SIGKILL)
-            control.handle(request)
-            store.jobs.set_state(job_id, "stopping" if control.stopping else "paused" if control.paused else "running")
+                _stop_now(beside, job)
+            if request == "stop" and job.kind in _ENDED_AT_ONCE:
+                patience.begin()  # not left to the loop, which may stand still
+            loop.call_soon_threadsafe(handle, request)
+            stopping = control.stopping or request == "stop"
+            beside.jobs.set_state(job.id, "stopping" if stopping else "paused" if request == "pause" else "running")
+        if patience.is_over():
+            _stop_now(beside, job)  # something does not let go
         activity.flush()
-        await asyncio.sleep(_BEAT_SECONDS)
+
+    heartbeat = Heartbeat(store.path, job.id, token, look, _leave)
+    try:
+        end = await _ended(store, job, control, activity, heartbeat)
+    finally:
+        heartbeat.end()  # what it stores must not follow the end
+        with suppress(OSError):
+            activity.flush()
+    _write(lambda: store.jobs.set_state(job.id, end.state, end.message, end.exit_code))
+    return end.exit_code if end.state != "stopped" else 7
+
+
+async def _ended(store: Store, job: JobRow, control: Control, activity: Activity, heartbeat: Heartbeat) -> _End:
+    """Do a job's work; how it ended."""
+    try:
+        store.jobs.take_requests(job.id)  # what was asked of an earlier life is over
+        store.jobs.set_state(job.id, "running")
+        _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
+        heartbeat.start()
+        message = await _WORK[job.kind](store, job, control, activity)
+    except asyncio.CancelledError:
+        if not control.stopping:
+            raise
+        _log.info("%s stopped on request, with what was in flight", job.id)
+        return _End("stopped", "stopped on request")
+    except StopRequestedError:
+        _log.info("%s stopped on request", job.id)
+        return _End("stopped", "stopped on request")
+    except FairnadError as error:
+        _log.error("%s", error)
+        return _End("failed", str(error), error.exit_code)
+    except OSError as error:
+        _log.exception("%s ended by a fault of the machine", job.id)
+        told = f"{error}; that is the machine's fault, not the run's: mend it, then resume"
+        return _End("failed", told, MachineFaultError.exit_code)
+    except Exception as error:
+        _log.exception("%s ended by a defect of the program", job.id)
+        return _End("failed", f"defect: {type(error).__name__}: {error}"[:500], 1)
+    _log.info("%s done: %s", job.id, message)
+    return _End("done", message)
+
+
+class _Patience:
+    """With a stop that takes its course."""
+
+    def __init__(self) -> None:
+        self._until = math.inf
+
+    def begin(self) -> None:
+        self._until = min(self._until, clock.steady() + _STOP_SECONDS)
+
+    def is_over(self) -> bool:
+        return clock.steady() > self._until
+
+
+def _stop_now(store: Store, job: JobRow) -> None:
+    """End this process and all of its own; of a study the worker of the run under way too."""
+    if job.kind == "study":
+        for one in store.studies.runs(job.config["study"]):
+            run_job = store.jobs.of_run(one.run_id)
+            if run_job is not None and store.jobs.is_held(run_job.id):
+                end_worker(store, run_job)
+                store.jobs.set_state(run_job.id, "stopped", "stopped at once on request")
+    store.jobs.set_state(job.id, "stopped", "stopped at once on request")
+    store.jobs.release(job.id)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _leave() -> None:
+    """End at once, whatever is under way: another process has taken the job over."""
+    _log.error("lease lost: another process has taken the job over")
+    logging.shutdown()
+    os._exit(LeaseLostError.exit_code)  # trainers and jail die with this process
 
 
 async def _search(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
@@ -158,6 +219,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
     from fairnad_engine.search.recorded import replay_designer
     from fairnad_engine.search.scoring import Scorer, job_settings
     from fairnad_engine.search.widening import budget_of, widener_of
+    from fairnad_engine.training.checkpoints import sweep_checkpoints
     from fairnad_engine.training.executor import LocalExecutor
     from fairnad_engine.training.protocol import Protocol
 
@@ -199,7 +261,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
             control=control,
             activity=activity,
             screening=_screening(config, protocol),
-            settings=job_settings(config),
+            settings=job_settings(config, run.dataset_digest),
             seeds_by=config.search.seeds_by,
             shared=_shared_scores(store, run.id, config, devices),
         )
@@ -222,6 +284,7 @@ async def _search(store: Store, job: JobRow, control: Control, activity: Activit
                 await train_control(store, run, widener_of(jail, store, run), scorer)
         finally:
             await executor.close()
+    sweep_checkpoints(store.files.root, run.id)
     return f"run digest {digest}"
 
 
@@ -269,6 +332,7 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
     from fairnad_engine.backbone.jail.client import Jail
     from fairnad_engine.search.finish import Finish
     from fairnad_engine.search.widening import widener_of
+    from fairnad_engine.training.checkpoints import sweep_checkpoints
     from fairnad_engine.training.executor import LocalExecutor
 
     torch.set_num_threads(1)
@@ -293,6 +357,7 @@ async def _finish(store: Store, job: JobRow, control: Control, activity: Activit
             await finish.run()
         finally:
             await executor.close()
+    sweep_checkpoints(store.files.root, run.id)
     return f"{len(store.tests.of_run(run.id))} test scores"
 
 

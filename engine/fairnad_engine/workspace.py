@@ -255,8 +255,8 @@ def start_worker(store: Store, job: JobRow) -> subprocess.Popen[bytes]:
     Raises:
         StoreError: A live process works on the job already, or the new one does not start.
     """
-    if store.jobs.is_held(job.id):
-        raise StoreError(f"{job.id} is already being worked on; follow it with: fairnad-tui attach {job.run_id or ''}")
+    store.jobs.refuse_second(job.id)
+    store.jobs.dispossess(job.id)  # the new process has not watched a holder elsewhere, and could not know
     folder = job_folder(store.path, job.id)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log.txt").open("ab") as log:

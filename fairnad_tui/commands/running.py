@@ -37,7 +37,7 @@ def attach(run_id: str | None, db: Path | None) -> None:
 @click.argument("run_id", metavar="[RUN]", required=False)
 @db_option
 def control(request: str, run_id: str | None, db: Path | None) -> None:
-    """Pause, resume or stop a run (the newest one by default); `stop` lets trainings in flight end."""
+    """Pause, resume or stop a run (the newest one by default); `stop` ends what is in flight within 5 s."""
     with open_store(db) as store:
         found, job = run_and_job(store, run_id)
         if not store.jobs.is_held(job.id):

@@ -10,7 +10,7 @@ import click
 from fairnad_engine.errors import InputError
 from fairnad_tui.commands.running import run_and_job
 from fairnad_tui.options import db_option, device_options, open_store
-from fairnad_tui.output import remark_on_servers
+from fairnad_tui.output import remark, remark_on_servers
 
 if TYPE_CHECKING:
     from fairnad_engine.search.config import RunConfig
@@ -27,6 +27,7 @@ _MACHINE = ("workers", "devices", "streams", "accept_weak_jail")  # settings tha
 @click.option("--dry-run", is_flag=True, help="Print plan, protocol, forecast and what is missing; train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print JSON with documented keys.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that stopped; with --trained N train more models.")
+@click.option("--take-over", is_flag=True, help="With --resume: end a worker that hangs, and go on in its place.")
 @click.option("--fork", metavar="RUN", help="A new run from a copy of another's archive, with other settings.")
 @click.option("--generation", type=click.IntRange(1), help="With --fork: the last generation to copy [the last].")
 @click.option("--warm-start", metavar="RUN", help="A new run whose archive begins with another run's front.")
@@ -46,6 +47,7 @@ def run(
     dry_run: bool,
     as_json: bool,
     resume: str | None,
+    take_over: bool,
     fork: str | None,
     generation: int | None,
     warm_start: str | None,
@@ -62,6 +64,8 @@ def run(
     from fairnad_tui import batch
 
     _check_together(resume, fork, generation, warm_start, replay)
+    if take_over and not resume:
+        raise InputError("--take-over goes on with a run whose worker hangs; name it with --resume RUN")
     if as_json and not dry_run:
         raise InputError("--json of a run goes with --dry-run; leave it out, or add --dry-run")
     given = {"--config": config, "--preset": preset, "--llm": options["llm"]}
@@ -85,7 +89,7 @@ def run(
         )
     with open_store(db) as store:
         if resume:
-            found, job, settings = _resumed(store, resume, options)
+            found, job, settings = _resumed(store, resume, options, take_over=take_over)
         elif replay:
             found, job, settings = _do_again(store, replay, options)
         else:
@@ -149,11 +153,14 @@ def _check_together(
         raise InputError("--generation says where a fork begins; add --fork RUN, or leave it out")
 
 
-def _resumed(store: Store, run_id: str, options: dict[str, Any]) -> tuple[RunRow, JobRow, RunConfig]:
+def _resumed(
+    store: Store, run_id: str, options: dict[str, Any], *, take_over: bool
+) -> tuple[RunRow, JobRow, RunConfig]:
     """The run that goes on, with more models where they are asked for."""
     from fairnad_engine.lineage import extend_run
     from fairnad_engine.preflight import check_before_start
     from fairnad_engine.search.config import RunConfig
+    from fairnad_engine.taking_over import take_over as end_hung_worker
 
     found, job = run_and_job(store, run_id)
     more = options["trained"] is not None and options["trained"] != int(found.config["budget"]["trained"])
@@ -164,9 +171,13 @@ def _resumed(store: Store, run_id: str, options: dict[str, Any]) -> tuple[RunRow
         )
     settings = _on_this_machine(RunConfig.model_validate(job.config), options)
     check_before_start(settings, asks_model="replay" not in found.environment)
+    if take_over:
+        end_hung_worker(store, job, remark)
     if more:
         found, job = extend_run(store, found.id, options["trained"])
         settings = _on_this_machine(RunConfig.model_validate(job.config), options)
+    if store.jobs.is_held(job.id):
+        return found, job, settings  # it is at work: its settings and state are what its worker says
     return found, store.jobs.set_config(job.id, settings.model_dump(mode="json")), settings
 
 

@@ -11,8 +11,8 @@ from fairnad_screens.data.search import RunHead
 REQUESTS = {
     "pause": "Pause: nothing new is proposed or trained; trainings in flight go on",
     "resume": "Go on with the paused search",
-    "stop": "Stop when the trainings in flight are done",
-    "stop-now": "Stop at once; trainings in flight are lost and made again on resume",
+    "stop": "Stop within seconds; trainings in flight go on from their checkpoints on resume",
+    "stop-now": "Kill it at once; what is in flight goes on from its checkpoint on resume",
     "start": "Resume: start a new worker where the run stands",
 }
 
@@ -37,7 +37,7 @@ def why_not(request: str, head: RunHead | None) -> str | None:
         return f"{head.id} is {head.state}, not paused."
     if request == "stop" and head.state == "stopping":
         offers = f"{key_of('search.control')} offers to stop at once"
-        return f"{head.id} stops when the trainings in flight are done; {offers}."
+        return f"{head.id} stops within seconds; {offers}."
     return None
 
 

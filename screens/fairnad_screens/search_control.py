@@ -49,9 +49,9 @@ class ControlKeys(_Base):
         self._ask("resume" if self.head and self.head.state == "paused" else "pause")
 
     def do_stop(self) -> None:
-        """Stop after the trainings in flight."""
+        """Stop, with what is in flight."""
         later = f"{key_of('search.resume')} resumes it later."
-        self._confirm("stop", "Stop {run} when the trainings in flight are done? " + later)
+        self._confirm("stop", "Stop {run} and what it has in flight? " + later)
 
     def do_resume(self) -> None:
         """Start a new worker."""

@@ -78,6 +78,7 @@ class Glyphs:
             "failed": self.failed,
             "stopped": self.idle,
             "dead": self.dead,
+            "stalled": self.dead,
         }.get(state, self.idle)
 
 

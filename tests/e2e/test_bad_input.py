@@ -135,6 +135,7 @@ TABLE = [
         "my.py",
     ),
     ("no approved ideas", _write("c.toml", CONFIG), ["run", "--config", "c.toml"], 2, "ideas approve"),
+    ("a take-over of no run", None, ["run", "--take-over"], 2, "--resume RUN"),
     ("model of no form", None, ["structure", "--llm", "gpt"], 2, "ollama:MODEL"),
     ("model not there", None, ["structure", "--llm", "ollama:m@http://127.0.0.1:9"], 3, "127.0.0.1:9"),
     ("run unknown", None, ["report", "run-9"], 2, "run-9"),

@@ -131,7 +131,7 @@ def check_fresh_training(store):
             deadline=300,
             control=Control(),
             activity=lambda _name, _text: None,
-            settings=job_settings(settings),
+            settings=job_settings(settings, run.dataset_digest),
             seeds_by="structure",
             shared=shared,
         )

@@ -211,7 +211,7 @@ def resize(terminal):
 
 def stop(terminal, store, worker):
     terminal.keys("s")
-    terminal.wait_for("Stop run-1 when the trainings in flight are done?")
+    terminal.wait_for("Stop run-1 and what it has in flight?")
     terminal.keys("y")
     terminal.wait_for("run-1 by keys", "stopped", gone="● running")
     job = store.jobs.of_run("run-1")

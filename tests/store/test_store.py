@@ -12,7 +12,7 @@ import pytest
 
 from fairnad_engine import artifacts
 from fairnad_engine.artifacts import ArtifactFolder
-from fairnad_engine.errors import InputError, StoreError
+from fairnad_engine.errors import DiskFullError, InputError, StoreError
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.knowledge.structuring import apply_policy
 from fairnad_engine.llm.derived import derived_idea
@@ -313,7 +313,7 @@ def test_a_failed_write_leaves_no_half_file(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFullError, match="disk is full; free some space"):
         files.put(b"x", ".bin")
     assert not [p for p in (tmp_path / "files").rglob("*") if p.is_file()]
 

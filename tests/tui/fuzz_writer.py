@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from fairnad_engine.activity import Activity
 from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.llm.protocol import IdeaDraft
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
-from fairnad_engine.worker import Activity
 from fairnad_engine.workspace import job_folder, stream_folder, template_of
 from tests.tui.search_run import SLOTS, WrittenRun
 

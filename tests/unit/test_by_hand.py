@@ -13,7 +13,7 @@ from fairnad_engine.backbone.contract import Entry, check_source
 from fairnad_engine.backbone.export import CandidateError, build, export_backbone
 from fairnad_engine.by_hand import read_graph, read_subject
 from fairnad_engine.by_hand_training import Course, Trained, check_free, read_course, train_alone
-from fairnad_engine.errors import InputError, RunFailedError
+from fairnad_engine.errors import InputError, MachineFaultError
 from fairnad_engine.on_finish import run_on_finish
 from fairnad_engine.search.config import parse_config
 from fairnad_engine.training.protocol import load_protocol
@@ -183,7 +183,7 @@ class _Examined:
 
 def test_a_training_without_a_score_is_told(tmp_path):
     course = read_course("digits", "smoke")
-    with pytest.raises(RunFailedError, match=r"my\.py: training ended trainer-error: FileNotFoundError"):
+    with pytest.raises(MachineFaultError, match=r"my\.py: could not be trained: FileNotFoundError"):
         train_alone(_Examined(), course, ArtifactFolder(tmp_path), lambda epoch: None)
 
 

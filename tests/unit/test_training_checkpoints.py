@@ -3,13 +3,14 @@
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from fairnad_engine.training import trainer
-from fairnad_engine.training.checkpoints import Checkpoint, checkpoint_path
+from fairnad_engine.training.checkpoints import Checkpoint, checkpoint_path, discard_checkpoints, sweep_checkpoints
 from fairnad_engine.training.datasets import LabelledImages, dataset_info, load_split
 from fairnad_engine.training.executor import LocalExecutor
 from fairnad_engine.training.feed import Feed
@@ -93,9 +94,28 @@ def test_only_the_very_same_training_takes_a_checkpoint_up(job):  # noqa: F811
         paths.add(checkpoint_path(TrainingJob(**{**job.as_dict(), name: value})))
     paths.add(checkpoint_path(job, "cuda:0"))
     assert len(paths) == len(changes) + 2
-    same = TrainingJob(**{**job.as_dict(), "id": "other", "checkpoint_seconds": 5, "latency_rounds": 9})
+    same = TrainingJob(**{**job.as_dict(), "id": "one/other", "checkpoint_seconds": 5, "latency_rounds": 9})
     assert checkpoint_path(same) == checkpoint_path(job)
     assert checkpoint_path(job, "cuda:1") == checkpoint_path(job, "cuda:0")
+
+
+def test_a_moved_workspace_keeps_its_checkpoints(job):  # noqa: F811
+    here = TrainingJob(**{**job.as_dict(), "dataset_digest": "d", "data": {"root": "/home/a/data"}})
+    moved = {"graph": "/moved/" + Path(job.graph).name, "weights": "/moved/" + Path(job.weights).name}
+    there = TrainingJob(**{**here.as_dict(), **moved, "data": {"root": "/srv/data"}})
+    assert checkpoint_path(there) == checkpoint_path(here)
+    assert checkpoint_path(TrainingJob(**{**there.as_dict(), "dataset_digest": "e"})) != checkpoint_path(here)
+
+
+def test_what_trainings_of_a_run_left_is_swept(job):  # noqa: F811
+    files = Path(job.artifacts)
+    mine, other = (TrainingJob(**{**job.as_dict(), "id": f"{run}/seed/search/0"}) for run in ("run-1", "run-2"))
+    old = files / "checkpoints" / "of-before.safetensors"
+    for path in (checkpoint_path(mine), checkpoint_path(other), old):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    sweep_checkpoints(files, "run-1")
+    assert [checkpoint_path(mine).exists(), checkpoint_path(other).exists(), old.exists()] == [False, True, False]
 
 
 @pytest.mark.slow
@@ -117,12 +137,15 @@ def test_a_trainer_killed_mid_job_goes_on_from_its_checkpoint_and_the_result_is_
             await executor.close()
 
     undisturbed = asyncio.run(go(plain, None))
+    discard_checkpoints(job)
     killed = asyncio.run(go(told, 3))
     assert (killed.status, killed.accuracy, killed.weights) == ("done", undisturbed.accuracy, undisturbed.weights)
     assert plain == [(1, False), (2, False), (3, False), (4, False)]
     assert told[:5] == [*plain[:3], (1, True), (2, True)]
     assert told[-1] == (4, False)
-    assert not list((tmp_path / "files" / "checkpoints").iterdir())
+    assert checkpoint_path(job).exists()  # until whoever asked has stored the outcome
+    discard_checkpoints(job)
+    assert not list((tmp_path / "files" / "checkpoints").rglob("*.safetensors"))
 
 
 def test_a_trained_network_whose_answers_depend_on_the_batch_is_an_outcome(job, monkeypatch):  # noqa: F811

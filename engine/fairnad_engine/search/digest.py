@@ -8,7 +8,8 @@ import json
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.store import Store
 
-_ABOUT_THE_RUN = ("finish", "extended", "control", "warm-start")  # events that say nothing of what the search did
+# Events that say nothing of what the search did.
+_ABOUT_THE_RUN = ("finish", "extended", "control", "warm-start", "given-up")
 
 
 def run_digest(store: Store, run_id: str) -> str:

@@ -113,7 +113,7 @@ class Finish:
             deadline=deadline,
             control=control,
             activity=activity,
-            settings=job_settings(config),
+            settings=job_settings(config, self._run.dataset_digest),
         )
 
     async def run(self) -> FinishResult:

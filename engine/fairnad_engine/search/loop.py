@@ -31,6 +31,7 @@ from fairnad_engine.store.runs import SEED_CANDIDATE
 
 _MAX_BARREN = 3  # generations in a row without a trained model before the run is given up,
 _LEAST_BARREN = 12  # or as many more as make this many slots
+GIVEN_UP = "given-up"  # event: the run was given up after this generation
 
 
 class Search:
@@ -82,6 +83,8 @@ class Search:
         )
         done = {g.number for g in self._store.runs.generations(self._run.id) if g.state == "done"}
         number = len(done) + 1
+        self._count_barren(number - 1)
+        self._give_up_where_barren(number - 1)
         last_look = LastLook(self._store, self._run.id, self._config.budget.trained, self._scorer)
         if not last_look.begun:
             number = await (self._overlapping(number) if self._config.search.overlaps else self._one_by_one(number))
@@ -253,9 +256,26 @@ class Search:
                 uses[idea] = uses.get(idea, 0) + 1
             self._store.sampling.save_uses(self._run.id, uses)
             self._score(number)
-        self._barren = self._barren + 1 if self._remaining(number) == self._remaining(number + 1) else 0
+        self._barren = self._barren + 1 if self._is_barren(number) else 0
+        self._give_up_where_barren(number)
+
+    def _is_barren(self, number: int) -> bool:
+        return self._remaining(number) == self._remaining(number + 1)
+
+    def _count_barren(self, last: int) -> None:
+        """Count as an earlier life of this process did, through the last closed generation.
+
+        A run that was given up and resumed all the same begins to count anew.
+        """
+        given_up = self._store.runs.latest_event(self._run.id, GIVEN_UP, last)
+        while last > (given_up[0] if given_up else 0) and self._is_barren(last):
+            self._barren += 1
+            last -= 1
+
+    def _give_up_where_barren(self, number: int) -> None:
         most = max(_MAX_BARREN, -(-_LEAST_BARREN // sum(self._config.search.stages)))
-        if self._barren == most and not self._purse.empty(number + 1):
+        if self._barren >= most and not self._purse.empty(number + 1):
+            self._store.runs.record_event(self._run.id, number, GIVEN_UP, {"barren": self._barren})
             raise RunFailedError(
                 f"{self._run.id}: {most} generations in a row trained no model; "
                 f"see its failures with: fairnad-tui report {self._run.id}"

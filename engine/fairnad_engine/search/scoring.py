@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from fairnad_engine.errors import MachineFaultError
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.fidelity import FULL, PromotionRule, Seen, short_name, short_protocol
@@ -13,9 +14,10 @@ from fairnad_engine.search.seeds import SeedRule, training_seed
 from fairnad_engine.search.shared_scores import SharedScores
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import CandidateRow, Row
+from fairnad_engine.training.checkpoints import discard_checkpoints
 from fairnad_engine.training.data.description import Split
-from fairnad_engine.training.executor import Executor
-from fairnad_engine.training.jobs import JobSettings, TrainingJob
+from fairnad_engine.training.executor import Executor, Progress
+from fairnad_engine.training.jobs import MACHINE_FAULT, JobSettings, TrainingJob, TrainingOutcome
 from fairnad_engine.training.protocol import Protocol
 
 _STORED = ("epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "seconds")
@@ -148,9 +150,8 @@ class Scorer:
     async def test(self, candidate: CandidateRow, weights: str) -> float:
         """Score trained weights on the test split; only ``finish`` may call this."""
         job = self._job(candidate, "test", 0, weights, self._protocol)
-        outcome = await self._executor.run(
-            TrainingJob(**{**job.as_dict(), "kind": "score", "split": "test"}), lambda _: None, self._deadline
-        )
+        job = replace(job, kind="score", split="test")
+        outcome = await self._carried_out(job, candidate, lambda _: None, self._deadline)
         if outcome.accuracy is None:
             raise RuntimeError(f"test of {candidate.id}: {outcome.status}: {outcome.message}")
         return outcome.accuracy
@@ -178,7 +179,7 @@ class Scorer:
             self._activity(candidate.id, f"finish: NADER's column, epoch {message['epoch']}/{protocol.epochs}")
 
         try:
-            outcome = await self._executor.run(job, progress, self._deadline * _MORE_IMAGES)
+            outcome = await self._carried_out(job, candidate, progress, self._deadline * _MORE_IMAGES)
         finally:
             self._activity(candidate.id, "")
         if outcome.accuracy is None or not scores:
@@ -212,11 +213,9 @@ class Scorer:
             self._store.runs.start_training(self._run_id, candidate.id)
         self._activity(candidate.id, "training: waiting for a worker")
         try:
-            outcome = await self._executor.run(
-                self._job(candidate, purpose, seed, weights, protocol),
-                progress,
-                self._deadline * (_MORE_IMAGES if purpose == "final" else 1),
-            )
+            job = self._job(candidate, purpose, seed, weights, protocol)
+            deadline = self._deadline * (_MORE_IMAGES if purpose == "final" else 1)
+            outcome = await self._carried_out(job, candidate, progress, deadline)
         finally:
             self._activity(candidate.id, "")
         self._store.runs.save_evaluation(
@@ -238,8 +237,24 @@ class Scorer:
             },
             epochs,
         )
+        discard_checkpoints(job)  # not before, lest a kill between the two cost the whole training
         if self._shared and purpose in _SHARED and outcome.accuracy is not None:
             self._shared.offer(key, self._run_id, candidate.id, purpose, seed)
+
+    async def _carried_out(
+        self, job: TrainingJob, candidate: CandidateRow, progress: Progress, deadline: float
+    ) -> TrainingOutcome:
+        """Have a job done.
+
+        Raises:
+            MachineFaultError: Not the candidate but the machine ended it; nothing of it may be stored.
+        """
+        outcome = await self._executor.run(job, progress, deadline)
+        if outcome.status == MACHINE_FAULT:
+            raise MachineFaultError(
+                f"{candidate.id} could not be trained: {outcome.message}; that is not the candidate's doing: mend it"
+            )
+        return outcome
 
     def _schedule(self, purpose: str) -> tuple[Protocol, str]:
         """The protocol of a purpose, and the fidelity of its score."""
@@ -263,6 +278,7 @@ class Scorer:
             precision=self._settings.precision,
             train_split="full" if purpose == "final" else "train",
             checkpoint_seconds=self._settings.checkpoint_seconds,
+            dataset_digest=self._settings.dataset_digest,
             latency_rounds=self._settings.latency_rounds if purpose == "search" else 0,
             rank=_rank(candidate) if purpose in ("search", "screen") else 0,
         )
@@ -273,11 +289,12 @@ def _rank(candidate: CandidateRow) -> int:
     return 2 * candidate.generation + (candidate.stage != 3 or candidate.step > 1)
 
 
-def job_settings(config: RunConfig) -> JobSettings:
-    """What a run's settings say about each of its jobs."""
+def job_settings(config: RunConfig, dataset_digest: str) -> JobSettings:
+    """What a run's settings, and the data set that it was started with, say about each of its jobs."""
     return JobSettings(
         data=config.data.model_dump(mode="json", exclude={"dataset", "protocol"}),
         precision=config.machine.precision,
         checkpoint_seconds=config.machine.checkpoint_seconds,
         latency_rounds=config.machine.latency_rounds,
+        dataset_digest=dataset_digest,
     )

@@ -13,7 +13,8 @@ from sqlite_utils import Database
 
 from fairnad_engine import clock
 from fairnad_engine.errors import StoreError
-from fairnad_engine.store.schema_derived import migrations
+from fairnad_engine.store.faults import WatchedConnection, explain
+from fairnad_engine.store.schema_leases import migrations
 
 _BUSY_MILLISECONDS = 10_000
 # File systems on which SQLite's write-ahead log is not safe.
@@ -51,12 +52,15 @@ def open_database(path: Path) -> Database:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None)
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_MILLISECONDS / 1000, isolation_level=None, factory=WatchedConnection
+        )
+        connection.path = path
         database = Database(connection)
         _set_up(connection, path)
         _migrate(database, path)
     except sqlite3.DatabaseError as error:
-        raise StoreError(_explain(path, error)) from error
+        raise explain(path, error) from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}; choose another place with --db FILE") from error
     return database
@@ -93,19 +97,6 @@ def _migrate(database: Database, path: Path) -> None:
     migrations.apply(database)
 
 
-def _explain(path: Path, error: sqlite3.DatabaseError) -> str:
-    text = str(error)
-    if "not a database" in text:
-        return f"{path}: is not a workspace file; choose another with --db FILE"
-    if "locked" in text:
-        return f"{path}: is locked by another program; close it or wait, then try again"
-    if "readonly" in text or "unable to open" in text:
-        return f"{path}: cannot be opened for writing; check its folder's permissions or choose another with --db FILE"
-    if "malformed" in text:
-        return f"{path}: is damaged ({text}); restore it from a backup"
-    return f"{path}: {text}; check the disk, or choose another with --db FILE"
-
-
 def file_system_type(folder: Path) -> str:
     """Return the type of the file system that holds ``folder``, as ``/proc/mounts`` names it."""
     target = os.path.realpath(folder)
@@ -133,7 +124,7 @@ def snapshot(database: Database) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute("ROLLBACK")
+        _roll_back(connection)
 
 
 @contextmanager
@@ -143,17 +134,16 @@ def transaction(database: Database) -> Iterator[None]:
     if connection.in_transaction:
         yield
         return
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        raise StoreError(f"the workspace is busy: {error}; another program writes to it, try again") from error
+    connection.execute("BEGIN IMMEDIATE")
     try:
         yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    try:
         connection.execute("COMMIT")
-    except sqlite3.OperationalError as error:
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """End a transaction that is still open; a full disk and the like have SQLite end it by itself."""
+    if connection.in_transaction:
         connection.execute("ROLLBACK")
-        raise StoreError(f"the workspace cannot be written: {error}; free some disk space, then resume") from error

@@ -5,6 +5,7 @@ A deleted run's id, and those of its jobs, are never given again: reports and no
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,7 @@ class RunDeletion:
             gone = [(run_id, run.name), *((job.id, job.kind) for job in jobs)]
             self._db.table("deleted").insert_all({"id": one, "name": name, "at": at} for one, name in gone)
         self._remove_job_folders([job.id for job in jobs])
+        shutil.rmtree(self._files.root / "checkpoints" / run_id, ignore_errors=True)
         self._remove_files(files)
 
     def _named(self, run_id: str | None = None) -> set[str]:

@@ -2,7 +2,8 @@
 
 A checkpoint is a safetensors file (nothing is unpickled): weights, momentum, the state of every random generator,
 and the epochs so far. Its name is the hash of all that decides the training's outcome, so another job's state is
-never taken up; it is written under a temporary name and renamed, and removed when the job is over.
+never taken up, and of no path, so that a workspace may be moved. It is written under a temporary name and renamed,
+and removed once the outcome of its job is stored.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,8 +32,32 @@ def checkpoint_path(job: TrainingJob, device: str = "cpu") -> Path:
     for name in ("id", "artifacts", "checkpoint_seconds", "latency_rounds", "record", "rank"):
         decisive.pop(name)
     decisive["device"] = device.partition(":")[0]
+    for name in ("graph", "weights"):
+        decisive[name] = Path(decisive[name]).name  # the hash of its content
+    if job.dataset_digest:
+        decisive.pop("data")  # where it lies, and how it was split into what the digest covers
     name = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-    return Path(job.artifacts) / "checkpoints" / f"{name}.safetensors"
+    return _folder(Path(job.artifacts), job.id.partition("/")[0]) / f"{name}.safetensors"
+
+
+def _folder(artifacts: Path, run_id: str) -> Path:
+    return artifacts / "checkpoints" / run_id
+
+
+def discard_checkpoints(job: TrainingJob) -> None:
+    """Remove the state of a job whose outcome is stored, on whatever device it was trained."""
+    for device in ("cpu", "cuda"):
+        checkpoint_path(job, device).unlink(missing_ok=True)
+
+
+def sweep_checkpoints(artifacts: Path, run_id: str) -> None:
+    """Remove what is left of a run's trainings when all of them are over: of those killed at the wrong moment.
+
+    Files beside the runs' folders are of an earlier version, and no training takes them up any more.
+    """
+    shutil.rmtree(_folder(artifacts, run_id), ignore_errors=True)
+    for old in (artifacts / "checkpoints").glob("*.safetensors"):
+        old.unlink(missing_ok=True)
 
 
 @dataclass

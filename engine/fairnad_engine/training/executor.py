@@ -8,15 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from fairnad_engine.training.checkpoints import checkpoint_path
 from fairnad_engine.training.devices import Device
-from fairnad_engine.training.jobs import TrainingJob, TrainingOutcome
+from fairnad_engine.training.jobs import MACHINE_FAULT, TrainingJob, TrainingOutcome
 from fairnad_engine.training.packing import Packing
 from fairnad_engine.training.remote import Progress, TrainerDiedError, TrainerProcess
 
 __all__ = ["Executor", "LocalExecutor", "Progress", "Repeats"]
 
-_FAULTS = ("trainer-died", "device-fault")
+_FAULTS = ("trainer-died", "not-started", "device-fault")
 _FROM_NEIGHBOURS = 3  # repeats because of faults beside a job, before a fault counts as its own
 
 
@@ -99,7 +98,6 @@ class LocalExecutor:
                 self._wake()
             beside = pool.faults - faults > 1  # its own is counted there too
             if not repeats.again(outcome.status, beside):
-                checkpoint_path(job, pool.device.name).unlink(missing_ok=True)
                 return _final(outcome)
             # A recorded CUDA graph is the first suspect of a fault.
             job = replace(job, record=job.record and outcome.status not in _FAULTS)
@@ -168,7 +166,7 @@ class _Pool:
         try:
             outcome = await asyncio.wait_for(trainer.run(job, listen), deadline)
         except TrainerDiedError as died:
-            outcome = TrainingOutcome("trainer-died", message=str(died))
+            outcome = TrainingOutcome("trainer-died" if died.started else "not-started", message=str(died))
         except TimeoutError:
             await trainer.kill()
             outcome = TrainingOutcome("timeout", message=f"not done after {deadline:.0f} s", seconds=deadline)
@@ -198,6 +196,9 @@ def _final(outcome: TrainingOutcome) -> TrainingOutcome:
     match outcome.status:
         case "trainer-died":
             told = f"the trainer process died twice, last with {outcome.message}"
+        case "not-started":
+            told = f"the trainer process did not start, last with {outcome.message}"
+            return replace(outcome, status=MACHINE_FAULT, message=told)
         case "device-fault":
             told = f"the device failed twice, last with {outcome.message}"
         case _:

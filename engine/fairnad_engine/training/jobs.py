@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from fairnad_engine.training.datasets import Split
 
 JobKind = Literal["train", "score"]
+MACHINE_FAULT = "machine-fault"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class TrainingJob:
         latency_rounds: Timed passes at batch 1 and at batch 256 after training; 0 measures no latency.
         record: Whether a GPU may replay the step as a CUDA graph.
         rank: Of jobs that wait for a place those of the lowest rank get the next one; changes no outcome.
+        dataset_digest: Hash of the images and labels of all splits; empty where it is not known.
     """
 
     id: str
@@ -53,6 +55,7 @@ class TrainingJob:
     latency_rounds: int = 0
     record: bool = True
     rank: int = 0
+    dataset_digest: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-able form."""
@@ -67,6 +70,7 @@ class JobSettings:
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpoint_seconds: float | None = None
     latency_rounds: int = 0
+    dataset_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,8 @@ class TrainingOutcome:
     """How a job ended.
 
     Attributes:
-        status: ``done``, ``diverged``, ``batch-dependent``, ``timeout``, ``out-of-memory`` or ``trainer-error``.
+        status: ``done``, ``diverged``, ``batch-dependent``, ``timeout``, ``out-of-memory`` or ``trainer-error``; or
+            ``machine-fault``, which says nothing about the network: disk, files or processes were at fault.
         accuracy: Percent on the split that was scored (``done`` only).
         weights: Name of the trained weights in the artifact folder.
         message: What went wrong, in one line.

@@ -11,9 +11,13 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fairnad_engine.errors import FairnadError, MachineFaultError
+from fairnad_engine.training.jobs import MACHINE_FAULT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,7 +52,8 @@ def main() -> None:
         try:
             result = _work(json.loads(line), send, device)
         except Exception as error:
-            result = {"status": _failure(error), "message": f"{type(error).__name__}: {error}"[:500]}
+            told = str(error) if isinstance(error, FairnadError) else f"{type(error).__name__}: {error}"
+            result = {"status": _failure(error), "message": told[:500]}
         send({"type": "outcome", "seconds": time.monotonic() - started, "peak_memory": _peak(device), **result})
         if result["status"] == "device-fault":
             sys.exit(3)  # what the device holds of this process is lost
@@ -82,7 +87,8 @@ def _failure(error: Exception) -> str:
         return "out-of-memory"
     if isinstance(error, torch.AcceleratorError) or any(sign in told for sign in ("CUDA error", "CUBLAS", "CUDNN")):
         return "device-fault"
-    return "trainer-error"
+    # A network that passed the verifier opens no file: what does is the trainer, on the user's disk.
+    return MACHINE_FAULT if isinstance(error, (OSError, FairnadError)) else "trainer-error"
 
 
 def _work(job: dict[str, Any], send: Send, device: str = "cpu") -> dict[str, Any]:
@@ -96,22 +102,35 @@ def _work(job: dict[str, Any], send: Send, device: str = "cpu") -> dict[str, Any
     from fairnad_engine.training.protocol import Protocol
 
     task = TrainingJob(**{**job, "precision": "fp32" if device == "cpu" else job.get("precision", "fp32")})
-    model = GraphBackbone(parse_graph(json.loads(Path(task.graph).read_text("utf-8"))), load_file(task.weights))
-    info = dataset_info(task.dataset, **task.data)
-    protocol = Protocol.model_validate(task.protocol)
-    if task.kind == "score":
-        split = load_split(task.dataset, task.split, **task.data)
-        accuracy = trainer.score(model, info, split, protocol.eval_batch_size, device=device, precision=task.precision)
+    with _reading():
+        model = GraphBackbone(parse_graph(json.loads(Path(task.graph).read_text("utf-8"))), load_file(task.weights))
+        info = dataset_info(task.dataset, **task.data)
+        protocol = Protocol.model_validate(task.protocol)
+        scored = load_split(task.dataset, task.split, **task.data) if task.kind == "score" else None
+    if scored is not None:
+        accuracy = trainer.score(model, info, scored, protocol.eval_batch_size, device=device, precision=task.precision)
         return {"status": "done", "accuracy": accuracy}
-    training = load_split(task.dataset, task.train_split, **task.data)
-    if task.scored == "whole-test":
-        validation = load_whole_test(task.dataset, **task.data)
-    else:
-        validation = load_split(task.dataset, "validation", **task.data)
+    with _reading():
+        training = load_split(task.dataset, task.train_split, **task.data)
+        if task.scored == "whole-test":
+            validation = load_whole_test(task.dataset, **task.data)
+        else:
+            validation = load_split(task.dataset, "validation", **task.data)
     try:
         return _train(task, model, info, training, validation, protocol, send, device)
     except trainer.DivergedError as error:
         return {"status": "diverged", "message": str(error)}
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Files that were good when the candidate was verified: where they cannot be used now, it is not to blame."""
+    try:
+        yield
+    except Exception as error:
+        if _failure(error) == "trainer-error":
+            raise MachineFaultError(f"{type(error).__name__}: {error}") from error
+        raise
 
 
 def _train(
@@ -158,8 +177,6 @@ def _train(
     result: dict[str, Any] = {"status": "done", "accuracy": accuracy, "weights": name}
     if task.latency_rounds:
         result["latency"] = measure_latency(model, info.image_shape, task.latency_rounds, device, task.precision)
-    if checkpoint:
-        checkpoint.discard()
     return result
 
 

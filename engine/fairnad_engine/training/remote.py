@@ -17,7 +17,15 @@ Progress = Callable[[dict[str, Any]], None]
 
 
 class TrainerDiedError(Exception):
-    """A trainer process ended without an outcome."""
+    """A trainer process ended without an outcome.
+
+    Attributes:
+        started: Whether it had come as far as to take a job.
+    """
+
+    def __init__(self, message: str, started: bool = True) -> None:
+        super().__init__(message)
+        self.started = started
 
 
 class TrainerProcess:
@@ -32,6 +40,7 @@ class TrainerProcess:
         self._device = device
         self._process: asyncio.subprocess.Process | None = None
         self.memory = 0
+        self._ready = False
 
     @property
     def pid(self) -> int | None:
@@ -44,7 +53,10 @@ class TrainerProcess:
         Raises:
             TrainerDiedError: The process ended first.
         """
-        process = await self._started()
+        try:
+            process = await self._started()
+        except OSError as error:
+            raise TrainerDiedError(f"it could not be started: {error}", started=False) from error
         assert process.stdin is not None and process.stdout is not None  # noqa: S101 - both are pipes
         with suppress(ConnectionError):  # it died: the reading below says so
             process.stdin.write(json.dumps(job.as_dict()).encode() + b"\n")
@@ -54,14 +66,15 @@ class TrainerProcess:
             if message["type"] == "outcome":
                 return _outcome(message)
             if message["type"] == "ready":
-                self.memory = message["memory"]
+                self.memory, self._ready = message["memory"], True
             progress(message)
         code = await process.wait()
         self._process = None
-        raise TrainerDiedError(f"exit {code}")
+        raise TrainerDiedError(f"exit {code}", started=self._ready)
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._process is None or self._process.returncode is not None:
+            self._ready = False
             environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,

@@ -12,7 +12,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("search.pause", "full_stop", "Pause", "Pause the search, or let a paused one go on.", footer=True),
     Action("search.control", "c", "Control", "Choose: pause, go on, stop, stop at once, resume.", footer=True),
     Action("search.zoom", "z", "Zoom", "Give the focused pane the whole desk, or give it back.", footer=True),
-    Action("search.stop", "s", "Stop", "Stop the search when the trainings in flight are done."),
+    Action("search.stop", "s", "Stop", "Stop the search; trainings in flight go on from checkpoints."),
     Action("search.resume", "r", "Resume", "Start a new worker for a stopped, failed or dead run."),
     *(
         Action(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -14,13 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fairnad_engine.backbone.jail import places, wire
+from fairnad_engine.backbone.jail import failures, places, wire
 from fairnad_engine.backbone.jail.attempt import Attempt, Ended, ZygoteLostError
 from fairnad_engine.backbone.jail.entry import ENVIRONMENT
 from fairnad_engine.backbone.jail.limits import Limits
 from fairnad_engine.backbone.jail.result import JailResult, depends_on_load, judge
 from fairnad_engine.backbone.jail.turns import Turns
-from fairnad_engine.errors import JailError
+from fairnad_engine.errors import JailError, MachineFaultError
 
 TORCH = ("torch", "torch._dynamo", "torch.export")
 _START_SECONDS = 180.0
@@ -127,6 +128,7 @@ class Jail:
 
         Raises:
             JailError: The jail itself failed (never the candidate's doing), or was closed.
+            MachineFaultError: The machine's disk is full, so that the candidate had less room than it is allowed.
             FrameError: The request is beyond the bounds of :mod:`fairnad_engine.backbone.jail.wire`.
         """
         limits = self._limits_with(wall_seconds, cpu_seconds, memory_bytes)
@@ -134,9 +136,22 @@ class Jail:
         with self._turns.shared():
             ended = self._attempt(request, limits)
         if not depends_on_load(ended, limits):
-            return judge(ended, limits)
+            return self._judge(ended, limits)
         with self._turns.alone():
-            return replace(judge(self._attempt(request, limits), limits), attempts=2)
+            return replace(self._judge(self._attempt(request, limits), limits), attempts=2)
+
+    def _judge(self, ended: Ended, limits: Limits) -> JailResult:
+        """Judge, and where the child met a full disk look whether it would have had the room it was allowed."""
+        result = judge(ended, limits)
+        if result.failure != failures.DISK_FULL:
+            return result
+        zygote = self._zygote
+        if zygote is not None and zygote.room() < limits.scratch_bytes:
+            raise MachineFaultError(
+                f"the disk of the jail's scratch folders is full: {zygote.base.parent}; "
+                "free some space there, or name another place with TMPDIR, then resume"
+            )
+        return replace(result, failure=failures.OUTPUT_TOO_LARGE)
 
     def _attempt(self, request: bytes, limits: Limits) -> Ended:
         for _ in range(2):
@@ -187,17 +202,21 @@ class Jail:
 
 
 class _ZygoteProcess:
-    """The zygote's process and the control socket to it."""
+    """The zygote's process and the control socket to it.
+
+    Attributes:
+        base: Folder of the scratch folders.
+    """
 
     def __init__(self, start: dict[str, Any], extra_folders: Sequence[Path]) -> None:
         self._lock = threading.Lock()
         self._count = 0
-        self._base = places.scratch_base()
+        self.base = places.scratch_base()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         site = places.site_folder("torch")
         path = [places.PACKAGE.parent, *extra_folders, *([site] if site else [])]
-        environment = {**ENVIRONMENT, "HOME": str(self._base), "TMPDIR": str(self._base)}
-        with theirs, (self._base / "log").open("wb") as log:
+        environment = {**ENVIRONMENT, "HOME": str(self.base), "TMPDIR": str(self.base)}
+        with theirs, (self.base / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-s", "-c", _LAUNCH, str(theirs.fileno()), *map(str, path)],
                 env=environment,
@@ -208,7 +227,7 @@ class _ZygoteProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a Ctrl-C at the terminal is not for it
             )
-        self._control.send(json.dumps({**start, "base": str(self._base)}).encode())
+        self._control.send(json.dumps({**start, "base": str(self.base)}).encode())
 
     def await_ready(self) -> int:
         """Wait until the zygote has imported everything, and return the bytes of address space that this takes.
@@ -229,9 +248,14 @@ class _ZygoteProcess:
         return int(said["mapped"])
 
     def _last_words(self) -> str:
-        log = self._base / "log"
+        log = self.base / "log"
         lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
         return lines[-1] if lines else "it ended without a word"
+
+    def room(self) -> int:
+        """Bytes that are free for scratch; none where no further file can be made."""
+        found = os.statvfs(self.base)
+        return found.f_bavail * found.f_frsize if found.f_favail or not found.f_files else 0
 
     def alive(self) -> bool:
         """Say whether the process still runs."""
@@ -277,4 +301,4 @@ class _ZygoteProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self._base, ignore_errors=True)
+        shutil.rmtree(self.base, ignore_errors=True)

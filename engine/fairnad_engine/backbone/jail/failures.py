@@ -11,6 +11,7 @@ MEMORY = "memory"
 CRASH = "crash"
 JAIL_VIOLATION = "jail-violation"
 OUTPUT_TOO_LARGE = "output-too-large"
+DISK_FULL = "disk-full"  # only between child and client, who looks whether the machine's disk really is
 
 CANDIDATE_FILE = "candidate.py"
 _LONGEST_LINE = 800
@@ -28,7 +29,9 @@ def classify(error: BaseException) -> str:
         if isinstance(cause, OSError):
             if cause.errno in (errno.EPERM, errno.EACCES):
                 return JAIL_VIOLATION
-            if cause.errno in (errno.EFBIG, errno.ENOSPC, errno.EDQUOT):
+            if cause.errno in (errno.ENOSPC, errno.EDQUOT):
+                return DISK_FULL
+            if cause.errno == errno.EFBIG:
                 return OUTPUT_TOO_LARGE
             if cause.errno == errno.ENOMEM:
                 return MEMORY

@@ -1,0 +1,90 @@
+"""What the machine does to a training is never the candidate's outcome; once mended, the same job is done."""
+
+import asyncio
+import os
+import resource
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fairnad_engine.artifacts import ArtifactFolder
+from fairnad_engine.errors import DiskFullError, MachineFaultError
+from fairnad_engine.training.executor import LocalExecutor
+from fairnad_engine.training.process import _failure, _work
+from tests.unit.test_training import job  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of 256 KiB; only root may make one."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_full_disk_is_the_stores_error(small_disk):
+    files = ArtifactFolder(small_disk / "files")
+    with pytest.raises(DiskFullError, match=r"disk is full; free some space"):
+        files.put(os.urandom(1 << 20), ".bin")
+    assert files.get(files.put(b"small", ".bin")) == b"small"
+
+
+def ended(job):  # noqa: F811
+    """How a trainer tells the end of a job, without the process."""
+    try:
+        return _work(job.as_dict(), lambda _: None)["status"]
+    except Exception as error:
+        return _failure(error)
+
+
+def test_every_fault_of_the_disk_is_the_machines(job, tmp_path, small_disk):  # noqa: F811
+    full = small_disk / "files"
+    full.mkdir()
+    with pytest.raises(OSError, match="No space"):
+        (small_disk / "ballast").write_bytes(bytes(512 << 10))
+    assert ended(replace(job, artifacts=str(full), checkpoint_seconds=0.0)) == "machine-fault"
+    (small_disk / "ballast").unlink()
+    assert ended(replace(job, artifacts=str(full))) == "done"
+    weights = tmp_path / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    assert ended(job) == "machine-fault"
+    weights.unlink()
+    assert ended(job) == "machine-fault"
+    weights.write_bytes(whole)
+    (tmp_path / "graph.json").rename(tmp_path / "away")
+    assert ended(job) == "machine-fault"
+    (tmp_path / "away").rename(tmp_path / "graph.json")
+    gone = replace(job, dataset="cifar10", data={"root": str(tmp_path / "vanished")})
+    assert ended(gone) == "machine-fault"
+    assert ended(job) == "done"
+
+
+def test_a_trainer_without_descriptors_never_began(job):  # noqa: F811
+    opened = len(list(Path("/proc/self/fd").iterdir())) + 4  # and what an event loop takes
+
+    async def run():
+        executor = LocalExecutor(1)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (opened, hard))
+        try:
+            return await executor.run(job, lambda _: None, 60.0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            await executor.close()
+
+    outcome = asyncio.run(run())
+    assert outcome.status == "machine-fault"
+    assert "did not start" in outcome.message
+    assert "Too many open files" in outcome.message
+
+
+def test_what_is_the_networks_own_stays_its_own():
+    assert _failure(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) == "trainer-error"
+    assert _failure(OSError(28, "No space left on device")) == "machine-fault"
+    assert _failure(MachineFaultError("x")) == "machine-fault"
