@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from fairnad_engine.llm.protocol import EditType, Outcome
 from fairnad_engine.search.archive import remember
 from fairnad_engine.search.sketch import Sketch, similarity, sketch
-from fairnad_engine.store.records import AttemptRow, CandidateRow
+from fairnad_engine.store.live import CandidateLine
+from fairnad_engine.store.records import AttemptRow
 
 QUOTA = "quota"
 NEAR_DUPLICATE = "near-duplicate"
@@ -51,23 +52,26 @@ class Memory:
     Args:
         candidates: Verified candidates in order of position, the seed first.
         attempts: Attempts in slot order.
+        sources: Their programs by id, in the same order; what near duplicates are looked for in.
         threshold: Similarity from which a proposal is a near duplicate.
     """
 
     def __init__(
         self,
-        candidates: Sequence[CandidateRow],
+        candidates: Sequence[CandidateLine],
         attempts: Sequence[AttemptRow],
+        sources: Mapping[str, str] | None = None,
         threshold: float = SIMILAR_ENOUGH,
     ) -> None:
         self._candidates = tuple(candidates)
         self._attempts = tuple(attempts)
+        self._sources = dict(sources or {})
         self._threshold = threshold
         self._added: list[tuple[str, Sketch]] = []
 
     def outcomes(self) -> tuple[Outcome, ...]:
         """The last five (problem, change, outcome) triples, oldest first, failures included."""
-        return remember(list(self._attempts), list(self._candidates))
+        return remember(self._attempts, self._candidates)
 
     def tombstones(self) -> dict[str, str]:
         """Candidate id by exact hash of every removed structure: it failed to train, or was stopped.
@@ -109,7 +113,7 @@ class Memory:
         made = sketch(source)
         if made is None:
             return None
-        seen = [(one.id, sketched) for one in self._candidates if (sketched := sketch(one.source)) is not None]
+        seen = [(one, sketched) for one, text in self._sources.items() if (sketched := sketch(text)) is not None]
         best, found = self._threshold, None
         for candidate, other in (*seen, *self._added):
             # The smaller set bounds the similarity, which spares most comparisons.

@@ -203,6 +203,13 @@ class RunTable:
         query = f"SELECT * FROM attempts WHERE run_id = ? {where} ORDER BY generation, slot, step, attempt"  # noqa: S608
         return [_attempt(row) for row in self._db.query(query, arguments)]
 
+    def attempts_before(self, run_id: str, generation: int, slot: int, count: int) -> list[AttemptRow]:
+        """The last so many attempts before a slot, in slot order."""
+        query = """SELECT * FROM attempts WHERE run_id = ? AND generation <= ? AND (generation, slot) < (?, ?)
+                   ORDER BY generation DESC, slot DESC, step DESC, attempt DESC LIMIT ?"""
+        rows = list(self._db.query(query, [run_id, generation, generation, slot, count]))
+        return [_attempt(row) for row in reversed(rows)]
+
     def attempts_of_slot(self, run_id: str, generation: int, slot: int) -> list[AttemptRow]:
         """Every attempt of one slot, in order."""
         query = "SELECT * FROM attempts WHERE run_id = ? AND generation = ? AND slot = ? ORDER BY step, attempt"
