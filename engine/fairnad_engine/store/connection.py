@@ -13,7 +13,7 @@ from sqlite_utils import Database
 
 from fairnad_engine import clock
 from fairnad_engine.errors import StoreError
-from fairnad_engine.store.schema_proposals import migrations
+from fairnad_engine.store.schema_progress import migrations
 
 _BUSY_MILLISECONDS = 10_000
 # File systems on which SQLite's write-ahead log is not safe.

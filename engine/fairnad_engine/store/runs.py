@@ -86,8 +86,9 @@ class RunTable:
 
     def _counted(self, run_id: str, chains: str) -> int:
         """Models as the budget counts them; agrees with :func:`fairnad_engine.search.selection.counted`."""
-        query = """WITH ended AS (SELECT generation, slot, step FROM candidates WHERE run_id = ? AND generation > 0
-                                  AND (status = 'screened' OR (status = 'trained' AND accuracy IS NOT NULL)))
+        query = """WITH ended AS (SELECT generation, slot FROM candidates WHERE run_id = ? AND generation > 0
+                                  AND status IN ('trained', 'screened')
+                                  AND (status = 'screened' OR accuracy IS NOT NULL))
                    SELECT count(*) both, count(DISTINCT generation * 100000 + slot) last FROM ended"""
         return int(next(self._db.query(query, [run_id]))[chains])
 
