@@ -19,6 +19,7 @@ from fairnad_screens.widgets.search_spending import SpendingPane
 
 # nvidia-smi costs tens of milliseconds of a core; memory does not change that fast.
 _MACHINE_SECONDS = 10.0
+_AFTER_PAINT = 0.5
 
 if TYPE_CHECKING:
     from fairnad_screens.base import FairScreen
@@ -64,8 +65,8 @@ class SideReadings(_Base):
             self.run_worker(self._read_baseline(head.id), group="baseline", exclusive=True)
         gpus = len(self._machine.gpus) if self._machine is not None else 0
         if self._pace.due((head.state, closed, gpus)):
-            # After the paint: it would take the processor from the rows that are waited for.
-            self.call_after_refresh(self._begin_spending, head.id, gpus)
+            # After the paint: it would take the interpreter from the rows that are waited for.
+            self.set_timer(_AFTER_PAINT, partial(self._begin_spending, head.id, gpus))
 
     def _begin_spending(self, run_id: str, gpus: int) -> None:
         self.run_worker(self._read_spending(run_id, gpus, self._pace), group="spending")
