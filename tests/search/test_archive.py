@@ -70,3 +70,12 @@ def test_memory_reads_no_more_attempts_than_it_looks_through(tmp_path):
         for here in ((1, 1), (1, 7), (2, 1), (2, 20), (9, 1)):
             before = [a for a in everything if (a.generation, a.slot) < here]
             assert store.runs.attempts_before(RUN, *here, 6) == before[-6:]
+
+
+def test_events_of_a_kind_are_those_of_all_that_are_of_it(tmp_path):
+    with workspace(tmp_path, budget={"trained": 30}) as store:
+        play(store)
+        everything = store.runs.events(RUN)
+        assert len({event["kind"] for event in everything}) > 1
+        for kinds in (("briefs",), ("ideas", "briefs"), ("none",)):
+            assert store.runs.events(RUN, kinds) == [event for event in everything if event["kind"] in kinds]

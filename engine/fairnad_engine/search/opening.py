@@ -66,12 +66,11 @@ class Opener:
             begins: For the slots that it began with, not for those that were given again.
         """
         briefs: dict[str, IdeaBrief] = {}
-        for event in self._store.runs.events(self._run.id):
+        for event in self._store.runs.events(self._run.id, (_FIRST, _AGAIN)):
             own = event["generation"] == number
             if event["generation"] > number or (own and begins and event["kind"] == _AGAIN):
                 continue
-            if event["kind"] in (_FIRST, _AGAIN):
-                briefs.update({one: IdeaBrief(one, *brief) for one, brief in event["payload"].items()})
+            briefs.update({one: IdeaBrief(one, *brief) for one, brief in event["payload"].items()})
         return briefs.__getitem__
 
     def _plan(self, number: int, places: list[Place], seen: Snapshot, *, begins: bool) -> list[Row]:

@@ -7,6 +7,7 @@ changes nothing, which is what makes a resumed run equal an undisturbed one.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -114,10 +115,12 @@ class RunTable:
         row = next(self._db.query(query, [run_id, kind, generation]), None)
         return None if row is None else (row["generation"], json.loads(row["payload_json"]))
 
-    def events(self, run_id: str) -> list[Row]:
-        """Every event of a run."""
-        query = "SELECT generation, kind, payload_json, at FROM run_events WHERE run_id = ? ORDER BY generation, kind"
-        return [decode(row) for row in self._db.query(query, [run_id])]
+    def events(self, run_id: str, kinds: Sequence[str] = ()) -> list[Row]:
+        """Every event of a run, or those of some kinds."""
+        of = f"AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+        query = f"""SELECT generation, kind, payload_json, at FROM run_events
+                    WHERE run_id = ? {of} ORDER BY generation, kind"""  # noqa: S608
+        return [decode(row) for row in self._db.query(query, [run_id, *kinds])]
 
     def open_generation(self, run_id: str, number: int, slots: list[Row]) -> None:
         """Store a generation with all its slots; the caller draws the turns in the same transaction."""
