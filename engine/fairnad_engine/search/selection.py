@@ -138,4 +138,8 @@ def best_accuracy(candidates: Sequence[Scored]) -> float | None:
 
 def top_by_accuracy(candidates: Sequence[_Scored], count: int) -> list[_Scored]:
     """The best by validation accuracy; of equals the cheaper, then the earlier."""
-    return heapq.nsmallest(count, trained(candidates), key=lambda c: (-(c.accuracy or 0.0), c.macs, c.position))
+    pool = trained(candidates)
+    # Only what may be among them is sorted: keys of ten thousand cost more than all else of a draw but the ranking.
+    least = min(heapq.nlargest(count, [c.accuracy or 0.0 for c in pool]), default=0.0)
+    able = [c for c in pool if (c.accuracy or 0.0) >= least]
+    return sorted(able, key=lambda c: (-(c.accuracy or 0.0), c.macs, c.position))[:count]
