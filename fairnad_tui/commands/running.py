@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,27 +107,21 @@ def _beside(run: dict[str, Any]) -> str:
 
 
 def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
-    from fairnad_engine.search.memory import Memory, edit_counts
-
-    job = store.jobs.of_run(run.id)
-    candidates = store.runs.candidates(run.id)
-    generations = store.runs.generations(run.id)
-    made = [line for line in Memory(candidates).edit_log() if line.generation > 0]
-    scores = [c.accuracy for c in candidates if c.status == "trained" and c.accuracy is not None]
+    job, progress = store.jobs.of_run(run.id), store.runs.progress(run.id)
     holder = store.jobs.holder(job.id) if job else None
     return {
         "run": run.id,
         "name": run.name,
         "state": store.jobs.living_state(job) if job else "unknown",
         "message": job.message if job else "",
-        "trained": sum(c.status == "trained" and c.generation > 0 for c in candidates),
-        "screened": sum(c.status == "screened" for c in candidates),
-        "counted": store.runs.progress(run.id).counted,
-        "budget": run.config["budget"]["trained"],
-        "generation": generations[-1].number if generations else 0,
-        "best_validation_accuracy": max(scores, default=None),
+        "trained": progress.trained,
+        "screened": progress.screened,
+        "counted": progress.counted,
+        "budget": progress.budget,
+        "generation": progress.generation,
+        "best_validation_accuracy": progress.best_accuracy,
         "hours_left": hours_left(store, run.id),
-        "edits": dict(sorted(sum(edit_counts(made).values(), Counter()).items())),
+        "edits": store.runs.edits_made(run.id),
         "model": run.model,
         "digest": run.digest,
         "worker": f"{holder[0].host}:{holder[0].pid}" if holder else None,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -11,16 +11,14 @@ from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Static
 
-from fairnad_engine import clock
-from fairnad_engine.machine import MachineLoad, machine_load
 from fairnad_engine.store import Store
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.search import CLAIMS_WORK, RunHead, SearchSnapshot
-from fairnad_screens.data.search_baseline import Baseline, read_baseline
 from fairnad_screens.data.search_reader import SearchReader
 from fairnad_screens.dialogs import Choice, ChoiceDialog
+from fairnad_screens.search_aside import SideReadings
 from fairnad_screens.search_control import ControlKeys
 from fairnad_screens.search_panes import PaneKeys
 from fairnad_screens.text import plain
@@ -34,11 +32,8 @@ from fairnad_screens.widgets.search_spending import SpendingPane
 from fairnad_screens.widgets.search_table import ORDERS, CandidatePane
 from fairnad_screens.widgets.search_tails import FailurePane, LogPane
 
-# nvidia-smi costs tens of milliseconds of a core; memory does not change that fast.
-_MACHINE_SECONDS = 10.0
 
-
-class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
+class SearchScreen(ControlKeys, PaneKeys, SideReadings, FairScreen[SearchSnapshot]):
     """A run as it goes on, or as it stood after one of its generations."""
 
     SCOPE = "search"
@@ -51,10 +46,6 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         self._reader = SearchReader()
         self._snapshot: SearchSnapshot | None = None
         self._as_of: int | None = None
-        self._machine: MachineLoad | None = None
-        self._machine_asked = -_MACHINE_SECONDS
-        self._baseline: Baseline | None = None
-        self._baseline_of = ""
 
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
@@ -71,23 +62,23 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         """See :class:`FairScreen`."""
         if self.head is not None and self.shell.selected_run not in (None, self.head.id):
             self._as_of = None  # another screen chose another run; a generation of this one means nothing there
-        gpus = len(self._machine.gpus) if self._machine is not None else 0
-        return partial(self._reader.read, wanted=self.shell.selected_run, as_of=self._as_of, gpus=gpus)
+        return partial(self._reader.read, wanted=self.shell.selected_run, as_of=self._as_of)
 
     def tick(self) -> None:
         """See :class:`FairScreen`; a worker that died tells nobody, so one that should live is looked after."""
         if not self.frozen and self.head is not None and self.head.state in CLAIMS_WORK:
             self.reload()
-        self._look_at_machine()
+        self.look_at_machine()
 
     def store_changed(self) -> None:
         """See :class:`FairScreen`."""
         super().store_changed()
-        self._look_at_machine()
+        self.look_at_machine()
 
     def show(self, snapshot: SearchSnapshot) -> None:
         """See :class:`FairScreen`."""
-        self._snapshot = snapshot
+        same = snapshot.head is not None and snapshot.head.id == self._aside_of
+        self._snapshot = replace(snapshot, spending=self._spending if same else None)
         empty = snapshot.head is None
         for name, visible in (("#empty", empty), ("#desk", not empty)):
             widget = self.query_one(name)
@@ -96,18 +87,8 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         self._show_head()
         for pane in self.on_desk():
             self._fill(pane)
-        if snapshot.head is not None and snapshot.head.id != self._baseline_of:
-            self._baseline_of, self._baseline = snapshot.head.id, None
-            self.run_worker(self._read_baseline(snapshot.head.id), group="baseline", exclusive=True)
-
-    async def _read_baseline(self, run_id: str) -> None:
-        """Look once a run for a study to hold it against; computing its curves takes seconds."""
-        found = await self.tell(self.desk.apart(partial(read_baseline, run_id=run_id)))
-        if found is not None and self.there and run_id == self._baseline_of:
-            self._baseline = found
-            for pane in self.on_desk():
-                if isinstance(pane, CurvePane):
-                    self._fill(pane)
+        if snapshot.head is not None:
+            self.look_aside(snapshot.head, snapshot.closed)
 
     def _fill(self, pane: SearchPane) -> None:
         """Give a pane that is on the desk its part of the snapshot."""
@@ -141,18 +122,6 @@ class SearchScreen(ControlKeys, PaneKeys, FairScreen[SearchSnapshot]):
         """See :class:`PaneKeys`; the headline says what is hidden."""
         super().lay_out()
         self._show_head()
-
-    def _look_at_machine(self) -> None:
-        if clock.steady() - self._machine_asked >= _MACHINE_SECONDS:
-            self._machine_asked = clock.steady()
-            self.run_worker(self._read_machine(), group="machine", exclusive=True)
-
-    async def _read_machine(self) -> None:
-        self._machine = await asyncio.to_thread(machine_load)
-        if not self.frozen and self.there:
-            for pane in self.on_desk():
-                if isinstance(pane, ProgressPane):
-                    self._fill(pane)
 
     @property
     def head(self) -> RunHead | None:

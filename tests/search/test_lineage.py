@@ -7,7 +7,7 @@ import pytest
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.lineage import ancestry_of, extend_run, fork_run, warm_start_run
 from fairnad_engine.search.ancestry import uses_through
-from fairnad_engine.search.archive import snapshot_at
+from fairnad_engine.search.archive import Archive
 from fairnad_engine.search.config import RunConfig, parse_config
 from fairnad_engine.search.finish_results import last_generation
 from fairnad_engine.search.selection import counted, pareto_front
@@ -87,7 +87,7 @@ def test_the_parents_pool_depends_on_what_is_there_and_not_on_the_budget(tmp_pat
             play(store)
             last = last_generation(store, RUN)
             for number in range(1, last + 2):
-                snapshot = snapshot_at(store, RUN, number, 1)
+                snapshot = Archive(store, RUN).at(number, 1)
                 found = sum(c.generation > 0 for c in snapshot.trained())
                 sizes.setdefault(number, {})[trained] = (found, len(snapshot.best()))
     assert all(

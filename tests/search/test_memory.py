@@ -1,7 +1,7 @@
 """What a search remembers: outcomes, tombstones, the log of edits, its quota, and near duplicates."""
 
 from collections import Counter
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -114,7 +114,8 @@ def test_what_memory_refuses_is_proposed_anew(kind):
 
 
 def memory(*sources):
-    return Memory([replace(THE_SEED, source=SEED), *(candidate(f"c{n}", source=s) for n, s in enumerate(sources))])
+    programs = {"seed": SEED, **{f"c{n}": source for n, source in enumerate(sources)}}
+    return Memory([THE_SEED, *(candidate(name) for name in programs if name != "seed")], programs)
 
 
 def test_other_names_words_and_comments_make_no_new_design():

@@ -5,14 +5,16 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from pymoo.operators.survival.rank_and_crowding.metrics import calc_crowding_distance
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from fairnad_engine.search.selection import (
+    Ranking,
     best_accuracy,
     hypervolume,
+    objectives,
     pareto_front,
-    rank_and_crowding,
     top_by_accuracy,
-    tournament,
     trained,
 )
 from fairnad_engine.store.records import CandidateRow
@@ -61,16 +63,36 @@ def test_failed_and_nan_never_enter():
 
 def test_ranks_and_crowding():
     pool = [candidate(0, 90, 10, 10), candidate(1, 80, 5, 5), candidate(2, 70, 20, 20), candidate(3, 85, 7, 7)]
-    found = rank_and_crowding(pool)
-    assert [rank for rank, _ in found] == [0, 0, 1, 0]
-    assert math.isinf(found[0][1])
-    assert math.isfinite(found[3][1])
+    found = Ranking(pool)
+    assert [found.rank(place) for place in range(4)] == [0, 0, 1, 0]
+    assert math.isinf(found.crowding(0))
+    assert math.isfinite(found.crowding(3))
 
 
 def test_the_tournament_prefers_the_better_rank():
     pool = [candidate(0, 90, 10, 10), candidate(1, 70, 20, 20)]
-    assert {tournament(pool, np.random.default_rng(k)).id for k in range(20)} == {"c0"}
-    assert tournament(pool[:1], np.random.default_rng(0)).id == "c0"
+    assert {Ranking(pool).tournament(np.random.default_rng(k)).id for k in range(20)} == {"c0"}
+    assert Ranking(pool[:1]).tournament(np.random.default_rng(0)).id == "c0"
+
+
+def by_the_book(pool):
+    """Rank and crowding distance of everyone, front by front, as pymoo gives them."""
+    values, found = objectives(pool), {}
+    for rank, front in enumerate(NonDominatedSorting().do(values)):
+        for index, distance in zip(front, calc_crowding_distance(values[front]), strict=True):
+            found[int(index)] = (rank, -float(distance), int(index))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_pool_that_is_ranked_once_draws_as_one_that_is_ranked_for_each_draw(seed):
+    rng = np.random.default_rng(seed)
+    pool = [candidate(i, float(a), int(p), int(m)) for i, (a, p, m) in enumerate(rng.integers(1, 9, (60, 3)))]
+    ranking, order = Ranking(pool[::-1]), by_the_book(pool)
+    for k in range(60):
+        pair = np.random.default_rng(k).choice(len(pool), size=2, replace=False)
+        assert ranking.tournament(np.random.default_rng(k)) is pool[min(pair, key=lambda i: order[int(i)])]
+    assert ranking.best(20) == [pool[i] for i in sorted(order, key=order.__getitem__)[:20]]
 
 
 def test_hypervolume_is_the_method_s_definition():

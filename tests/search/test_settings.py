@@ -8,7 +8,7 @@ from fairnad_engine.search.baselines import EDIT, POPULATION, edit_brief, plan_b
 from fairnad_engine.search.config import RunConfig, parse_config
 from fairnad_engine.search.config_search import BASELINES, METHOD_ALIASES, METHODS
 from fairnad_engine.search.plan import places_of, waves_of
-from fairnad_engine.search.selection import rank_and_crowding, top_by_accuracy
+from fairnad_engine.search.selection import Ranking, top_by_accuracy
 from tests.search.playing import RUN, Designer, Verifier, play, template_of, workspace
 
 MIX = {"stages": (6, 4, 2)}
@@ -340,9 +340,10 @@ def test_random_draws_from_all_models_and_evolution_from_the_youngest(archive, t
 
 def test_nsga2_draws_from_the_best_by_rank_and_crowding(archive, template):
     everyone = archive.trained()
-    ranks = dict(zip((c.id for c in everyone), rank_and_crowding(everyone), strict=True))
-    worst = sorted(ranks.values(), key=lambda one: (one[0], -one[1]))[POPULATION - 1]
-    assert all((ranks[c.id][0], -ranks[c.id][1]) <= (worst[0], -worst[1]) for c in parents("nsga2", archive, template))
+    ranking = Ranking(everyone)
+    ranks = {c.id: (ranking.rank(place), -ranking.crowding(place)) for place, c in enumerate(everyone)}
+    worst = sorted(ranks.values())[POPULATION - 1]
+    assert all(ranks[c.id] <= worst for c in parents("nsga2", archive, template))
 
 
 def test_a_model_without_ideas_is_told_to_choose_and_begins_where_stage_one_does(archive, template):

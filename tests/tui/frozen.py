@@ -202,7 +202,7 @@ def freeze(patch: pytest.MonkeyPatch) -> None:
     patch.delenv("NO_COLOR", raising=False)
     patch.delenv("OLLAMA_HOST", raising=False)
     load = MachineLoad(12 * 2**30, 128 * 2**30, (GpuLoad("H100", 41, 2048, 81_559),))
-    patch.setattr("fairnad_screens.search.machine_load", lambda: load)
+    patch.setattr("fairnad_screens.search_aside.machine_load", lambda: load)
     patch.setattr("fairnad_engine.machine.accelerators", lambda: (GPU,))
     layers = tuple(Layer(name, True, "tried", required=True) for name in ("files", "network", "memory limit"))
     patch.setattr("fairnad_engine.backbone.jail.probe.probe", lambda: layers)

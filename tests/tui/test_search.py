@@ -32,7 +32,7 @@ WIDE, SMALL = (120, 40), (80, 24)
 @pytest.fixture(autouse=True)
 def machine(monkeypatch):
     load = MachineLoad(3 * 2**30, 8 * 2**30, (GpuLoad("H100", 41, 2048, 81920),))
-    monkeypatch.setattr("fairnad_screens.search.machine_load", lambda: load)
+    monkeypatch.setattr("fairnad_screens.search_aside.machine_load", lambda: load)
 
 
 @pytest.fixture
@@ -708,7 +708,7 @@ async def test_of_a_chain_as_many_models_count_as_the_run_says(store, chains, co
 
 async def test_the_curve_has_the_band_of_a_baseline_where_a_study_has_one(run, store):
     async with desk(store) as (app, screen, _):
-        await wait_for(lambda: screen._baseline_of == run.id)
+        await wait_for(lambda: screen._aside_of == run.id)
         assert "of study" not in shown(app)
     write_study(store)
     found = read_baseline(store, run.id)

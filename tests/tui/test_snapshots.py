@@ -127,6 +127,7 @@ async def desk(app: Shell, run: str, *parts: str) -> None:
     await go(app, "search", run, *parts)
     app.screen.tick()  # the poller would; it asks for the machine's load, whose line comes last
     await wait_for(lambda: app.screen._machine, "the machine's load")
+    await wait_for(lambda: app.screen._spending, "what it took")
 
 
 @scene

@@ -8,7 +8,7 @@ helped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.protocol import IdeaBrief, Purpose
 from fairnad_engine.search.archive import Snapshot
 from fairnad_engine.search.seeds import entropy, generator
-from fairnad_engine.search.selection import rank_and_crowding, tournament
-from fairnad_engine.store.records import CandidateRow, Row
+from fairnad_engine.search.selection import Ranking
+from fairnad_engine.store.live import CandidateLine
+from fairnad_engine.store.records import Row
 
 EDIT = "edit:"  # how the id of an edit begins, where an idea's would stand
 OWN_CHOICE = "any"  # the edit that is left to the model
@@ -42,10 +43,10 @@ def plan_baseline(
         template: Whose sub-categories are drawn from.
         run_seed: The run's seed.
     """
+    draw_parent = _parents(method, snapshot)
     slots: list[Row] = []
     for slot in places:
-        pool = snapshot.best() if method == "llm-no-idea" else snapshot.trained()
-        parent = _parent(method, pool, generator(entropy(run_seed, number, 1, slot, "parent")))
+        parent = draw_parent(generator(entropy(run_seed, number, 1, slot, "parent")))
         drawn = generator(entropy(run_seed, number, 1, slot, "edit")).permutation(len(template.subs))[:_EDITS]
         edits = [EDIT + (OWN_CHOICE if method == "llm-no-idea" else template.subs[int(n)].id) for n in drawn]
         slots.append(
@@ -71,13 +72,17 @@ def edit_brief(edit: str, template: Template) -> IdeaBrief:
     return IdeaBrief(edit, sub.main, sub.id, sub.name, f"Make one change of this kind: {sub.name}.")
 
 
-def _parent(method: str, pool: Sequence[CandidateRow], rng: np.random.Generator) -> CandidateRow:
+def _parents(method: str, snapshot: Snapshot) -> Callable[[np.random.Generator], CandidateLine]:
+    """What draws a parent; the archive is looked at once, as all draws see the same."""
+    pool = snapshot.best() if method == "llm-no-idea" else snapshot.trained()
     if method == "evolution":
         youngest = sorted(pool, key=lambda c: c.position)[-POPULATION:]
-        drawn = rng.choice(len(youngest), size=min(TOURNAMENT, len(youngest)), replace=False)
-        return youngest[min(drawn, key=lambda i: (-(youngest[i].accuracy or 0.0), i))]
+
+        def fittest(rng: np.random.Generator) -> CandidateLine:
+            drawn = rng.choice(len(youngest), size=min(TOURNAMENT, len(youngest)), replace=False)
+            return youngest[min(drawn, key=lambda i: (-(youngest[i].accuracy or 0.0), i))]
+
+        return fittest
     if method == "nsga2":
-        fitness = rank_and_crowding(pool)
-        order = sorted(range(len(pool)), key=lambda i: (fitness[i][0], -fitness[i][1], pool[i].position))
-        return tournament([pool[i] for i in order[:POPULATION]], rng)
-    return pool[int(rng.integers(len(pool)))]
+        return Ranking(Ranking(pool).best(POPULATION)).tournament
+    return lambda rng: pool[int(rng.integers(len(pool)))]

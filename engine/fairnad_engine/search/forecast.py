@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.costs import Costs, Figure, SeedTiming, before_start, measured
-from fairnad_engine.search.ledger import read_ledger
+from fairnad_engine.search.ledger import Ledger, read_ledger
 
 if TYPE_CHECKING:
     from fairnad_engine.store import Store
@@ -244,8 +244,14 @@ def forecast(config: RunConfig, costs: Costs, *, models: int | None = None, gpus
     )
 
 
-def time_left(store: Store, run_id: str, *, gpus: int = 0) -> Forecast:
+def time_left(store: Store, run_id: str, *, gpus: int = 0, ledger: Ledger | None = None) -> Forecast:
     """What a run still takes, by what it has measured so far; quick enough for a screen that asks now and then.
+
+    Args:
+        store: The workspace.
+        run_id: The run.
+        gpus: GPUs that are seen.
+        ledger: The run's, where it was read already.
 
     Raises:
         InputError: There is no such run.
@@ -255,14 +261,17 @@ def time_left(store: Store, run_id: str, *, gpus: int = 0) -> Forecast:
     config = RunConfig.model_validate(run.config)
     if job is not None:  # it may go on with other machine settings than it began with
         config = config.model_copy(update={"machine": RunConfig.model_validate(job.config).machine})
-    ledger = read_ledger(store, run_id)
+    ledger = ledger or read_ledger(store, run_id)
     made = store.ledger.candidates(run_id)
     source = str(run.environment.get("seed_source", ""))
     seed = next((one for one in made if one.generation == 0), None)
     timing = None
     if seed is not None and seed.search_seconds:
-        macs = next(c.macs for c in store.runs.candidates(run_id, 0))
-        timing = SeedTiming(seed.params, macs, int(Costs.graph_bytes / 2), seed.search_seconds, 4.0, "this machine")
+        found = store.runs.candidate(run_id, seed.id)
+        assert found is not None  # noqa: S101 - its costs were read a moment ago
+        timing = SeedTiming(
+            seed.params, found.macs, int(Costs.graph_bytes / 2), seed.search_seconds, 4.0, "this machine"
+        )
     before = before_start(config, timing, source, "the seed is not trained yet")
     costs = measured(ledger, [one.params for one in made if one.generation > 0], before)
     left = max(0, config.budget.trained - store.runs.progress(run_id).counted)

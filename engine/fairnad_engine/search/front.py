@@ -36,6 +36,22 @@ class Scored(Protocol):
         """Place in the order of the run."""
 
 
+class Placed(Scored, Protocol):
+    """What has its place in a generation as well; the seed's is generation 0."""
+
+    @property
+    def generation(self) -> int:
+        """The generation it is of."""
+
+    @property
+    def slot(self) -> int:
+        """The slot of that."""
+
+    @property
+    def step(self) -> int:
+        """The step of a chain, else 1."""
+
+
 _Candidate = TypeVar("_Candidate", bound=Scored)
 
 

@@ -9,7 +9,7 @@ from fairnad_engine.backbone.verifier import Budget, Verifier
 from fairnad_engine.errors import RunFailedError
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.protocol import Designer
-from fairnad_engine.search.archive import Snapshot, snapshot_at
+from fairnad_engine.search.archive import Archive, Snapshot
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.digest import run_digest
@@ -66,7 +66,8 @@ class Search:
         self._activity = activity
         self._lanes = asyncio.Semaphore(self._config.model.lanes)
         self._purse = Purse(store, run_id, self._config.budget)
-        self._opener = Opener(store, run_id, self._config, template)
+        self._archive = Archive(store, run_id)
+        self._opener = Opener(store, run_id, self._config, template, self._archive)
         self._barren = 0
 
     async def run(self) -> str:
@@ -90,6 +91,7 @@ class Search:
             number = await (self._overlapping(number) if self._config.search.overlaps else self._one_by_one(number))
         if self._config.fidelity.mode != "off":
             await last_look.run(number - 1)
+            self._archive = Archive(self._store, self._run.id)  # candidates that were stopped were trained after all
             self._score(number - 1)
         digest = run_digest(self._store, self._run.id)
         self._store.runs.end(self._run.id, digest)
@@ -97,9 +99,7 @@ class Search:
 
     def _remaining(self, number: int, slot: int = 1) -> int:
         """Models that the budget allowed where everything before this slot of a generation was over."""
-        before = [
-            c for c in self._store.runs.candidates(self._run.id, number) if (c.generation, c.slot) < (number, slot)
-        ]
+        before = self._archive.before(number, slot)
         return self._config.budget.trained - len(counted(before, self._config.search.stage3_counts))
 
     async def _seed(self) -> None:
@@ -180,7 +180,7 @@ class Search:
         order = self._order(self._config.budget.trained)
         for before in range(1, number):
             order.extend(units_of(before, self._store.runs.slots(self._run.id, before), chains_lead=True))
-        counts = {Unit(c.generation, c.slot, c.step) for c in counted(self._store.runs.candidates(self._run.id))}
+        counts = {Unit(c.generation, c.slot, c.step) for c in counted(self._archive.candidates())}
         for unit in order.units:
             order.note(unit, unit in counts)
         novelty = self._novelty(number, 1)
@@ -212,7 +212,12 @@ class Search:
         return UnitOrder(remaining, chains_count_once=self._config.search.stage3_counts == "last")
 
     def _novelty(self, number: int, slot: int) -> Novelty:
-        return Novelty(snapshot_at(self._store, self._run.id, number, slot), self._config.search)
+        search = self._config.search
+        # Programs are read where they are compared; nothing else of selection needs them.
+        sources = self._store.live.sources(self._run.id, number) if search.near_duplicates == "strict" else {}
+        known = self._archive.at(number, slot)
+        mine = {one.id: sources[one.id] for one in known.candidates if one.id in sources}
+        return Novelty(known, search, mine)
 
     def _shared(
         self,
@@ -284,12 +289,13 @@ class Search:
     def _score(self, number: int) -> None:
         """Store what the run has reached with generation ``number``; the last look stores it anew for the last one."""
         run_id, budget = self._run.id, self._config.budget
-        candidates = self._store.runs.candidates(run_id, number)
+        candidates = self._archive.before(number + 1)
+        front = pareto_front(candidates)
         self._store.runs.close_generation(
             run_id,
             number,
-            front=[c.id for c in pareto_front(candidates)],
-            hypervolume=hypervolume(candidates, candidates[0].accuracy or 0.0, budget.max_params, budget.max_macs),
+            front=[c.id for c in front],
+            hypervolume=hypervolume(front, candidates[0].accuracy or 0.0, budget.max_params, budget.max_macs),
             best=best_accuracy(candidates),
             trained=sum(c.generation == number for c in trained(candidates)),
         )

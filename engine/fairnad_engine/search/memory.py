@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from fairnad_engine.llm.protocol import EditType
 from fairnad_engine.search.sketch import Sketch, similarity, sketch
+from fairnad_engine.store.live import CandidateLine
 from fairnad_engine.store.records import CandidateRow
 
 QUOTA = "quota"
@@ -49,11 +50,18 @@ class Memory:
 
     Args:
         candidates: Verified candidates in order of position, the seed first.
+        sources: Their programs by id, in the same order; what near duplicates are looked for in.
         threshold: Similarity from which a proposal is a near duplicate.
     """
 
-    def __init__(self, candidates: Sequence[CandidateRow], threshold: float = SIMILAR_ENOUGH) -> None:
-        self._candidates = tuple(candidates)
+    def __init__(
+        self,
+        candidates: Sequence[CandidateLine] | Sequence[CandidateRow],
+        sources: Mapping[str, str] | None = None,
+        threshold: float = SIMILAR_ENOUGH,
+    ) -> None:
+        self._candidates: tuple[CandidateLine | CandidateRow, ...] = tuple(candidates)
+        self._sources = dict(sources or {})
         self._threshold = threshold
         self._added: list[tuple[str, Sketch]] = []
 
@@ -97,7 +105,7 @@ class Memory:
         made = sketch(source)
         if made is None:
             return None
-        seen = [(one.id, sketched) for one in self._candidates if (sketched := sketch(one.source)) is not None]
+        seen = [(one, sketched) for one, text in self._sources.items() if (sketched := sketch(text)) is not None]
         best, found = self._threshold, None
         for candidate, other in (*seen, *self._added):
             # The smaller set bounds the similarity, which spares most comparisons.

@@ -8,6 +8,7 @@ it is the same for any number of workers and after any interruption.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 
 from fairnad_engine.backbone.verifier import Verdict
 from fairnad_engine.llm.protocol import Design, Purpose
@@ -23,14 +24,15 @@ _BY_STRUCTURE = (1, 3)  # stages whose units the quota counts: Stage II changes 
 class Novelty:
     """What units that are settled in one order may not repeat, and which edits each generation still owes."""
 
-    def __init__(self, known: Snapshot, search: SearchSection) -> None:
+    def __init__(self, known: Snapshot, search: SearchSection, sources: Mapping[str, str] | None = None) -> None:
         """Set up.
 
         Args:
             known: Everything before the first of these units, earlier waves of the same generation included.
             search: The run's settings.
+            sources: The programs of all that, by id, where near duplicates are refused.
         """
-        memory = Memory(known.candidates)
+        memory = Memory(known.candidates, sources)
         self._structures = known.exact_hashes()
         self._tombstones = memory.tombstones()
         self._memory = memory if search.near_duplicates == "strict" else None

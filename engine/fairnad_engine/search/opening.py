@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.protocol import IdeaBrief
 from fairnad_engine.search.ancestry import uses_through
-from fairnad_engine.search.archive import Snapshot, snapshot_at
+from fairnad_engine.search.archive import Archive, Snapshot
 from fairnad_engine.search.baselines import EDIT, edit_brief, plan_baseline
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.config_search import BASELINES
@@ -27,8 +27,9 @@ _FIRST, _AGAIN = "briefs", "briefs-again"  # events
 class Opener:
     """Opens the slots of one run."""
 
-    def __init__(self, store: Store, run_id: str, config: RunConfig, template: Template) -> None:
+    def __init__(self, store: Store, run_id: str, config: RunConfig, template: Template, archive: Archive) -> None:
         self._store = store
+        self._archive = archive
         self._run = store.runs.get(run_id)
         self._config = config
         self._template = template
@@ -37,10 +38,10 @@ class Opener:
         """What the proposals of slots see that start in a generation with ``slot``."""
         match self._config.search.proposals:
             case "sequential":
-                return snapshot_at(self._store, self._run.id, number, slot)
+                return self._archive.at(number, slot)
             case "lookahead":
-                return snapshot_at(self._store, self._run.id, max(1, number - 1), 1)
-        return snapshot_at(self._store, self._run.id, number, 1)
+                return self._archive.at(max(1, number - 1), 1)
+        return self._archive.at(number, 1)
 
     def open(self, number: int, places: list[Place], seen: Snapshot) -> list[SlotRow]:
         """Plan slots and store their plan, counts and uses in one transaction; or read the stored plan."""
@@ -65,12 +66,11 @@ class Opener:
             begins: For the slots that it began with, not for those that were given again.
         """
         briefs: dict[str, IdeaBrief] = {}
-        for event in self._store.runs.events(self._run.id):
+        for event in self._store.runs.events(self._run.id, (_FIRST, _AGAIN)):
             own = event["generation"] == number
             if event["generation"] > number or (own and begins and event["kind"] == _AGAIN):
                 continue
-            if event["kind"] in (_FIRST, _AGAIN):
-                briefs.update({one: IdeaBrief(one, *brief) for one, brief in event["payload"].items()})
+            briefs.update({one: IdeaBrief(one, *brief) for one, brief in event["payload"].items()})
         return briefs.__getitem__
 
     def _plan(self, number: int, places: list[Place], seen: Snapshot, *, begins: bool) -> list[Row]:

@@ -17,9 +17,10 @@ from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.config_search import BASELINES
 from fairnad_engine.search.fairness import FairIdea, FairSampler
 from fairnad_engine.search.seeds import entropy, generator
-from fairnad_engine.search.selection import tournament
+from fairnad_engine.search.selection import Ranking
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import CandidateRow, Row, SlotRow
+from fairnad_engine.store.live import CandidateLine
+from fairnad_engine.store.records import Row, SlotRow
 
 _CHAINS = (Purpose.SIMILAR, Purpose.OPPOSITE)  # in turn
 _SLACK = 0.8  # a parent that uses less than this share of both budgets may be scaled up
@@ -75,13 +76,13 @@ def plan_slots(
     words = ("turns",) if not mine or mine[0] == 1 else ("turns", mine[0])
     drawn = sampler.draw(len(mine), generator(entropy(run_seed, number, 1, *words))) if mine else []
     turns = dict(zip(mine, drawn, strict=False))
+    # One look at the archive for all of them: it is the same for each.
+    best = snapshot.best()
+    ranking = Ranking(snapshot.above_floor(config.search.parent_floor) or [snapshot.seed])
     slots: list[Row] = []
     for place in places:
         rng = generator(entropy(run_seed, number, place.stage, place.slot, "parent"))
-        if place.stage == 2:
-            parent = tournament(snapshot.above_floor(config.search.parent_floor) or [snapshot.seed], rng)
-        else:
-            parent = _pick(snapshot.best(), rng)
+        parent = ranking.tournament(rng) if place.stage == 2 else _pick(best, rng)
         turn = turns.get(place.slot)
         slots.append(
             {
@@ -117,7 +118,7 @@ def approved_ideas(
     return [FairIdea(id=one, level=levels[sub], main=main, sub=sub) for one, main, sub in found if sub in levels]
 
 
-def _pareto_purpose(parent: CandidateRow, config: RunConfig, place: Sequence[int]) -> Purpose:
+def _pareto_purpose(parent: CandidateLine, config: RunConfig, place: Sequence[int]) -> Purpose:
     """Scale down, or up where there is slack, as the draws of this place (run seed, generation, slot) say."""
     budget = config.budget
     slack = parent.params < _SLACK * budget.max_params and parent.macs < _SLACK * budget.max_macs
@@ -135,5 +136,5 @@ def _drawn(share: float, place: Sequence[int], purpose: Purpose) -> bool:
     return share == 1 or (share > 0 and generator(entropy(run_seed, number, 2, slot, purpose.value)).random() < share)
 
 
-def _pick(pool: Sequence[CandidateRow], rng: np.random.Generator) -> CandidateRow:
+def _pick(pool: Sequence[CandidateLine], rng: np.random.Generator) -> CandidateLine:
     return pool[int(rng.integers(len(pool)))]

@@ -1,16 +1,22 @@
-"""What somebody who looks on a run reads every second: few columns, and only rows that may have changed."""
+"""What is read of a run again and again, by selection and by whoever looks on: few columns, no programs.
+
+Of candidates only those are read that are new or may have changed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlite_utils import Database
 
 
-@dataclass(frozen=True)
-class CandidateLine:
-    """A candidate without its source; ``accuracy`` is on the validation split, percent."""
+class CandidateLine(NamedTuple):
+    """A candidate without its source; ``accuracy`` is on the validation split, percent.
+
+    A named tuple, because a run has thousands of them and each takes a tenth of a dataclass's time to make.
+    """
 
     row: int
     id: str
@@ -27,11 +33,16 @@ class CandidateLine:
     accuracy: float | None
     step: int = 1
     edit_type: str = ""
+    parent_id: str | None = None
+    exact_hash: str = ""
 
     @property
     def open(self) -> bool:
         """Whether its state still changes."""
         return self.status not in ("trained", "failed", "screened")
+
+
+_LINE = f"SELECT rowid, {', '.join(CandidateLine._fields[1:])} FROM candidates"  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -61,12 +72,20 @@ class LiveTable:
 
     def candidates(self, run_id: str, after: int = 0, also: Iterable[int] = ()) -> list[CandidateLine]:
         """Candidates stored after a row, and those of named rows, as they are now."""
-        known = list(also)
+        # Two queries, because one with an OR would scan the whole table.
+        known = [row for row in also if row <= after]
         marks = ",".join("?" * len(known))
-        query = f"""SELECT rowid AS row, id, position, generation, stage, slot, idea_id, change, params, macs, status,
-                    failure, accuracy, step, edit_type FROM candidates
-                    WHERE run_id = ? AND (rowid > ? OR rowid IN ({marks})) ORDER BY rowid"""  # noqa: S608
-        return [CandidateLine(**dict(row)) for row in self._db.query(query, [run_id, after, *known])]
+        parts = ((f"IN ({marks})", known), ("> ?", [after])) if known else (("> ?", [after]),)
+        found: list[CandidateLine] = []
+        for where, rows in parts:
+            query = f"{_LINE} WHERE run_id = ? AND rowid {where} ORDER BY rowid"
+            found += map(CandidateLine._make, self._db.conn.execute(query, [run_id, *rows]))
+        return found
+
+    def sources(self, run_id: str, through: int) -> dict[str, str]:
+        """Programs of candidates up to a generation, by id, in their order of position."""
+        query = "SELECT id, source FROM candidates WHERE run_id = ? AND generation <= ? ORDER BY position"
+        return {row["id"]: row["source"] for row in self._db.query(query, [run_id, through])}
 
     def proposals(self, run_id: str, after: int = 0) -> list[tuple[int, str | None, int]]:
         """(generation, failure class or None, number) of proposals in generations after one."""

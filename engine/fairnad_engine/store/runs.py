@@ -7,6 +7,7 @@ changes nothing, which is what makes a resumed run equal an undisturbed one.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlite_utils import Database
@@ -86,10 +87,17 @@ class RunTable:
 
     def _counted(self, run_id: str, chains: str) -> int:
         """Models as the budget counts them; agrees with :func:`fairnad_engine.search.selection.counted`."""
-        query = """WITH ended AS (SELECT generation, slot, step FROM candidates WHERE run_id = ? AND generation > 0
-                                  AND (status = 'screened' OR (status = 'trained' AND accuracy IS NOT NULL)))
+        query = """WITH ended AS (SELECT generation, slot FROM candidates WHERE run_id = ? AND generation > 0
+                                  AND status IN ('trained', 'screened')
+                                  AND (status = 'screened' OR accuracy IS NOT NULL))
                    SELECT count(*) both, count(DISTINCT generation * 100000 + slot) last FROM ended"""
         return int(next(self._db.query(query, [run_id]))[chains])
+
+    def edits_made(self, run_id: str) -> dict[str, int]:
+        """How many of a run's backbones came from each type of edit, without reading their programs."""
+        query = """SELECT edit_type, count(*) made FROM candidates WHERE run_id = ? AND generation > 0
+                   GROUP BY edit_type ORDER BY edit_type"""
+        return {row["edit_type"]: row["made"] for row in self._db.query(query, [run_id])}
 
     # -- events and generations ------------------------------------------------------------------------------
 
@@ -113,10 +121,12 @@ class RunTable:
         row = next(self._db.query(query, [run_id, kind, generation]), None)
         return None if row is None else (row["generation"], json.loads(row["payload_json"]))
 
-    def events(self, run_id: str) -> list[Row]:
-        """Every event of a run."""
-        query = "SELECT generation, kind, payload_json, at FROM run_events WHERE run_id = ? ORDER BY generation, kind"
-        return [decode(row) for row in self._db.query(query, [run_id])]
+    def events(self, run_id: str, kinds: Sequence[str] = ()) -> list[Row]:
+        """Every event of a run, or those of some kinds."""
+        of = f"AND kind IN ({','.join('?' * len(kinds))})" if kinds else ""
+        query = f"""SELECT generation, kind, payload_json, at FROM run_events
+                    WHERE run_id = ? {of} ORDER BY generation, kind"""  # noqa: S608
+        return [decode(row) for row in self._db.query(query, [run_id, *kinds])]
 
     def open_generation(self, run_id: str, number: int, slots: list[Row]) -> None:
         """Store a generation with all its slots; the caller draws the turns in the same transaction."""
@@ -202,6 +212,13 @@ class RunTable:
         where, arguments = ("AND generation <= ?", [run_id, generation]) if generation is not None else ("", [run_id])
         query = f"SELECT * FROM attempts WHERE run_id = ? {where} ORDER BY generation, slot, step, attempt"  # noqa: S608
         return [_attempt(row) for row in self._db.query(query, arguments)]
+
+    def attempts_before(self, run_id: str, generation: int, slot: int, count: int) -> list[AttemptRow]:
+        """The last so many attempts before a slot, in slot order."""
+        query = """SELECT * FROM attempts WHERE run_id = ? AND generation <= ? AND (generation, slot) < (?, ?)
+                   ORDER BY generation DESC, slot DESC, step DESC, attempt DESC LIMIT ?"""
+        rows = list(self._db.query(query, [run_id, generation, generation, slot, count]))
+        return [_attempt(row) for row in reversed(rows)]
 
     def attempts_of_slot(self, run_id: str, generation: int, slot: int) -> list[AttemptRow]:
         """Every attempt of one slot, in order."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -73,24 +72,23 @@ class SamplingTable:
                    ON c.run_id = s.run_id AND c.generation = s.generation AND c.slot = s.slot
                    WHERE s.run_id = ?1 AND s.stage = 1 AND s.sub IS NOT NULL AND (?2 IS NULL OR s.generation <= ?2)
                    ORDER BY s.generation, s.slot"""
-        tally: dict[str, Counter[str]] = {}
+        tally: dict[str, list[int]] = {}
+
+        def count(node: str, *ends: bool) -> None:
+            sums = tally.setdefault(node, [0] * (1 + len(ends)))
+            sums[0] += 1
+            for place, end in enumerate(ends, start=1):
+                sums[place] += end
+
         for row in self._db.query(query, [run_id, through]):
-            tried = json.loads(row["tried"])
-            ends = {
-                "valid": row["status"] is not None,
-                "realised": row["realised"] == "yes",
-                "trained": row["status"] == "trained",
-                "on_front": bool(row["on_front"]),
-            }
+            tried, status = json.loads(row["tried"]), row["status"]
+            ends = (status is not None, row["realised"] == "yes", status == "trained", bool(row["on_front"]))
             for node in (row["main"], row["sub"]):
-                count = tally.setdefault(node, Counter())
-                count.update({"turns": 1, "tried": int(bool(tried))}, **{k: int(v) for k, v in ends.items()})
+                count(node, bool(tried), *ends)
             for idea in dict.fromkeys(filter(None, (row["drawn"], *tried))):  # a turn may have found no idea
-                count = tally.setdefault(idea, Counter())
-                count.update({"turns": 1, "tried": int(idea in tried)})
-                if idea == row["made"]:
-                    count.update({name: int(value) for name, value in ends.items()})
-        return {node: TurnCounts(**count) for node, count in sorted(tally.items())}
+                made = idea == row["made"]
+                count(idea, idea in tried, *(made and end for end in ends))
+        return {node: TurnCounts(*sums) for node, sums in sorted(tally.items())}
 
     def compared(self, run_id: str, unit: str) -> dict[str, CountRow]:
         """Counts by category id, of what a run keeps equal: of ``turn``, or of ``trained`` models."""

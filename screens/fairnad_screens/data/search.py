@@ -203,7 +203,7 @@ class SearchSnapshot:
         as_of: The generation that is shown, or None where the desk follows the run.
         screening: What short trainings decided; None where every model is trained in full.
         control: The seed, only scaled up to the budget's edge, as far as it is trained.
-        spending: What it took and still takes; None where that cannot be read.
+        spending: What it took and still takes, which the screen adds; None before that, or where it cannot be read.
     """
 
     runs: tuple[tuple[str, str], ...]

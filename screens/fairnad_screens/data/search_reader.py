@@ -24,7 +24,6 @@ from fairnad_screens.data.search import (
 )
 from fairnad_screens.data.search_counts import CountsReader
 from fairnad_screens.data.search_follow import LogTail, TokenCount
-from fairnad_screens.data.search_spending import SpendingReader
 
 _TRAILS = 3
 
@@ -35,14 +34,13 @@ class SearchReader:
     def __init__(self) -> None:
         self._run: _RunReader | None = None
 
-    def read(self, store: Store, wanted: str | None, as_of: int | None, gpus: int = 0) -> SearchSnapshot:
+    def read(self, store: Store, wanted: str | None, as_of: int | None) -> SearchSnapshot:
         """Read a run, the newest where the wanted one is not there; live, or as of a generation.
 
         Args:
             store: The workspace.
             wanted: The run.
             as_of: The generation, None for live.
-            gpus: GPUs that are seen on this machine, for the time that is left.
         """
         runs = tuple(store.live.runs())
         if not runs:
@@ -51,7 +49,7 @@ class SearchReader:
         run_id = wanted if wanted in dict(runs) else runs[-1][0]
         if self._run is None or self._run.row.id != run_id:
             self._run = _RunReader(store, store.runs.get(run_id))
-        return self._run.read(store, runs, as_of, gpus)
+        return self._run.read(store, runs, as_of)
 
 
 class _RunReader:
@@ -65,14 +63,13 @@ class _RunReader:
         self._proposals: dict[tuple[int, str | None], int] = {}
         self._proposals_closed = 0
         self._counts = CountsReader(store, row)
-        self._spending = SpendingReader(row.id)
         self._front: tuple[object, Front] | None = None
         self._shown: tuple[object, tuple[CandidateLine, ...]] | None = None
         self._tokens = TokenCount(row.id)
         self._log: LogTail | None = None
         self._control: tuple[object, ControlFacts] | None = None
 
-    def read(self, store: Store, runs: tuple[tuple[str, str], ...], as_of: int | None, gpus: int) -> SearchSnapshot:
+    def read(self, store: Store, runs: tuple[tuple[str, str], ...], as_of: int | None) -> SearchSnapshot:
         self._read_candidates(store)
         generations = store.runs.generations(self.row.id)
         closed = max((g.number for g in generations if g.state == "done"), default=0)
@@ -107,7 +104,6 @@ class _RunReader:
             failures=self._failures(store, candidates, through, closed),
             log=self._log.read() if self._log is not None else (),
             control=self._control_row(store, (closed, head.state, store.beside.scores(self.row.id))),
-            spending=self._spending.read(store, head.state, closed, gpus=gpus),
         )
 
     def _control_row(self, store: Store, stands: object) -> ControlFacts:

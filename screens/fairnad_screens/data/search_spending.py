@@ -7,27 +7,39 @@ from fairnad_engine.store import Store
 from fairnad_screens.data.search import Outlay, Spending
 
 _SECONDS = 10.0
+_RESTS = 20.0  # times as long as a read took: of a run of thousands of models it takes a second
 
 
-class SpendingReader:
-    """Reads one run's ledger and forecast."""
+class SpendingPace:
+    """When one run's spending is read: when it stands differently, or some seconds went by."""
 
-    def __init__(self, run_id: str) -> None:
-        self._run_id = run_id
-        self._seen: tuple[object, ...] | None = None
-        self._at = 0.0
-        self._found: Spending | None = None
+    def __init__(self) -> None:
+        self._seen: object = None
+        self._begun, self._took = clock.steady() - _SECONDS, 0.0
+        self._reading = False
 
-    def read(self, store: Store, *seen: object, gpus: int) -> Spending | None:
-        """The spending, read anew where ``seen`` is different, or some seconds went by."""
-        moment, key = clock.steady(), (*seen, gpus)
-        if key != self._seen or moment - self._at >= _SECONDS:
-            self._seen, self._at = key, moment
-            self._found = _spending(store, self._run_id, gpus)
-        return self._found
+    def due(self, seen: object) -> bool:
+        """Whether to read now; True begins a read, whose end has to be told."""
+        moment = clock.steady()
+        waited = moment - self._begun
+        if self._reading or waited < _RESTS * self._took or (seen == self._seen and waited < _SECONDS):
+            return False
+        self._seen, self._begun, self._reading = seen, moment, True
+        return True
+
+    def ended(self) -> None:
+        """The read is over."""
+        self._took, self._reading = clock.steady() - self._begun, False
 
 
-def _spending(store: Store, run_id: str, gpus: int) -> Spending | None:
+def read_spending(store: Store, run_id: str, gpus: int) -> Spending | None:
+    """Read a run's ledger and forecast; None where its settings are of a version that is not this one's.
+
+    Args:
+        store: The workspace.
+        run_id: The run.
+        gpus: GPUs that are seen on this machine, for the time that is left.
+    """
     from fairnad_engine.search.forecast import time_left
     from fairnad_engine.search.ledger import Account, read_ledger
 
@@ -36,10 +48,11 @@ def _spending(store: Store, run_id: str, gpus: int) -> Spending | None:
 
     try:
         with store.snapshot():
-            ledger, ahead = read_ledger(store, run_id), time_left(store, run_id, gpus=gpus)
+            ledger = read_ledger(store, run_id)
+            ahead = time_left(store, run_id, gpus=gpus, ledger=ledger)
             budget = store.runs.get(run_id).config["budget"]
     except ValueError:
-        return None  # settings of a version that is not this one's
+        return None
     cost = ledger.cost
     return Spending(
         outlays=tuple(outlay(one) for one in ledger.by_outcome()),
