@@ -119,7 +119,7 @@ def curve_of(seed: Model, models: Sequence[Model], reference: Reference) -> Curv
 def _volume(front: Sequence[Model], reference: Reference) -> float:
     from fairnad_engine.search.selection import hypervolume
 
-    return hypervolume(front, reference.seed_accuracy, reference.max_params, reference.max_macs)  # type: ignore[arg-type]
+    return hypervolume(front, reference.seed_accuracy, reference.max_params, reference.max_macs)
 
 
 def bootstrap_mean(values: Sequence[float], resamples: int = RESAMPLES, seed: int = _SEED) -> Interval:
