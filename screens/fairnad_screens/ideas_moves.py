@@ -24,13 +24,19 @@ class IdeaMoves(IdeaDesk):
         if self.book.current is None and (one.name in _FOR_ONE or (one.name in _FOR_SOME and not self.book.marks)):
             if self.book.lines:
                 return f"Nothing matches the filter; {key_of('ideas.clear')} clears it."
-            papers, own = key_of("app.papers"), key_of("ideas.new")
-            return f"There is no idea yet; {papers} adds papers, {own} adds an idea of your own."
+            return self._no_idea()
+        if one.name == "groups" and not self.book.lines:
+            return self._no_idea()
         if one.name == "order" and not self.book.outcomes:
             return "No run has tried an idea yet; there is nothing to sort by."
         if one.name == "mark_all" and not self.book.shown:
             return "Nothing matches, so there is nothing to mark."
         return None
+
+    @staticmethod
+    def _no_idea() -> str:
+        papers, own = key_of("app.papers"), key_of("ideas.new")
+        return f"There is no idea yet; {papers} adds papers, {own} adds an idea of your own."
 
     # -- filter -----------------------------------------------------------------------------------------------
 

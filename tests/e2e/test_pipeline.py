@@ -70,7 +70,8 @@ def test_a_run_ends_with_front_report_and_exact_budget(undisturbed):
         counts = [c for c in store.sampling.counts("run-1").values() if c.kind == "main" and c.active]
         assert max(c.effective for c in counts) - min(c.effective for c in counts) <= 1
         assert sum(c.turns for c in counts) == 4
-        assert {i.status for i in store.ideas.all()} == {"approved"}
+        assert {i.status for i in store.ideas.all() if i.origin != "derived"} == {"approved"}
+        assert {i.status for i in store.ideas.all() if i.origin == "derived"} == {"proposed"}
         assert store.tests.of_run("run-1") == []
 
 

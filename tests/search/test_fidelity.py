@@ -257,7 +257,7 @@ trained = 6
 max_params = 60_000
 max_macs = 3_000_000
 [search]
-seed = 11
+seed = 6
 seed_backbone = "digits-small"
 stages = [2, 1, 1]
 [fidelity]

@@ -25,7 +25,7 @@ class Trainers:
     async def run(self, job, progress, deadline):
         for _ in range(self.rng.randrange(9)):
             await asyncio.sleep(0)
-        if self.faults and self.rng.random() < 0.3:
+        if self.faults and self.rng.random() < 0.5:
             self.failed += 1
             return TrainingOutcome("machine-fault", message="OSError: [Errno 28] No space left on device")
         if "/seed/" not in job.id and chance("diverged", job.id) < 0.1:
@@ -60,7 +60,7 @@ class Disk(playing.Verifier):
         self.rng, self.failed = rng, 0
 
     def verify(self, source, width, seed):
-        if self.rng.random() < 0.1:
+        if self.rng.random() < 0.3:
             self.failed += 1
             raise DiskFullError("files: the disk is full; free some space there, then resume")
         return super().verify(source, width, seed)

@@ -25,6 +25,8 @@ from tests.tui.search_run import WrittenRun
 BUILT = 1_767_607_445.0  # 5 January 2026, 10:04:05 UTC
 SHOWN = BUILT + 3
 DIED = BUILT - 3 * 3600
+WORKER = ProcessIdentity("gpu-box", "boot", 4711, 99)
+DEAD = ProcessIdentity("gpu-box", "boot", 4711, 98)  # the number was given again
 GPU = "NVIDIA H100 80GB HBM3, 81559 MiB"
 ENVIRONMENT = {
     "packages": {"torch": "2.9.1", "numpy": "2.3.5"},
@@ -146,8 +148,7 @@ def graph(channels: int, act: str) -> str:
 def build(place: Path, patch: pytest.MonkeyPatch) -> None:
     """Two papers with nine ideas; a finished run, one whose worker died, and one at work in its third generation."""
     patch.setattr(clock, "now", lambda: BUILT)
-    worker = ProcessIdentity("gpu-box", "boot", 4711, 99)
-    patch.setattr("fairnad_engine.store.jobs.current_identity", lambda: worker)
+    patch.setattr("fairnad_engine.store.jobs.current_identity", lambda: WORKER)
     fill(place)
     with Store(place) as store:
         for paper in store.papers.all():
@@ -157,8 +158,10 @@ def build(place: Path, patch: pytest.MonkeyPatch) -> None:
         store.ideas.decide(ideas[5:6], "rejected", "person")
         _done(FrozenRun(store, "first try", 40, ENVIRONMENT))
         patch.setattr(clock, "now", lambda: DIED)
+        patch.setattr("fairnad_engine.store.jobs.current_identity", lambda: DEAD)
         _dead(FrozenRun(store, "night run", 200, ENVIRONMENT))
         patch.setattr(clock, "now", lambda: BUILT)
+        patch.setattr("fairnad_engine.store.jobs.current_identity", lambda: WORKER)
         _living(FrozenRun(store, "digits at night", 100, ENVIRONMENT))
 
 
@@ -198,6 +201,7 @@ def freeze(patch: pytest.MonkeyPatch) -> None:
     """Stop the clock, and put the program on a machine that is always the same."""
     patch.setattr(clock, "now", lambda: SHOWN)
     patch.setattr(clock, "steady", lambda: 1_000.0)
+    patch.setattr(ProcessIdentity, "is_alive", lambda self: self != DEAD)
     patch.setenv("TZ", "UTC")
     patch.delenv("NO_COLOR", raising=False)
     patch.delenv("OLLAMA_HOST", raising=False)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import subprocess
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,15 +67,21 @@ def test_every_fault_of_the_disk_is_the_machines(job, tmp_path, small_disk):  # 
 
 
 def test_a_trainer_without_descriptors_never_began(job):  # noqa: F811
-    opened = len(list(Path("/proc/self/fd").iterdir())) + 4  # and what an event loop takes
-
     async def run():
         executor = LocalExecutor(1)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (opened, hard))
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (max(int(one.name) for one in Path("/proc/self/fd").iterdir()) + 1, hard)
+        )
+        taken = []
         try:
+            with suppress(OSError):  # until every number below the limit is in use
+                while True:
+                    taken.append(os.dup(0))
             return await executor.run(job, lambda _: None, 60.0)
         finally:
+            for descriptor in taken:
+                os.close(descriptor)
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             await executor.close()
 
