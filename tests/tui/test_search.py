@@ -406,6 +406,9 @@ async def test_what_has_not_changed_is_not_painted(run, store, monkeypatch):
 @pytest.mark.parametrize("theme", ["fairnad-light", "ansi-dark"])
 async def test_themes(run, store, theme):
     async with desk(store) as (app, screen, pilot):
+        # What is read beside the desk comes a little later than its first picture.
+        await wait_for(lambda: screen._spending, "the ledger")
+        await wait_for(lambda: "GPU 0" in shown(app), "the machine")
         text = shown(app)
         app.theme = theme
         await pilot.pause()

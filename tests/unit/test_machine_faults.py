@@ -66,13 +66,15 @@ def test_every_fault_of_the_disk_is_the_machines(job, tmp_path, small_disk):  # 
     assert ended(job) == "done"
 
 
+def highest_descriptor():
+    return max(int(one.name) for one in Path("/proc/self/fd").iterdir())
+
+
 def test_a_trainer_without_descriptors_never_began(job):  # noqa: F811
     async def run():
         executor = LocalExecutor(1)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (max(int(one.name) for one in Path("/proc/self/fd").iterdir()) + 1, hard)
-        )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest_descriptor() + 1, hard))
         taken = []
         try:
             with suppress(OSError):  # until every number below the limit is in use
