@@ -29,6 +29,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,7 +37,7 @@ from typing import Any
 
 import tomli_w
 
-from fairnad_engine.errors import FairnadError
+from fairnad_engine.errors import FairnadError, InputError
 from fairnad_engine.search.run_record import RunRecord, record_of
 from fairnad_engine.search.study_config import StudyConfig, parse_study
 from fairnad_engine.search.study_runs import open_cell, papers_job, start_and_wait
@@ -174,12 +175,30 @@ def run_missing() -> None:
     for subject, study, method, seed in left:
         started = time.monotonic()
         record = _run(study, subject, method, seed)
+        check_pairs(subject.records(), record, subject.rows)
         seconds = round(time.monotonic() - started, 1)
         line = {**record.to_json(), "wall_seconds": seconds, "engine": engine_digest()}
         with subject.rows.open("a", encoding="utf-8") as rows:
             rows.write(json.dumps(line, separators=(",", ":")) + "\n")
         best = max(model.accuracy for model in (record.start, *record.models))
         print(f"{subject.name} {method} {seed}: best {best:.2f} %, {seconds:.0f} s", flush=True)
+
+
+def check_pairs(kept: Iterable[RunRecord], record: RunRecord, rows: Path) -> None:
+    """See that a run's seed backbone scored as in the runs that it is to be paired with.
+
+    The same settings train to other scores where the processor (its vector instructions) or the engine is another.
+
+    Raises:
+        InputError: It did not; the run is not to be kept.
+    """
+    for one in kept:
+        if one.seed == record.seed and one.start.accuracy != record.start.accuracy:
+            raise InputError(
+                f"seed {record.seed}: the seed backbone scores {record.start.accuracy:.2f} % here and "
+                f"{one.start.accuracy:.2f} % in the row of {one.method}, which was made by another kind of processor or "
+                f"another engine; go on where that row was made, or remove the rows of seed {record.seed} from {rows.name}"
+            )
 
 
 @cache

@@ -6,6 +6,8 @@ import pytest
 
 from bench import search, search_table
 from bench.__main__ import replace_section
+from fairnad_engine.errors import InputError
+from fairnad_engine.search.run_record import RunRecord
 
 ROW = {
     "digest": "d",
@@ -111,3 +113,12 @@ def test_an_attempt_s_workspace_is_not_the_plan_s(folder):
     (mine,), (theirs,) = search.subjects("search-plan"), search.subjects("search-attempts")
     assert mine.workspace != theirs.workspace
     assert (mine.rows.name, theirs.rows.name) == ("search-digits.jsonl", "search-attempts-digits.jsonl")
+
+
+def test_a_run_of_another_kind_of_machine_is_not_paired(tmp_path):
+    kept = [RunRecord.from_json(row("fairnad", seed, 90)) for seed in (1, 2)]
+    search.check_pairs(kept, RunRecord.from_json(row("random", 1, 95)), tmp_path / "rows.jsonl")
+    other = {**row("random", 1, 95), "start": [0, 500, 500, 80.25, "trained", False]}
+    with pytest.raises(InputError, match=r"80\.25 % here and 80\.00 % in the row of fairnad.*rows\.jsonl"):
+        search.check_pairs(kept, RunRecord.from_json(other), tmp_path / "rows.jsonl")
+    search.check_pairs(kept, RunRecord.from_json({**other, "seed": 3}), tmp_path / "rows.jsonl")
