@@ -196,8 +196,8 @@ def check_pairs(kept: Iterable[RunRecord], record: RunRecord, rows: Path) -> Non
         if one.seed == record.seed and one.start.accuracy != record.start.accuracy:
             raise InputError(
                 f"seed {record.seed}: the seed backbone scores {record.start.accuracy:.2f} % here and "
-                f"{one.start.accuracy:.2f} % in the row of {one.method}, which was made by another kind of processor or "
-                f"another engine; go on where that row was made, or remove the rows of seed {record.seed} from {rows.name}"
+                f"{one.start.accuracy:.2f} % in the row of {one.method}, which another kind of processor or another "
+                f"engine made; go on where that row was made, or remove the rows of seed {record.seed} from {rows.name}"
             )
 
 
