@@ -18,11 +18,13 @@ from tests.tui.search_run import SLOTS, WrittenRun
 
 STEP_SECONDS = 0.05
 _ENDED = ("done", "failed", "stopped")
+TAKEN: dict[tuple[Path, str], str] = {}
+"""Tokens of the leases that the app took for the writer, which a real worker takes for itself."""
 
 
 def start_worker(store: Store, job: JobRow) -> None:
     """Stands in for the engine's: the writer's thread is the worker of every job."""
-    store.jobs.acquire(job.id)
+    TAKEN[store.path, job.id] = store.jobs.acquire(job.id)
     store.jobs.set_state(job.id, "running")
 
 
@@ -51,7 +53,8 @@ class Writer(threading.Thread):
                 self.begun.set()
                 while not self._over.wait(STEP_SECONDS):
                     self._tend(store)
-                    if store.jobs.get(run.job).state == "running":
+                    # Keys may stop the run and then delete it.
+                    if any(one.id == run.job and one.state == "running" for one in store.jobs.all()):
                         next(steps)
         except BaseException as problem:
             self.problem = problem
@@ -74,7 +77,15 @@ class Writer(threading.Thread):
             if job.kind == "structure" and store.jobs.get(job.id).state == "running":
                 self._structure(store, job)
             if store.jobs.get(job.id).state in _ENDED:
+                self._own(store, job.id)
                 store.jobs.release(job.id)
+
+    @staticmethod
+    def _own(store: Store, job_id: str) -> None:
+        """Make the lease that the app took last the writer's."""
+        token = TAKEN.pop((store.path, job_id), None)
+        if token is not None:
+            store.jobs._tokens[job_id] = token
 
     def _structure(self, store: Store, job: JobRow) -> None:
         """Read one paper, or end."""
@@ -113,6 +124,7 @@ class Writer(threading.Thread):
                 run.call(f"{run.id}/{number}/{slot}/1/0", 50)
                 with (job_folder(self._path, run.job) / "log.txt").open("a", encoding="utf-8") as log:
                     log.write(f"generation {number} slot {slot}\n")
+                self._own(run.store, run.job)
                 run.store.jobs.beat(run.job)
                 self.rows += 6
                 if slot % 5 == 0:

@@ -43,7 +43,7 @@ class CountsPane(LinePane):
         self._unfold()
 
     def _unfold(self) -> None:
-        here = self._rows[self._cursor][0].id if self._cursor < len(self._rows) else None
+        here = self._rows[self._cursor][0].id if 0 <= self._cursor < len(self._rows) else None
         self._rows = []
         for main in self._counts.mains:
             self._rows.append((main, None, 0))
@@ -95,7 +95,7 @@ class CountsPane(LinePane):
 
     def sideways(self, by: int) -> None:
         """Open the category under the cursor; close it, or what it stands in."""
-        if self._cursor >= len(self._rows):
+        if not 0 <= self._cursor < len(self._rows):
             return
         one, above, _ = self._rows[self._cursor]
         if by > 0:

@@ -173,7 +173,7 @@ class LineView(Widget, inherit_bindings=False):
         """Put the cursor where the mouse is."""
         offset = event.get_content_offset(self)
         if offset is not None and self.CURSOR:
-            self._cursor = self._top + offset.y - (self.header(self.size.width) is not None)
+            self._cursor = max(0, self._top + offset.y - (self.header(self.size.width) is not None))
             self.paint()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
