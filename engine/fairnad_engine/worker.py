@@ -16,26 +16,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from fairnad_engine import clock
 from fairnad_engine.activity import Activity
 from fairnad_engine.errors import FairnadError, LeaseLostError, MachineFaultError, StoreError
 from fairnad_engine.heartbeat import Heartbeat
 from fairnad_engine.on_finish import run_on_finish
-from fairnad_engine.reading_jobs import log_server_warnings, propose_categories, structure_papers
-from fairnad_engine.search.config import MachineSection, RunConfig
+from fairnad_engine.reading_jobs import propose_categories, structure_papers
+from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
+from fairnad_engine.training_jobs import finish, search, study
 from fairnad_engine.workspace import end_worker, job_folder
-
-if TYPE_CHECKING:
-    from fairnad_engine.llm.protocol import Designer
-    from fairnad_engine.search.scoring import Screening
-    from fairnad_engine.search.shared_scores import SharedScores
-    from fairnad_engine.training.devices import Device
-    from fairnad_engine.training.protocol import Protocol
 
 # A stop ends their trainings and model calls in flight: the next life goes on from checkpoints and stored replies.
 _ENDED_AT_ONCE = ("search", "finish")
@@ -207,174 +200,12 @@ def _leave() -> None:
     os._exit(LeaseLostError.exit_code)  # trainers and jail die with this process
 
 
-async def _search(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
-    import torch
-
-    from fairnad_engine.backbone.jail.client import Jail
-    from fairnad_engine.backbone.verifier import Verifier
-    from fairnad_engine.knowledge.template import Template
-    from fairnad_engine.llm.models import make_models
-    from fairnad_engine.search.control_row import train_control
-    from fairnad_engine.search.loop import Search
-    from fairnad_engine.search.recorded import replay_designer
-    from fairnad_engine.search.scoring import Scorer, job_settings
-    from fairnad_engine.search.widening import budget_of, widener_of
-    from fairnad_engine.training.checkpoints import sweep_checkpoints
-    from fairnad_engine.training.executor import LocalExecutor
-    from fairnad_engine.training.protocol import Protocol
-
-    torch.set_num_threads(1)
-    run = store.runs.get(job.run_id or "")
-    config = RunConfig.model_validate(run.config)
-    machine = RunConfig.model_validate(job.config).machine
-    template = Template.parse(store.templates.source(run.template_version), f"template version {run.template_version}")
-    designer: Designer
-    if replayed := run.environment.get("replay"):
-        designer = replay_designer(store, replayed, template)
-    else:
-        model = config.model
-        models = await asyncio.to_thread(
-            make_models,
-            model.llm,
-            template,
-            edits=model.edits,
-            keep_alive=model.keep_alive,
-            timeouts=model.timeouts,
-            max_context=model.max_context,
-            pause=control.wait,
-        )
-        designer = models.designer
-        await log_server_warnings(model.llm)
-    budget = budget_of(run)
-    devices = _devices(machine, machine.workers)
-    executor = LocalExecutor(machine.workers, devices)
-    protocol = Protocol.model_validate(run.environment["protocol"])
-    with Jail(accept_weak=machine.accept_weak_jail) as jail:
-        scorer = Scorer(
-            store,
-            run.id,
-            run.seed,
-            executor,
-            dataset=config.data.dataset,
-            protocol=protocol,
-            deadline=machine.training_deadline,
-            control=control,
-            activity=activity,
-            screening=_screening(config, protocol),
-            settings=job_settings(config, run.dataset_digest),
-            seeds_by=config.search.seeds_by,
-            shared=_shared_scores(store, run.id, config, devices),
-        )
-        search = Search(
-            store,
-            run.id,
-            job.id,
-            template=template,
-            designer=designer,
-            verifier=Verifier(jail, store.files, budget, config.search.fit),
-            scorer=scorer,
-            control=control,
-            budget=budget,
-            seed_source=run.environment["seed_source"],
-            activity=activity,
-        )
-        try:
-            digest = await search.run()
-            if config.search.control == "search":
-                await train_control(store, run, widener_of(jail, store, run), scorer)
-        finally:
-            await executor.close()
-    sweep_checkpoints(store.files.root, run.id)
-    return f"run digest {digest}"
-
-
-def machine_of_finish(store: Store, job: JobRow) -> MachineSection:
-    """As the search used the machine last, or as the command said."""
-    assert job.run_id is not None  # noqa: S101 - a finish is of a run
-    search = store.jobs.of_run(job.run_id)  # it may have gone on elsewhere than the run was started
-    machine = (search.config if search else store.runs.get(job.run_id).config)["machine"]
-    asked = {name: job.config[name] for name in ("workers", "devices", "streams") if job.config.get(name) is not None}
-    return MachineSection.model_validate({**machine, **asked})
-
-
-def _devices(machine: MachineSection, workers: int) -> tuple[Device, ...]:
-    """Where trainings run, by the settings of the machine."""
-    from fairnad_engine.training.devices import choose_devices
-
-    return choose_devices(machine.devices, workers=workers, streams=machine.streams, reserve_gib=machine.reserve_gib)
-
-
-def _shared_scores(store: Store, run_id: str, config: RunConfig, devices: tuple[Device, ...]) -> SharedScores | None:
-    """Scores of other runs that are this run's too, where seeds allow it and nothing is trained on a GPU."""
-    from fairnad_engine.search.shared_scores import SharedScores
-
-    if config.search.seeds_by == "place" or any(device.name != "cpu" for device in devices):
-        return None
-    return SharedScores.of_run(store, run_id, config.machine.latency_rounds)
-
-
-def _screening(config: RunConfig, protocol: Protocol) -> Screening | None:
-    """Short schedules first, where the settings ask for them."""
-    from fairnad_engine.search.fidelity import PromotionRule
-    from fairnad_engine.search.scoring import Screening
-    from fairnad_engine.training.datasets import load_split
-
-    chosen = config.fidelity
-    if chosen.mode == "off":
-        return None
-    images = len(load_split(config.data.dataset, "validation", **config.data.location()).labels)
-    return Screening(PromotionRule.of(chosen, protocol.epochs, images), chosen.window)
-
-
-async def _finish(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
-    import torch
-
-    from fairnad_engine.backbone.jail.client import Jail
-    from fairnad_engine.search.finish import Finish
-    from fairnad_engine.search.widening import widener_of
-    from fairnad_engine.training.checkpoints import sweep_checkpoints
-    from fairnad_engine.training.executor import LocalExecutor
-
-    torch.set_num_threads(1)
-    run = store.runs.get(job.run_id or "")
-    machine = machine_of_finish(store, job)
-    executor = LocalExecutor(machine.workers, _devices(machine, machine.workers))
-    with Jail(accept_weak=machine.accept_weak_jail) as jail:
-        finish = Finish(
-            store,
-            run.id,
-            jail,
-            executor,
-            control=control,
-            activity=activity,
-            deadline=machine.training_deadline,
-            top=int(job.config["top"]),
-            widener=widener_of(jail, store, run),
-            fill=bool(job.config.get("fill")),
-            nader_column=bool(job.config.get("nader_column")),
-        )
-        try:
-            await finish.run()
-        finally:
-            await executor.close()
-    sweep_checkpoints(store.files.root, run.id)
-    return f"{len(store.tests.of_run(run.id))} test scores"
-
-
-async def _study(store: Store, job: JobRow, control: Control, activity: Activity) -> str:
-    from fairnad_engine.search.study_config import StudyConfig
-    from fairnad_engine.search.study_runs import carry_out
-
-    study = StudyConfig.model_validate(store.studies.get(job.config["study"]).config)
-    return await carry_out(store, study, control, activity)
-
-
 _WORK = {
     "structure": structure_papers,
     "propose": propose_categories,
-    "search": _search,
-    "finish": _finish,
-    "study": _study,
+    "search": search,
+    "finish": finish,
+    "study": study,
 }
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from fairnad_engine.training import process
 from fairnad_engine.training.datasets import load_split, split_sizes
 from fairnad_engine.training.jobs import TrainingJob, TrainingOutcome
 from fairnad_engine.training.protocol import load_protocol
-from fairnad_engine.worker import machine_of_finish
+from fairnad_engine.training_jobs import machine_of_finish
 from fairnad_engine.workspace import create_finish_job
 
 
