@@ -131,6 +131,8 @@ def _shared_scores(store: Store, run_id: str, config: RunConfig, devices: tuple[
     """Scores of other runs that are this run's too, where seeds allow it and nothing is trained on a GPU."""
     from fairnad_engine.search.shared_scores import SharedScores
 
+    if config.search.latency_objective != "off":
+        return None
     if config.search.seeds_by == "place" or any(device.name != "cpu" for device in devices):
         return None
     return SharedScores.of_run(store, run_id, config.machine.latency_rounds)

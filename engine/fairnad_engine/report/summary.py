@@ -173,6 +173,7 @@ def _model(store: Store, candidate: CandidateRow, on_front: bool) -> ModelLine:
         width=candidate.width,
         exact_hash=candidate.exact_hash,
         on_front=on_front,
+        latency=candidate.latency,
     )
 
 

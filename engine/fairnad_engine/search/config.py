@@ -254,6 +254,19 @@ class RunConfig(Section):
     fidelity: FidelitySection = FidelitySection()
     machine: MachineSection = MachineSection()
 
+    @model_validator(mode="after")
+    def _latency_can_be_an_objective(self) -> RunConfig:
+        if self.search.latency_objective == "off":
+            return self
+        if not self.machine.latency_rounds:
+            raise ValueError("search.latency_objective: needs timed passes; set machine.latency_rounds, to 50 say")
+        if self.fidelity.mode != "off":
+            raise ValueError(
+                'search.latency_objective: cannot be used with fidelity.mode = "promote", where a short training stops '
+                "what is dominated without regard to latency; choose one of them"
+            )
+        return self
+
     def outcome_settings(self) -> dict[str, Any]:
         """The settings that decide a run's outcome; the rest may differ between equal runs."""
         settings = self.model_dump(mode="json", exclude=_NO_OUTCOME)
@@ -308,8 +321,10 @@ def config_problems(document: dict[str, Any]) -> dict[str, str]:
 def _problems(error: ValidationError) -> dict[str, str]:
     problems: dict[str, str] = {}
     for one in error.errors():
-        place = ".".join(str(part) for part in one["loc"]) or "file"
+        place = ".".join(str(part) for part in one["loc"])
         reason = "there is no such setting" if one["type"] == "extra_forbidden" else one["msg"]
+        if not place:  # a check across sections, whose message begins with the place
+            place, _, reason = reason.removeprefix("Value error, ").partition(": ")
         problems.setdefault(place, reason)
     return problems
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fairnad_engine.errors import MachineFaultError
 from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config_search import LATENCY_BATCH
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.fidelity import FULL, PromotionRule, Seen, short_name, short_protocol
 from fairnad_engine.search.seeds import SeedRule, training_seed
@@ -236,6 +237,7 @@ class Scorer:
                 "latency_256": outcome.latency.get(256),
             },
             epochs,
+            latency=outcome.latency.get(self._settings.latency_batch) if purpose == "search" else None,
         )
         discard_checkpoints(job)  # not before, lest a kill between the two cost the whole training
         if self._shared and purpose in _SHARED and outcome.accuracy is not None:
@@ -296,5 +298,6 @@ def job_settings(config: RunConfig, dataset_digest: str) -> JobSettings:
         precision=config.machine.precision,
         checkpoint_seconds=config.machine.checkpoint_seconds,
         latency_rounds=config.machine.latency_rounds,
+        latency_batch=LATENCY_BATCH[config.search.latency_objective],
         dataset_digest=dataset_digest,
     )

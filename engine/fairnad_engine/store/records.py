@@ -242,7 +242,10 @@ class AttemptRow:
 
 @dataclass(frozen=True)
 class CandidateRow:
-    """A verified backbone; ``accuracy`` is on the validation split, percent."""
+    """A verified backbone; ``accuracy`` is on the validation split, percent, ``latency`` in milliseconds.
+
+    Latency is there only where the run selects by it.
+    """
 
     run_id: str
     id: str
@@ -270,6 +273,7 @@ class CandidateRow:
     failure: str | None
     accuracy: float | None
     created_at: str
+    latency: float | None = None
 
 
 @dataclass(frozen=True)

@@ -64,12 +64,17 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class JobSettings:
-    """What all jobs of a run share besides data set and protocol; see :class:`TrainingJob`."""
+    """What all jobs of a run share besides data set and protocol; see :class:`TrainingJob`.
+
+    Attributes:
+        latency_batch: Batch size whose latency the candidates are selected by; 0 for none.
+    """
 
     data: dict[str, Any] = field(default_factory=dict)
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpoint_seconds: float | None = None
     latency_rounds: int = 0
+    latency_batch: int = 0
     dataset_digest: str = ""
 
 
