@@ -10,7 +10,7 @@ from fairnad_engine.reading_jobs import log_server_warnings
 from fairnad_engine.search.config import MachineSection, RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import JobRow
+from fairnad_engine.store.records import JobRow, RunRow
 
 if TYPE_CHECKING:
     from fairnad_engine.llm.protocol import Designer
@@ -61,7 +61,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
         await log_server_warnings(model.llm)
     budget = budget_of(run)
     devices = _devices(machine)
-    executor = _executor(machine, devices)
+    executor = _executor(machine, devices, run)
     protocol = Protocol.model_validate(run.environment["protocol"])
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
         scorer = Scorer(
@@ -120,11 +120,12 @@ def _devices(machine: MachineSection) -> tuple[Device, ...]:
     )
 
 
-def _executor(machine: MachineSection, devices: tuple[Device, ...]) -> Executor:
-    """What runs trainings, by the settings of the machine."""
+def _executor(machine: MachineSection, devices: tuple[Device, ...], run: RunRow) -> Executor:
+    """What runs trainings, by the settings of the machine, with the trainer that the run was begun with."""
     from fairnad_engine.training.executor import LocalExecutor
+    from fairnad_engine.training.remote import check_trainer
 
-    return LocalExecutor(machine.workers, devices)
+    return LocalExecutor(machine.workers, devices, check_trainer(run.environment, run.id))
 
 
 def _shared_scores(store: Store, run_id: str, config: RunConfig, devices: tuple[Device, ...]) -> SharedScores | None:
@@ -161,7 +162,7 @@ async def finish(store: Store, job: JobRow, control: Control, activity: Activity
     torch.set_num_threads(1)
     run = store.runs.get(job.run_id or "")
     machine = machine_of_finish(store, job)
-    executor = _executor(machine, _devices(machine))
+    executor = _executor(machine, _devices(machine), run)
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
         finish = Finish(
             store,

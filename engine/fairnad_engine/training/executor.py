@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from fairnad_engine.training.devices import Device
 from fairnad_engine.training.jobs import MACHINE_FAULT, TrainingJob, TrainingOutcome
 from fairnad_engine.training.packing import Packing
-from fairnad_engine.training.remote import Progress, TrainerDiedError, TrainerProcess
+from fairnad_engine.training.remote import TRAINER, Progress, TrainerDiedError, TrainerProcess
 
 __all__ = ["Executor", "LocalExecutor", "Progress", "Repeats"]
 
@@ -71,14 +71,15 @@ class Repeats:
 class LocalExecutor:
     """Trainer processes on this machine's devices, each with one thread."""
 
-    def __init__(self, workers: int, devices: Sequence[Device] = ()) -> None:
+    def __init__(self, workers: int, devices: Sequence[Device] = (), module: str = TRAINER) -> None:
         """Start nothing yet.
 
         Args:
             workers: Trainings at a time on the CPU, where no devices are given.
             devices: Places to train, from :func:`fairnad_engine.training.devices.choose_devices`.
+            module: What a trainer process runs; another than the real trainer speaks the same lines.
         """
-        self._pools = [_Pool(device, self._wake) for device in devices or (Device("cpu", workers),)]
+        self._pools = [_Pool(device, module, self._wake) for device in devices or (Device("cpu", workers),)]
         self._changed = asyncio.Event()
         self._tickets = itertools.count()
         self._queue: set[tuple[int, int]] = set()  # rank and ticket of jobs that wait for any place
@@ -141,8 +142,9 @@ class LocalExecutor:
 class _Pool:
     """The trainers of one device."""
 
-    def __init__(self, device: Device, wake: Callable[[], None]) -> None:
+    def __init__(self, device: Device, module: str, wake: Callable[[], None]) -> None:
         self.device = device
+        self._module = module
         self.packing = Packing(device.streams)
         self.wanted_alone = 0
         self.faults = 0
@@ -183,7 +185,7 @@ class _Pool:
         return outcome
 
     def _new(self) -> TrainerProcess:
-        self.trainers.append(TrainerProcess(self.device.name))
+        self.trainers.append(TrainerProcess(self.device.name, self._module))
         return self.trainers[-1]
 
     async def close(self) -> None:
