@@ -234,6 +234,11 @@ def job_folder(store_path: Path, job_id: str) -> Path:
     return store_path.with_name(f"{store_path.stem}-files") / "jobs" / job_id
 
 
+def children_file(store_path: Path, job_id: str) -> Path:
+    """Where a job's worker writes down which processes it has started."""
+    return job_folder(store_path, job_id) / "children.json"
+
+
 def read_activity(store_path: Path, job_id: str) -> dict[str, str]:
     """What the worker said each subject goes through now."""
     with suppress(OSError, ValueError):

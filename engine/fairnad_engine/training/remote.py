@@ -65,9 +65,10 @@ class TrainerProcess:
         pid: The process, or None while there is none.
     """
 
-    def __init__(self, device: str, module: str = TRAINER) -> None:
+    def __init__(self, device: str, module: str = TRAINER, on_start: Callable[[int], None] | None = None) -> None:
         self._device = device
         self._module = module
+        self._on_start = on_start
         self._process: asyncio.subprocess.Process | None = None
         self.memory = 0
         self._ready = False
@@ -117,6 +118,8 @@ class TrainerProcess:
                 limit=2**24,
                 start_new_session=True,
             )
+            if self._on_start is not None:
+                self._on_start(self._process.pid)
         return self._process
 
     async def kill(self) -> None:

@@ -5,7 +5,8 @@ protocol, data set and seed; a run that used it says so in whatever it shows. Se
 module's name before the run is begun, and each time it is taken up again.
 
 ``FAIRNAD_SIMULATED_SECONDS`` is the length of an epoch in seconds, 0.005 where it is not set.
-``FAIRNAD_SIMULATED_LOG`` names a file to which each training adds a line when it starts and when it is done.
+``FAIRNAD_SIMULATED_LOG`` names a file to which each training adds a line when it starts, after each
+epoch, and when it is done.
 """
 
 from __future__ import annotations
@@ -91,13 +92,12 @@ def _train(
             "train_loss": 2.3 * math.exp(-3 * share),
             "train_accuracy": _accuracy(identity, share) + 1,
             "validation_accuracy": _accuracy(identity, share) if scored else None,
-            "learning_rate": float(job.protocol["learning_rate"])
-            * 0.5
-            * (1 + math.cos(math.pi * (number - 1) / total)),
+            "learning_rate": first_rate * 0.5 * (1 + math.cos(math.pi * (number - 1) / total)),
             "seconds": time.monotonic() - started,
         }
         epochs.append(one)
         send({"type": "epoch", "restored": False, "memory": _PEAK, **one})
+        _log(job, "epoch", number)
         due = job.checkpoint_seconds is not None and time.monotonic() - last_saved >= job.checkpoint_seconds
         if checkpoint and due and number < total:
             write_atomically(checkpoint, json.dumps(epochs).encode())

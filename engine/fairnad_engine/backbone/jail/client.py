@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +49,7 @@ class Jail:
         tasks_module: Module with ``TASKS``, name -> function of ``(payload, blobs)``.
         extra_folders: Put on the child's import path, and readable for it.
         preload: Modules that the zygote imports before it forks.
+        on_start: Told the number of each zygote that is started.
 
     Raises:
         JailError: On entry: a layer of the minimum is missing, or the zygote does not start.
@@ -65,12 +66,14 @@ class Jail:
         tasks_module: str = "fairnad_engine.backbone.jailed",
         extra_folders: Sequence[Path] = (),
         preload: Sequence[str] = TORCH,
+        on_start: Callable[[int], None] | None = None,
     ) -> None:
         self.limits = Limits(memory_bytes, cpu_seconds, wall_seconds, reply_bytes=reply_bytes)
         self._accept_weak = accept_weak
         self._tasks_module = tasks_module
         self._extra_folders = tuple(folder.resolve() for folder in extra_folders)
         self._preload = tuple(preload)
+        self._on_start = on_start
         self._lock = threading.Lock()
         self._zygote: _ZygoteProcess | None = None
         self._turns = Turns()
@@ -189,7 +192,7 @@ class Jail:
             return self._zygote
 
     def _launch(self) -> _ZygoteProcess:
-        return _ZygoteProcess(
+        zygote = _ZygoteProcess(
             {
                 "weak": self._accept_weak,
                 "preload": self._preload,
@@ -199,6 +202,9 @@ class Jail:
             },
             self._extra_folders,
         )
+        if self._on_start is not None:
+            self._on_start(zygote.pid)
+        return zygote
 
 
 class _ZygoteProcess:
@@ -228,6 +234,11 @@ class _ZygoteProcess:
                 start_new_session=True,  # a Ctrl-C at the terminal is not for it
             )
         self._control.send(json.dumps({**start, "base": str(self.base)}).encode())
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
 
     def await_ready(self) -> int:
         """Wait until the zygote has imported everything, and return the bytes of address space that this takes.

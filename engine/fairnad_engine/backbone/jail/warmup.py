@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from fairnad_engine.processes import die_with_parent
+
 _MOST_BYTES = 1 << 20
 
 
@@ -47,6 +49,7 @@ def modules_used_by(action: Callable[[], None]) -> list[str]:
 
 def _report(action: Callable[[], None], writer: int) -> None:
     try:
+        die_with_parent()
         before = set(sys.modules)
         action()
         new = [name for name in sys.modules if name not in before]
