@@ -5,18 +5,17 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fairnad_engine.processes import ProcessIdentity
 from tests.soak.committed import Committed, repeated
 from tests.soak.moments import pass_time, pass_writes, writable_folders
-from tests.soak.searches import RUN, App, Search
+from tests.soak.searches import JOB, RUN, App, Search
 from tests.soak.victims import Victims, tree
 
 PATIENCE = 200.0  # seconds until something must have happened on a busy machine
-_VICTIM_SECONDS = 0.5  # for which a victim is waited for, before it is another kind's turn
-_WRITE_SECONDS = 2.0  # for which a write is waited for
+_FAVOUR = {"worker": 1, "zygote": 1, "app": 1, "trainer": 8, "child": 8}  # the last two are seldom there
+_WRITE_SECONDS = 1.0  # for which a write is waited for
 WORKING = ("queued", "running", "paused", "stopping")
 
 
@@ -29,6 +28,7 @@ class Told:
         moments: By moment: ``clock``, ``commit``, ``file``.
         lives: Workers that were started.
         failed: Lives that ended with an error, such as a jail that was killed twice.
+        reasons: Those errors.
         wrong: Everything that should not be, in words.
         rows: Acknowledged rows at the end.
         resumed: Trainings that went on from a checkpoint.
@@ -38,6 +38,7 @@ class Told:
     moments: Counter[str] = field(default_factory=Counter)
     lives: int = 0
     failed: int = 0
+    reasons: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     rows: int = 0
     resumed: int = 0
@@ -54,19 +55,19 @@ class Told:
 
 
 class Killing:
-    """Kills processes of one search, in the order of a plan, until the search is done.
+    """Kills processes of one search, as many of each kind as planned, until the search is done.
 
     Args:
         search: What has not been started yet.
         rng: Decides of every moment.
-        plan: Kinds of victims; what is left of it is for the next search.
+        plan: How many of each kind; what is left of it is for the next search.
         longest: Seconds between two kills, at most.
     """
 
-    def __init__(self, search: Search, rng: random.Random, plan: Iterable[str], longest: float) -> None:
+    def __init__(self, search: Search, rng: random.Random, plan: Counter[str], longest: float) -> None:
         self._search = search
         self._rng = rng
-        self._plan = list(plan)
+        self._plan = Counter(plan)
         self._longest = longest
         self._victims = Victims(search)
         self._committed = Committed(search.store.path)
@@ -75,7 +76,7 @@ class Killing:
         self._app_kills = 0
         self.told = Told()
 
-    def run(self) -> list[str]:
+    def run(self) -> Counter[str]:
         """Kill and resume until the search is done; the rest of the plan.
 
         Raises:
@@ -83,8 +84,9 @@ class Killing:
         """
         self._launch()
         try:
-            while self._plan and self._goes_on():
-                self._one(self._plan[0])
+            while self._plan.total() and self._goes_on():
+                pass_time(self._rng, self._longest, self._victims.observe)
+                self._one()
             end = time.monotonic() + PATIENCE
             while self._goes_on():
                 assert time.monotonic() < end, self._search.told()
@@ -95,21 +97,19 @@ class Killing:
         self._judge()
         return self._plan
 
-    def _one(self, kind: str) -> None:
-        """Make the next kill of the plan, or let the search go on where there is no such victim yet."""
-        moment = self._rng.choice(("clock", "clock", "commit", "file")) if kind in ("worker", "trainer") else "clock"
-        pass_time(self._rng, self._longest, self._victims.observe)
+    def _one(self) -> None:
+        """Kill one of those that are there now, by chance; none where none is."""
+        there = {kind: self._victims.find(kind) for kind, left in self._plan.items() if left and kind != "app"}
+        kinds = [kind for kind, left in self._plan.items() if left and (kind == "app" or there[kind])]
+        if not kinds:
+            return
+        kind = self._rng.choices(kinds, [self._plan[one] * _FAVOUR[one] for one in kinds])[0]
         if kind == "app":
             self._kill_app()
             return
-        waited = time.monotonic() + _VICTIM_SECONDS
-        while not (found := self._victims.find(kind)):
-            if time.monotonic() > waited or not self._goes_on():
-                self._plan.append(self._plan.pop(0))  # another kind first
-                return
-            time.sleep(0.005)
-        victim = self._rng.choice(found)
+        victim = self._rng.choice(there[kind])
         stored = self._committed.look()
+        moment = self._rng.choice(("clock", "commit", "file")) if kind in ("worker", "trainer") else "clock"
         if moment != "clock" and not self._at_a_write(moment):
             moment = "clock"
         if victim.is_alive():
@@ -123,7 +123,7 @@ class Killing:
     def _kill(self, kind: str, victim: ProcessIdentity, moment: str, stored: set[str]) -> None:
         family = tree(victim.pid)
         job = self._victims.kill(kind, victim)
-        self._plan.pop(0)
+        self._plan[kind] -= 1
         self.told.kills[kind] += 1
         self.told.moments[moment] += 1
         if job is not None:
@@ -158,7 +158,7 @@ class Killing:
             self._app.close()
             self._app = None
             self._app_kills += 1
-            self._plan.pop(0)
+            self._plan["app"] -= 1
             self.told.kills["app"] += 1
             self.told.moments["clock"] += 1
 
@@ -173,6 +173,7 @@ class Killing:
             return False
         if state == "failed":
             self.told.failed += 1
+            self.told.reasons.append(self._search.store.jobs.get(JOB).message)
             self._note_in_flight(self._committed.look())
         self._launch()
         return True

@@ -15,6 +15,7 @@ from fairnad_engine.processes import ProcessIdentity, identity_of
 from tests.soak.searches import Search
 
 _TRAININGS = 2  # at a time
+_TRIALS = 4  # children that the probe of the jail has at a time: so many may begin before the repeat of one does
 
 
 def children_of(pid: int) -> list[int]:
@@ -113,7 +114,7 @@ class Victims:
         """Kill it; the training that a trainer was at, if any."""
         os.kill(victim.pid, signal.SIGKILL)
         if kind == "child":
-            self._spared = self._search.lanes  # so many may begin before the repeat does
+            self._spared = max(self._search.lanes, _TRIALS)
         if kind != "trainer":
             return None
         lines = self._search.trainings()
