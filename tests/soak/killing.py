@@ -122,12 +122,13 @@ class Killing:
 
     def _kill(self, kind: str, victim: ProcessIdentity, moment: str, stored: set[str]) -> None:
         family = tree(victim.pid)
-        job = self._victims.kill(kind, victim)
+        if not self._victims.kill(kind, victim):
+            return
         self._plan[kind] -= 1
         self.told.kills[kind] += 1
         self.told.moments[moment] += 1
-        if job is not None:
-            self._in_flight[job] += 1
+        if kind == "trainer" and self._victims.killed_training is not None:
+            self._in_flight[self._victims.killed_training] += 1
         if kind == "worker":
             self._note_in_flight(stored)
         if kind in ("worker", "zygote"):

@@ -48,10 +48,15 @@ def _line(pid: int) -> bytes:
 
 
 class Victims:
-    """Finds victims in one search."""
+    """Finds victims in one search.
+
+    Attributes:
+        killed_training: What the trainer was at that was killed last, if anything.
+    """
 
     def __init__(self, search: Search) -> None:
         self._search = search
+        self.killed_training: str | None = None
         self._children_seen: set[ProcessIdentity] = set()
         self._spared: int | None = None  # children still to be seen before another may be killed
         self._furthest: dict[str, int] = {}  # the last epoch of each training when its trainer was killed
@@ -105,22 +110,34 @@ class Victims:
         return [one for pid in pids if self._may_end(pid, lines) and (one := identity_of(pid)) is not None]
 
     def _may_end(self, pid: int, lines: list[dict]) -> bool:
-        last = next((one for one in reversed(lines) if one["pid"] == pid), None)
+        last = _last_of(pid, lines)
         if last is None or last["what"] == "done":  # its next training may be one that was killed before
             return not self._furthest
         return last["what"] == "epoch" and last["epochs"] > self._furthest.get(last["job"], 0)
 
-    def kill(self, kind: str, victim: ProcessIdentity) -> str | None:
-        """Kill it; the training that a trainer was at, if any."""
+    def kill(self, kind: str, victim: ProcessIdentity) -> bool:
+        """Kill it; False where it has come to a place meanwhile at which it may not be killed."""
+        if kind == "trainer" and not self._at_a_fair_place(victim.pid):
+            return False
         os.kill(victim.pid, signal.SIGKILL)
         if kind == "child":
             self._spared = max(self._search.lanes, _TRIALS)
-        if kind != "trainer":
-            return None
+        return True
+
+    def _at_a_fair_place(self, pid: int) -> bool:
+        """Hold a trainer where it is, and look whether it may end there; it goes on where not."""
+        os.kill(pid, signal.SIGSTOP)
         lines = self._search.trainings()
-        last = next((one for one in reversed(lines) if one["pid"] == victim.pid), None)
+        if not self._may_end(pid, lines):
+            os.kill(pid, signal.SIGCONT)
+            return False
+        last = _last_of(pid, lines)
         if last is None or last["what"] == "done":
-            self._unknown = len(lines)
-            return None
-        self._furthest[last["job"]] = last["epochs"]
-        return last["job"]
+            self._unknown, self.killed_training = len(lines), None
+        else:
+            self._furthest[last["job"]], self.killed_training = last["epochs"], last["job"]
+        return True
+
+
+def _last_of(pid: int, lines: list[dict]) -> dict | None:
+    return next((one for one in reversed(lines) if one["pid"] == pid), None)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
@@ -87,7 +88,7 @@ class Jail:
             self._zygote = self._launch()
         try:
             ensure_minimum(self._accept_weak)  # while the zygote imports torch
-            self._check_memory(self._zygote.await_ready())
+            self._check_memory(self._ready_zygote().await_ready())
         except BaseException:
             self.close()
             raise
@@ -188,8 +189,21 @@ class Jail:
             if not self._zygote.alive():
                 self._zygote.close()
                 self._zygote = self._launch()
-                self._zygote.await_ready()
+                return self._ready_zygote()
             return self._zygote
+
+    def _ready_zygote(self) -> _ZygoteProcess:
+        """Wait until the zygote is ready; one that is killed while it starts, say for memory, is replaced once."""
+        assert self._zygote is not None  # noqa: S101 - it was launched before
+        try:
+            self._zygote.await_ready()
+        except JailError:
+            if not self._zygote.was_killed():
+                raise
+            self._zygote.close()
+            self._zygote = self._launch()
+            self._zygote.await_ready()
+        return self._zygote
 
     def _launch(self) -> _ZygoteProcess:
         zygote = _ZygoteProcess(
@@ -217,6 +231,7 @@ class _ZygoteProcess:
     def __init__(self, start: dict[str, Any], extra_folders: Sequence[Path]) -> None:
         self._lock = threading.Lock()
         self._count = 0
+        self._mapped: int | None = None
         self.base = places.scratch_base()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         site = places.site_folder("torch")
@@ -233,12 +248,20 @@ class _ZygoteProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a Ctrl-C at the terminal is not for it
             )
-        self._control.send(json.dumps({**start, "base": str(self.base)}).encode())
+        with suppress(OSError):  # it is gone already: whoever waits for it is told
+            self._control.send(json.dumps({**start, "base": str(self.base)}).encode())
 
     @property
     def pid(self) -> int:
         """The process."""
         return self._process.pid
+
+    def was_killed(self) -> bool:
+        """Whether the process was ended by a signal; one that has just fallen silent is given a moment to end."""
+        try:
+            return self._process.wait(timeout=1) < 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def await_ready(self) -> int:
         """Wait until the zygote has imported everything, and return the bytes of address space that this takes.
@@ -246,6 +269,8 @@ class _ZygoteProcess:
         Raises:
             JailError: It did not start; the message carries its reason.
         """
+        if self._mapped is not None:
+            return self._mapped
         self._control.settimeout(_START_SECONDS)
         try:
             said = json.loads(self._control.recv(64 << 10) or b"{}")
@@ -256,7 +281,8 @@ class _ZygoteProcess:
         if not said.get("ready"):
             reason = said.get("error") or self._last_words()
             raise JailError(f"the jail's own process did not start: {reason}; see `fairnad-tui doctor`")
-        return int(said["mapped"])
+        self._mapped = int(said["mapped"])
+        return self._mapped
 
     def _last_words(self) -> str:
         log = self.base / "log"
