@@ -6,11 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fairnad_engine.activity import Activity
+from fairnad_engine.children import Children
 from fairnad_engine.reading_jobs import log_server_warnings
 from fairnad_engine.search.config import MachineSection, RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import JobRow
+from fairnad_engine.store.records import JobRow, RunRow
+from fairnad_engine.workspace import children_file
 
 if TYPE_CHECKING:
     from fairnad_engine.llm.protocol import Designer
@@ -61,9 +63,10 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
         await log_server_warnings(model.llm)
     budget = budget_of(run)
     devices = _devices(machine)
-    executor = _executor(machine, devices)
+    children = Children(children_file(store.path, job.id))
+    executor = _executor(machine, devices, run, children)
     protocol = Protocol.model_validate(run.environment["protocol"])
-    with Jail(accept_weak=machine.accept_weak_jail) as jail:
+    with Jail(accept_weak=machine.accept_weak_jail, on_start=children.note) as jail:
         scorer = Scorer(
             store,
             run.id,
@@ -120,11 +123,12 @@ def _devices(machine: MachineSection) -> tuple[Device, ...]:
     )
 
 
-def _executor(machine: MachineSection, devices: tuple[Device, ...]) -> Executor:
-    """What runs trainings, by the settings of the machine."""
+def _executor(machine: MachineSection, devices: tuple[Device, ...], run: RunRow, children: Children) -> Executor:
+    """What runs trainings, by the settings of the machine, with the trainer that the run was begun with."""
     from fairnad_engine.training.executor import LocalExecutor
+    from fairnad_engine.training.remote import check_trainer
 
-    return LocalExecutor(machine.workers, devices)
+    return LocalExecutor(machine.workers, devices, check_trainer(run.environment, run.id), children.note)
 
 
 def _shared_scores(store: Store, run_id: str, config: RunConfig, devices: tuple[Device, ...]) -> SharedScores | None:
@@ -163,8 +167,9 @@ async def finish(store: Store, job: JobRow, control: Control, activity: Activity
     torch.set_num_threads(1)
     run = store.runs.get(job.run_id or "")
     machine = machine_of_finish(store, job)
-    executor = _executor(machine, _devices(machine))
-    with Jail(accept_weak=machine.accept_weak_jail) as jail:
+    children = Children(children_file(store.path, job.id))
+    executor = _executor(machine, _devices(machine), run, children)
+    with Jail(accept_weak=machine.accept_weak_jail, on_start=children.note) as jail:
         finish = Finish(
             store,
             run.id,

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from fairnad_engine import clock
 from fairnad_engine.activity import Activity
+from fairnad_engine.children import end_survivors
 from fairnad_engine.errors import FairnadError, LeaseLostError, MachineFaultError, StoreError
 from fairnad_engine.heartbeat import Heartbeat
 from fairnad_engine.on_finish import run_on_finish
@@ -28,7 +29,7 @@ from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
 from fairnad_engine.training_jobs import finish, search, study
-from fairnad_engine.workspace import end_worker, job_folder
+from fairnad_engine.workspace import children_file, end_worker, job_folder
 
 # A stop ends their trainings and model calls in flight: the next life goes on from checkpoints and stored replies.
 _ENDED_AT_ONCE = ("search", "finish")
@@ -49,6 +50,7 @@ def main() -> None:
         except FairnadError as error:
             _log.error("%s", error)
             sys.exit(error.exit_code)
+        end_survivors(children_file(path, job_id))
         try:
             # Not asyncio.run(), which waits for the model calls that are abandoned.
             code = asyncio.new_event_loop().run_until_complete(_guarded(store, job, token))

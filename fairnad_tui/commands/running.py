@@ -76,7 +76,7 @@ def status(db: Path | None, as_json: bool) -> None:
                     r["generation"],
                     "-" if r["best_validation_accuracy"] is None else f"{r['best_validation_accuracy']:.2f}",
                     left_text(r["hours_left"]),
-                    r["model"],
+                    r["model"] + (", SIMULATED trainings" if r["simulated"] else ""),
                     r["worker"] or "-",
                 )
                 for r in document["runs"]
@@ -123,6 +123,7 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
         "hours_left": hours_left(store, run.id),
         "edits": store.runs.edits_made(run.id),
         "model": run.model,
+        "simulated": "trainer" in run.environment,
         "digest": run.digest,
         "worker": f"{holder[0].host}:{holder[0].pid}" if holder else None,
         "heartbeat_seconds_ago": round(time.time() - holder[1], 1) if holder else None,

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from fairnad_engine.training.devices import Device
 from fairnad_engine.training.jobs import MACHINE_FAULT, TrainingJob, TrainingOutcome
 from fairnad_engine.training.packing import Packing
-from fairnad_engine.training.remote import Progress, TrainerDiedError, TrainerProcess
+from fairnad_engine.training.remote import TRAINER, Progress, TrainerDiedError, TrainerProcess
 
 __all__ = ["Executor", "LocalExecutor", "Progress", "Repeats"]
 
@@ -47,19 +47,25 @@ class Repeats:
         self.alone = False
         self._own = 0
         self._beside = 0
+        self._furthest = 0
 
-    def again(self, status: str, beside: bool) -> bool:
+    def again(self, status: str, beside: bool, epoch: int = 0) -> bool:
         """Whether a job that ended like this runs once more.
 
         Args:
             status: How it ended.
             beside: Whether a neighbour on the device had a fault while it ran, which may have caused this one.
+            epoch: The last epoch that it came to.
         """
         if status == "out-of-memory":
             first, self.alone = not self.alone, True
             return first
         if status not in _FAULTS:
             return False
+        if status == "trainer-died" and epoch > self._furthest:
+            # A network that ends its trainer does so at the same place again; this one got further than ever before.
+            self._furthest, self._own = epoch, 1
+            return True
         if beside and self._beside < _FROM_NEIGHBOURS:
             self._beside += 1
             return True
@@ -71,14 +77,26 @@ class Repeats:
 class LocalExecutor:
     """Trainer processes on this machine's devices, each with one thread."""
 
-    def __init__(self, workers: int, devices: Sequence[Device] = ()) -> None:
+    def __init__(
+        self,
+        workers: int,
+        devices: Sequence[Device] = (),
+        module: str = TRAINER,
+        on_start: Callable[[int], None] | None = None,
+    ) -> None:
         """Start nothing yet.
 
         Args:
             workers: Trainings at a time on the CPU, where no devices are given.
             devices: Places to train, from :func:`fairnad_engine.training.devices.choose_devices`.
+            module: What a trainer process runs; another than the real trainer speaks the same lines.
+            on_start: Told the number of each process that is started.
         """
-        self._pools = [_Pool(device, self._wake) for device in devices or (Device("cpu", workers),)]
+
+        def new_trainer(device: str) -> TrainerProcess:
+            return TrainerProcess(device, module, on_start)
+
+        self._pools = [_Pool(device, new_trainer, self._wake) for device in devices or (Device("cpu", workers),)]
         self._changed = asyncio.Event()
         self._tickets = itertools.count()
         self._queue: set[tuple[int, int]] = set()  # rank and ticket of jobs that wait for any place
@@ -90,14 +108,20 @@ class LocalExecutor:
         while True:
             ticket = next(self._tickets)
             pool = await self._enter(ticket, job.rank, pool if repeats.alone else None)
-            faults = pool.faults
+            faults, reached = pool.faults, 0
+
+            def listen(message: dict[str, Any]) -> None:
+                nonlocal reached
+                reached = max(reached, int(message["epoch"]))
+                progress(message)
+
             try:
-                outcome = await pool.attempt(ticket, job, progress, deadline)
+                outcome = await pool.attempt(ticket, job, listen, deadline)
             finally:
                 pool.packing.leave(ticket)
                 self._wake()
             beside = pool.faults - faults > 1  # its own is counted there too
-            if not repeats.again(outcome.status, beside):
+            if not repeats.again(outcome.status, beside, reached):
                 return _final(outcome)
             # A recorded CUDA graph is the first suspect of a fault.
             job = replace(job, record=job.record and outcome.status not in _FAULTS)
@@ -141,8 +165,9 @@ class LocalExecutor:
 class _Pool:
     """The trainers of one device."""
 
-    def __init__(self, device: Device, wake: Callable[[], None]) -> None:
+    def __init__(self, device: Device, new_trainer: Callable[[str], TrainerProcess], wake: Callable[[], None]) -> None:
         self.device = device
+        self._new_trainer = new_trainer
         self.packing = Packing(device.streams)
         self.wanted_alone = 0
         self.faults = 0
@@ -183,7 +208,7 @@ class _Pool:
         return outcome
 
     def _new(self) -> TrainerProcess:
-        self.trainers.append(TrainerProcess(self.device.name))
+        self.trainers.append(self._new_trainer(self.device.name))
         return self.trainers[-1]
 
     async def close(self) -> None:
