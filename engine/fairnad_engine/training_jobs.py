@@ -12,11 +12,12 @@ from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
 
+_ASKED = ("workers", "devices", "streams", "executor")  # of the machine, in the job of a finish
+
 if TYPE_CHECKING:
     from fairnad_engine.llm.protocol import Designer
     from fairnad_engine.search.scoring import Screening
     from fairnad_engine.search.shared_scores import SharedScores
-    from fairnad_engine.training.devices import Device
     from fairnad_engine.training.executor import Executor
     from fairnad_engine.training.protocol import Protocol
 
@@ -60,8 +61,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
         designer = models.designer
         await log_server_warnings(model.llm)
     budget = budget_of(run)
-    devices = _devices(machine)
-    executor = _executor(machine, devices)
+    executor, on_cpu = _executor(machine, activity)
     protocol = Protocol.model_validate(run.environment["protocol"])
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
         scorer = Scorer(
@@ -77,7 +77,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
             screening=_screening(config, protocol),
             settings=job_settings(config, run.dataset_digest),
             seeds_by=config.search.seeds_by,
-            shared=_shared_scores(store, run.id, config, devices),
+            shared=_shared_scores(store, run.id, config, on_cpu=on_cpu),
         )
         search = Search(
             store,
@@ -107,31 +107,38 @@ def machine_of_finish(store: Store, job: JobRow) -> MachineSection:
     assert job.run_id is not None  # noqa: S101 - a finish is of a run
     search = store.jobs.of_run(job.run_id)  # it may have gone on elsewhere than the run was started
     machine = (search.config if search else store.runs.get(job.run_id).config)["machine"]
-    asked = {name: job.config[name] for name in ("workers", "devices", "streams") if job.config.get(name) is not None}
+    asked = {name: job.config[name] for name in _ASKED if job.config.get(name) is not None}
     return MachineSection.model_validate({**machine, **asked})
 
 
-def _devices(machine: MachineSection) -> tuple[Device, ...]:
-    """Where trainings run, by the settings of the machine."""
-    from fairnad_engine.training.devices import choose_devices
-
-    return choose_devices(
-        machine.devices, workers=machine.workers, streams=machine.streams, reserve_gib=machine.reserve_gib
-    )
-
-
-def _executor(machine: MachineSection, devices: tuple[Device, ...]) -> Executor:
-    """What runs trainings, by the settings of the machine."""
+def _executor(machine: MachineSection, activity: Activity) -> tuple[Executor, bool]:
+    """What runs trainings, by the settings of the machine, and whether all of them on CPUs."""
+    from fairnad_engine.training.devices import check_on_cluster, choose_devices
     from fairnad_engine.training.executor import LocalExecutor
 
-    return LocalExecutor(machine.workers, devices)
+    if machine.executor == "local":
+        devices = choose_devices(
+            machine.devices, workers=machine.workers, streams=machine.streams, reserve_gib=machine.reserve_gib
+        )
+        return LocalExecutor(machine.workers, devices), all(device.name == "cpu" for device in devices)
+    from fairnad_engine.training.ray_cluster import Cluster
+    from fairnad_engine.training.ray_executor import RayExecutor
+
+    on_cluster = RayExecutor(
+        Cluster(machine.executor, machine.workers),
+        machine.workers,
+        gpus=check_on_cluster(machine.devices),
+        streams=machine.streams,
+        on_load=activity.show_nodes,
+    )
+    return on_cluster, not on_cluster.on_gpus
 
 
-def _shared_scores(store: Store, run_id: str, config: RunConfig, devices: tuple[Device, ...]) -> SharedScores | None:
+def _shared_scores(store: Store, run_id: str, config: RunConfig, *, on_cpu: bool) -> SharedScores | None:
     """Scores of other runs that are this run's too, where seeds allow it and nothing is trained on a GPU."""
     from fairnad_engine.search.shared_scores import SharedScores
 
-    if config.search.seeds_by == "place" or any(device.name != "cpu" for device in devices):
+    if config.search.seeds_by == "place" or not on_cpu:
         return None
     return SharedScores.of_run(store, run_id, config.machine.latency_rounds)
 
@@ -161,7 +168,7 @@ async def finish(store: Store, job: JobRow, control: Control, activity: Activity
     torch.set_num_threads(1)
     run = store.runs.get(job.run_id or "")
     machine = machine_of_finish(store, job)
-    executor = _executor(machine, _devices(machine))
+    executor, _ = _executor(machine, activity)
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
         finish = Finish(
             store,
