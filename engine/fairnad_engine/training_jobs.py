@@ -15,6 +15,8 @@ from fairnad_engine.store.records import JobRow
 _ASKED = ("workers", "devices", "streams", "executor")  # of the machine, in the job of a finish
 
 if TYPE_CHECKING:
+    from fairnad_engine.backbone.jail.client import Jail
+    from fairnad_engine.backbone.jail.spread import SpreadJail
     from fairnad_engine.llm.protocol import Designer
     from fairnad_engine.search.scoring import Screening
     from fairnad_engine.search.shared_scores import SharedScores
@@ -26,7 +28,6 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
     """Carry a search on from where the store says it stands; return its digest in one line."""
     import torch
 
-    from fairnad_engine.backbone.jail.client import Jail
     from fairnad_engine.backbone.verifier import Verifier
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.models import make_models
@@ -63,7 +64,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
     budget = budget_of(run)
     executor, on_cpu = _executor(machine, activity)
     protocol = Protocol.model_validate(run.environment["protocol"])
-    with Jail(accept_weak=machine.accept_weak_jail) as jail:
+    with _jail(machine) as jail:
         scorer = Scorer(
             store,
             run.id,
@@ -134,6 +135,15 @@ def _executor(machine: MachineSection, activity: Activity) -> tuple[Executor, bo
     return on_cluster, not on_cluster.on_gpus
 
 
+def _jail(machine: MachineSection) -> Jail | SpreadJail:
+    """Where model-written code is run, by the settings of the machine; the cluster has been joined."""
+    from fairnad_engine.backbone.jail.client import Jail
+    from fairnad_engine.backbone.jail.spread import SpreadJail
+
+    spread = machine.verify_on == "ray" and machine.executor != "local"
+    return (SpreadJail if spread else Jail)(accept_weak=machine.accept_weak_jail)
+
+
 def _shared_scores(store: Store, run_id: str, config: RunConfig, *, on_cpu: bool) -> SharedScores | None:
     """Scores of other runs that are this run's too, where seeds allow it and nothing is trained on a GPU."""
     from fairnad_engine.search.shared_scores import SharedScores
@@ -160,7 +170,6 @@ async def finish(store: Store, job: JobRow, control: Control, activity: Activity
     """Train a run's best anew and test them; return how many test scores there are."""
     import torch
 
-    from fairnad_engine.backbone.jail.client import Jail
     from fairnad_engine.search.finish import Finish
     from fairnad_engine.search.widening import widener_of
     from fairnad_engine.training.checkpoints import sweep_checkpoints
@@ -169,7 +178,7 @@ async def finish(store: Store, job: JobRow, control: Control, activity: Activity
     run = store.runs.get(job.run_id or "")
     machine = machine_of_finish(store, job)
     executor, _ = _executor(machine, activity)
-    with Jail(accept_weak=machine.accept_weak_jail) as jail:
+    with _jail(machine) as jail:
         finish = Finish(
             store,
             run.id,

@@ -1,4 +1,4 @@
-"""Trainings on a real Ray cluster of two nodes on 127.0.0.1: the same as on this machine, whatever is lost on the way."""
+"""Trainings on a real Ray cluster of two nodes: the same as on this machine, whatever is lost on the way."""
 
 from __future__ import annotations
 

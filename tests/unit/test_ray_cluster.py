@@ -25,9 +25,14 @@ from fairnad_engine.training.data.description import DatasetInfo, Pool
 from fairnad_engine.training.ray_cluster import INSTALL, address_of, explain
 from fairnad_engine.training.ray_node import _PREFIX, _other_versions, _scratch
 from fairnad_engine.training_jobs import machine_of_finish
+from fairnad_engine.workspace import job_folder
 from fairnad_tui.batch import override
 from fairnad_tui.cli import main
 
+WRONG = (
+    *("", "Ray", "ray:", "ray:head", "ray:head:0", "ray:head:70000"),
+    *("ray://head:10001", "slurm", "ray:a b:1", "local:1"),
+)
 RAY = ("ray", "ray:auto", "ray:10.0.0.7:6379", "ray:head.lab:6379", "ray:[::1]:6379")
 WRONG = (
     "",
@@ -53,7 +58,10 @@ def test_an_executor_changes_no_outcome_and_survives_the_file(text, tmp_path):
 
 
 def test_what_a_local_run_freezes_knows_no_executor():
-    assert "executor" not in RunConfig().model_dump(mode="json")["machine"]
+    assert not {"executor", "verify_on"} & set(RunConfig().model_dump(mode="json")["machine"])
+    told = RunConfig.model_validate({"machine": {"executor": "ray", "verify_on": "ray"}})
+    assert RunConfig.model_validate(told.model_dump(mode="json")) == told
+    assert told.outcome_settings() == RunConfig().outcome_settings()
     assert RunConfig().model_dump(mode="json")["machine"]["workers"] == 2
 
 
@@ -210,3 +218,29 @@ def test_nodes_are_read_as_they_were_written(tmp_path):
     assert json.loads((tmp_path / "activity.json").read_text()) == {"c1": "training"}
     Activity(tmp_path / "activity.json")  # the next life
     assert read_nodes(tmp_path) == (0.0, [])
+
+
+def test_status_of_a_run_shows_its_nodes_while_it_is_at_work(tmp_path, capsys):
+    config = RunConfig().model_dump(mode="json")
+    path = tmp_path / "w.db"
+    with Store(path) as store:
+        fields = dict.fromkeys(("template_version", "seed"), 0)
+        fields |= dict.fromkeys(("model", "model_digest", "dataset_digest", "protocol_digest"), "")
+        run = store.runs.create("r", {"config": config, "environment": {}, **fields})
+        job = store.jobs.create("search", config, run.id)
+        activity = Activity(job_folder(path, job.id) / "activity.json")
+        activity.show_nodes([NodeLoad("10.0.0.7", True, 8, 3, 2, 1.5, 3), NodeLoad("10.0.0.8", False, 0, 0, 0, 0, 0)])
+        activity.flush()
+        main(["status", run.id, "--db", str(path)])
+        assert "10.0.0.7" not in capsys.readouterr().out  # what an earlier worker saw is over
+        token = store.jobs.acquire(job.id)
+        assert token
+        main(["status", run.id, "--db", str(path)])
+        told = capsys.readouterr().out.splitlines()
+        assert "10.0.0.7\talive\t3\t8\t1.5\t2\t3" in told
+        assert "10.0.0.8\tlost\t0\t0\t0\t0\t0" in told
+        main(["status", "--db", str(path)])
+        assert "10.0.0.7" not in capsys.readouterr().out
+        main(["status", "--json", "--db", str(path)])
+        (one,) = json.loads(capsys.readouterr().out)["runs"]
+        assert [node["trainings"] for node in one["nodes"]] == [3, 0]

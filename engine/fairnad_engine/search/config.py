@@ -211,7 +211,7 @@ class FidelitySection(Section):
     window: int = Field(default=4, ge=1, le=400)
 
 
-_LATER = {"executor": "local"}
+_LATER = {"executor": "local", "verify_on": "worker"}
 """Settings of ``[machine]`` that are written only where they are not at their default."""
 DeviceName = Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,3})$")]
 
@@ -235,6 +235,7 @@ class MachineSection(Section):
         executor: ``local``, or a Ray cluster: ``ray`` (that of ``$RAY_ADDRESS``, else one on this machine alone),
             ``ray:auto`` (of which this machine is a node) or ``ray:HOST:PORT``. There ``workers`` is the most trainings
             at a time on CPUs, ``devices`` is ``auto`` or ``cpu``, and ``streams = "auto"`` is the paper's two on a GPU.
+        verify_on: ``worker``, or ``ray``: where a cluster trains, model-written code runs in jails on its nodes too.
     """
 
     workers: int = Field(default=2, ge=1, le=256)
@@ -248,6 +249,7 @@ class MachineSection(Section):
     accept_weak_jail: bool = False
     on_finish: str = Field(default="", max_length=4000)
     executor: Annotated[str, Field(max_length=300), AfterValidator(check_executor)] = "local"
+    verify_on: Literal["worker", "ray"] = "worker"
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
