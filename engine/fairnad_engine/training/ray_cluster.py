@@ -181,8 +181,11 @@ def explain(told: str, address: str | None) -> str:
     if "node to connect" in told:
         join = f"ray start --address={address} --num-cpus=0"
         return f"machine.executor: this machine is no node of {where}; join it with: {join}"
-    if "RAY_AUTH" in told:
-        return f"machine.executor: {where} asks for a token; set RAY_AUTH_MODE and RAY_AUTH_TOKEN as it has them"
+    if "Failed to connect" in told:  # although something answers there
+        return (
+            f"machine.executor: {where} lets nobody in; where it asks for a token set RAY_AUTH_MODE=token and "
+            f"RAY_AUTH_TOKEN as it has them, else see whether it is one: ray status --address={address}"
+        )
     lines = told.strip().splitlines() or ["no reason given"]
     return f"machine.executor: {where} could not be joined: {lines[0][:300]}"
 
