@@ -29,6 +29,7 @@ def run_batch(
     workers: int | None,
     devices: str | list[str] | None,
     streams: str | int | None,
+    executor: str | None,
     accept_weak_jail: bool,
 ) -> None:
     """Carry out a configuration from papers to report.
@@ -37,6 +38,7 @@ def run_batch(
         FairnadError: Any failure a user can meet, with its own exit code.
     """
     changes = {"llm": llm, "seed": seed, "trained": trained, "workers": workers, "devices": devices, "streams": streams}
+    changes["executor"] = executor
     settings = override(_settings(config, demo), **changes, accept_weak_jail=accept_weak_jail)  # type: ignore[arg-type]
     check_before_start(settings)
     remark_on_servers(settings.model.llm)
@@ -74,6 +76,7 @@ def override(
     workers: int | None = None,
     devices: str | list[str] | None = None,
     streams: str | int | None = None,
+    executor: str | None = None,
     accept_weak_jail: bool = False,
 ) -> RunConfig:
     """Lay command-line options over a configuration; a method comes with its own stages and fairness."""
@@ -90,6 +93,7 @@ def override(
         ("machine", "workers", workers),
         ("machine", "devices", devices),
         ("machine", "streams", streams),
+        ("machine", "executor", executor),
         ("machine", "accept_weak_jail", accept_weak_jail or None),
     ]
     for section, name, value in changes:

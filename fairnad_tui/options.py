@@ -79,8 +79,31 @@ class Streams(click.ParamType[Any]):
         return int(value)
 
 
+class ExecutorName(click.ParamType[Any]):
+    """What runs trainings, as ``[machine] executor`` has it."""
+
+    name = "executor"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """Read the name."""
+        from fairnad_engine.training.ray_cluster import check_executor
+
+        try:
+            return check_executor(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def executor_option(function: _Function) -> _Function:
+    """``--executor``: the machine or the cluster that runs trainings, over what ``[machine]`` says."""
+    return click.option(
+        "--executor", type=ExecutorName(), metavar="E", help="What trains: local, ray, ray:auto or ray:HOST:PORT."
+    )(function)
+
+
 def device_options(function: _Function) -> _Function:
-    """``--devices`` and ``--streams``: where trainings run, over what ``[machine]`` says."""
+    """``--devices``, ``--streams`` and ``--executor``: where trainings run, over what ``[machine]`` says."""
+    function = executor_option(function)
     for option in (
         click.option("--streams", type=Streams(), metavar="N|auto", help="Trainings at a time on each GPU."),
         click.option("--devices", type=Devices(), metavar="D", help="auto, cpu, cuda:0 or cuda:0,cuda:1 ..."),

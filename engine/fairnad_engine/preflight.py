@@ -51,10 +51,15 @@ def check_before_start(settings: RunConfig, *, asks_model: bool = True) -> None:
 
 
 def _check_devices(settings: RunConfig) -> None:
-    """See that every GPU that is named is there; nothing is asked where none is."""
-    from fairnad_engine.training.devices import choose_devices
+    """See that every GPU that is named is there, or the cluster; nothing is asked where none is."""
+    from fairnad_engine.training.devices import check_on_cluster, choose_devices
+    from fairnad_engine.training.ray_cluster import check_reachable
 
     machine = settings.machine
+    if machine.executor != "local":
+        check_on_cluster(machine.devices)
+        check_reachable(machine.executor)
+        return
     if machine.devices != "auto" and any(name != "cpu" for name in machine.devices):
         choose_devices(machine.devices, workers=machine.workers)
 

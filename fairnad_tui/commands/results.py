@@ -113,6 +113,7 @@ def finish(
     workers: int | None,
     devices: str | list[str] | None,
     streams: str | int | None,
+    executor: str | None,
     db: Path | None,
 ) -> None:
     """Retrain the front's best with fresh weights and 3 seeds, then test each once.
@@ -135,6 +136,7 @@ def finish(
             workers=workers,
             devices=devices,
             streams=streams,
+            executor=executor,
             fill=fill,
             nader_column=nader_column,
         )

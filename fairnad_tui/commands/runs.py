@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fairnad_engine.store.records import JobRow, RunRow
 
 
-_MACHINE = ("workers", "devices", "streams", "accept_weak_jail")  # settings that change no outcome
+_MACHINE = ("workers", "devices", "streams", "executor", "accept_weak_jail")  # settings that change no outcome
 
 
 @click.command()

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
@@ -21,6 +29,7 @@ from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 from fairnad_engine.on_finish import split_command
 from fairnad_engine.search.config_search import SearchSection, Section
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
+from fairnad_engine.training.ray_cluster import check_executor
 
 _OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds"}
 """Settings of ``[model]`` that change nothing of what it says."""
@@ -202,6 +211,8 @@ class FidelitySection(Section):
     window: int = Field(default=4, ge=1, le=400)
 
 
+_LATER = {"executor": "local", "verify_on": "worker"}
+"""Settings of ``[machine]`` that are written only where they are not at their default."""
 DeviceName = Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,3})$")]
 
 
@@ -221,6 +232,10 @@ class MachineSection(Section):
         training_deadline: Seconds after which one training is given up.
         accept_weak_jail: Run model-written code although a layer of the jail is missing.
         on_finish: Command that is run when a job ends, without a shell; empty for none.
+        executor: ``local``, or a Ray cluster: ``ray`` (that of ``$RAY_ADDRESS``, else one on this machine alone),
+            ``ray:auto`` (of which this machine is a node) or ``ray:HOST:PORT``. There ``workers`` is the most trainings
+            at a time on CPUs, ``devices`` is ``auto`` or ``cpu``, and ``streams = "auto"`` is the paper's two on a GPU.
+        verify_on: ``worker``, or ``ray``: where a cluster trains, model-written code runs in jails on its nodes too.
     """
 
     workers: int = Field(default=2, ge=1, le=256)
@@ -233,6 +248,14 @@ class MachineSection(Section):
     training_deadline: float = Field(default=3600.0, gt=0)
     accept_weak_jail: bool = False
     on_finish: str = Field(default="", max_length=4000)
+    executor: Annotated[str, Field(max_length=300), AfterValidator(check_executor)] = "local"
+    verify_on: Literal["worker", "ray"] = "worker"
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is newer than stored runs and says nothing."""
+        dumped: dict[str, Any] = dump(self)
+        return {name: value for name, value in dumped.items() if _LATER.get(name) != value}
 
     @field_validator("on_finish")
     @classmethod

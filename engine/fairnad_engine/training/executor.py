@@ -13,9 +13,9 @@ from fairnad_engine.training.jobs import MACHINE_FAULT, TrainingJob, TrainingOut
 from fairnad_engine.training.packing import Packing
 from fairnad_engine.training.remote import TRAINER, Progress, TrainerDiedError, TrainerProcess
 
-__all__ = ["Executor", "LocalExecutor", "Progress", "Repeats"]
+__all__ = ["FAULTS", "Executor", "LocalExecutor", "Progress", "Repeats", "final_outcome"]
 
-_FAULTS = ("trainer-died", "not-started", "device-fault")
+FAULTS = ("trainer-died", "not-started", "device-fault")
 _FROM_NEIGHBOURS = 3  # repeats because of faults beside a job, before a fault counts as its own
 
 
@@ -60,7 +60,7 @@ class Repeats:
         if status == "out-of-memory":
             first, self.alone = not self.alone, True
             return first
-        if status not in _FAULTS:
+        if status not in FAULTS:
             return False
         if status == "trainer-died" and epoch > self._furthest:
             # A network that ends its trainer does so at the same place again; this one got further than ever before.
@@ -122,9 +122,9 @@ class LocalExecutor:
                 self._wake()
             beside = pool.faults - faults > 1  # its own is counted there too
             if not repeats.again(outcome.status, beside, reached):
-                return _final(outcome)
+                return final_outcome(outcome)
             # A recorded CUDA graph is the first suspect of a fault.
-            job = replace(job, record=job.record and outcome.status not in _FAULTS)
+            job = replace(job, record=job.record and outcome.status not in FAULTS)
 
     async def close(self) -> None:
         """See :class:`Executor`."""
@@ -200,7 +200,7 @@ class _Pool:
             raise
         finally:
             self._idle.append(trainer)
-        if outcome.status in _FAULTS:
+        if outcome.status in FAULTS:
             self.faults += 1
             await trainer.kill()
         if self.device.name != "cpu" and len(self.packing) + len(self._idle) > self.packing.streams + 1:
@@ -217,7 +217,8 @@ class _Pool:
             await trainer.kill()
 
 
-def _final(outcome: TrainingOutcome) -> TrainingOutcome:
+def final_outcome(outcome: TrainingOutcome) -> TrainingOutcome:
+    """Say of a fault that was not repeated any more whose it is."""
     match outcome.status:
         case "trainer-died":
             told = f"the trainer process died twice, last with {outcome.message}"

@@ -48,18 +48,23 @@ def main() -> None:
 
     send({"type": "ready", "device": device, "memory": _device_memory(device)})
     for line in sys.stdin:
-        started = time.monotonic()
-        try:
-            result = _work(json.loads(line), send, device)
-        except Exception as error:
-            told = str(error) if isinstance(error, FairnadError) else f"{type(error).__name__}: {error}"
-            result = {"status": _failure(error), "message": told[:500]}
-        send({"type": "outcome", "seconds": time.monotonic() - started, "peak_memory": _peak(device), **result})
-        if result["status"] == "device-fault":
+        if carry_out(json.loads(line), send, device) == "device-fault":
             sys.exit(3)  # what the device holds of this process is lost
         if device != "cpu":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(device)
+
+
+def carry_out(job: dict[str, Any], send: Send, device: str = "cpu") -> str:
+    """Do a job and send how it went and how it ended, whatever happens; return the status."""
+    started = time.monotonic()
+    try:
+        result = _work(job, send, device)
+    except Exception as error:
+        told = str(error) if isinstance(error, FairnadError) else f"{type(error).__name__}: {error}"
+        result = {"status": _failure(error), "message": told[:500]}
+    send({"type": "outcome", "seconds": time.monotonic() - started, "peak_memory": _peak(device), **result})
+    return str(result["status"])
 
 
 def _device_memory(device: str) -> int:

@@ -95,7 +95,7 @@ class TrainerProcess:
         while line := await process.stdout.readline():
             message = json.loads(line)
             if message["type"] == "outcome":
-                return _outcome(message)
+                return outcome_of(message)
             if message["type"] == "ready":
                 self.memory, self._ready = message["memory"], True
             progress(message)
@@ -131,7 +131,8 @@ class TrainerProcess:
             await process.wait()
 
 
-def _outcome(message: dict[str, Any]) -> TrainingOutcome:
+def outcome_of(message: dict[str, Any]) -> TrainingOutcome:
+    """Read the last message of a trainer."""
     return TrainingOutcome(
         status=message["status"],
         accuracy=message.get("accuracy"),

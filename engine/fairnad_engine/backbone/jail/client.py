@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from fairnad_engine.backbone.jail import failures, places, wire
 from fairnad_engine.backbone.jail.attempt import Attempt, Ended, ZygoteLostError
@@ -33,6 +33,13 @@ _LAUNCH = (
     "import sys; sys.path[:0] = sys.argv[2:]\n"
     "from fairnad_engine.backbone.jail.zygote import main; main(int(sys.argv[1]))"
 )
+
+
+class Confinement(Protocol):
+    """What a verifier needs of a jail, wherever its children run."""
+
+    def run(self, task: str, payload: dict[str, Any], blobs: Mapping[str, bytes] | None = None) -> JailResult:
+        """Do one task in a fresh child and wait for its end."""
 
 
 class Jail:
