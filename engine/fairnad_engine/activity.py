@@ -25,8 +25,16 @@ class Activity:
         self._dirty = True
 
     def flush(self) -> None:
-        """Write the file if something changed."""
+        """Write the file if something changed.
+
+        Raises:
+            OSError: It cannot be written; the next call tries again.
+        """
         if self._dirty:
             self._dirty = False
-            # A copy, because it is written in another thread than it is changed in.
-            write_atomically(self._path, json.dumps(dict(self._now)).encode())
+            try:
+                # A copy, because it is written in another thread than it is changed in.
+                write_atomically(self._path, json.dumps(dict(self._now)).encode())
+            except OSError:
+                self._dirty = True
+                raise

@@ -13,8 +13,7 @@ import secrets
 from pathlib import Path
 
 from fairnad_engine.errors import DamagedStoreError, DiskFullError, StoreError, UnreachableStoreError
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+from fairnad_engine.faults import NO_ROOM
 
 
 class ArtifactFolder:
@@ -60,7 +59,7 @@ class ArtifactFolder:
 
 
 def _explain(path: Path, error: OSError) -> StoreError:
-    if error.errno in _NO_ROOM:
+    if error.errno in NO_ROOM:
         return DiskFullError(f"{path}: the disk is full; free some space there, then resume")
     return UnreachableStoreError(f"{path}: {error.strerror}; see that its folder is there and writable, then resume")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.faults import remedy_of
 from fairnad_tui.left import hours_left, left_text
 from fairnad_tui.options import db_option, json_option, open_store
 from fairnad_tui.output import print_json, print_table, tell
@@ -82,6 +83,11 @@ def status(db: Path | None, as_json: bool) -> None:
                 for r in document["runs"]
             ),
         )
+    for run in document["runs"]:
+        if run["state"] == "waiting":
+            tell(f"{run['run']} waiting: {run['message']}")
+        elif run["remedy"]:
+            tell(f"{run['run']} failed: {run['message']}; remedy: {run['remedy']}")
 
 
 def workspace_status(store: Store) -> dict[str, Any]:
@@ -114,6 +120,8 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
         "name": run.name,
         "state": store.jobs.living_state(job) if job else "unknown",
         "message": job.message if job else "",
+        "fault": job.fault if job else "",
+        "remedy": remedy_of(job.fault) if job and job.state == "failed" else "",
         "trained": progress.trained,
         "screened": progress.screened,
         "counted": progress.counted,

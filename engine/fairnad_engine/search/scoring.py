@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fairnad_engine.errors import MachineFaultError
+from fairnad_engine.errors import DiskFullError, MachineFaultError
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.fidelity import FULL, PromotionRule, Seen, short_name, short_protocol
@@ -17,7 +17,7 @@ from fairnad_engine.store.records import CandidateRow, Row
 from fairnad_engine.training.checkpoints import discard_checkpoints
 from fairnad_engine.training.data.description import Split
 from fairnad_engine.training.executor import Executor, Progress
-from fairnad_engine.training.jobs import MACHINE_FAULT, JobSettings, TrainingJob, TrainingOutcome
+from fairnad_engine.training.jobs import DISK_FULL, MACHINE_FAULT, JobSettings, TrainingJob, TrainingOutcome
 from fairnad_engine.training.protocol import Protocol
 
 _STORED = ("epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "seconds")
@@ -248,8 +248,11 @@ class Scorer:
 
         Raises:
             MachineFaultError: Not the candidate but the machine ended it; nothing of it may be stored.
+            DiskFullError: The trainer found no room to write.
         """
         outcome = await self._executor.run(job, progress, deadline)
+        if outcome.status == DISK_FULL:
+            raise DiskFullError(f"{candidate.id} could not be trained: {outcome.message}; free some space, then resume")
         if outcome.status == MACHINE_FAULT:
             raise MachineFaultError(
                 f"{candidate.id} could not be trained: {outcome.message}; that is not the candidate's doing: mend it"

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairnad_engine.errors import FairnadError, MachineFaultError
-from fairnad_engine.training.jobs import MACHINE_FAULT
+from fairnad_engine.faults import is_disk_full
+from fairnad_engine.training.jobs import DISK_FULL, MACHINE_FAULT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,6 +88,8 @@ def _failure(error: Exception) -> str:
         return "out-of-memory"
     if isinstance(error, torch.AcceleratorError) or any(sign in told for sign in ("CUDA error", "CUBLAS", "CUDNN")):
         return "device-fault"
+    if is_disk_full(error):
+        return DISK_FULL
     # A network that passed the verifier opens no file: what does is the trainer, on the user's disk.
     return MACHINE_FAULT if isinstance(error, (OSError, FairnadError)) else "trainer-error"
 
