@@ -53,6 +53,25 @@ class ArtifactFolder:
             raise DamagedStoreError(f"{path}: content does not match its name; restore it from a backup")
         return data
 
+    def is_whole(self, name: str) -> bool:
+        """Whether a file is there and has the content that its name says."""
+        try:
+            self.get(name)
+        except StoreError:
+            return False
+        return True
+
+    def discard(self, name: str) -> None:
+        """Remove a damaged file, so that it can be stored again.
+
+        Raises:
+            StoreError: The folder cannot be written.
+        """
+        try:
+            self.path(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise _explain(self.path(name), error) from error
+
     def path(self, name: str) -> Path:
         """Return where a file lies."""
         return self.root / name

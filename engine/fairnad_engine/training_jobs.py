@@ -32,6 +32,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
     from fairnad_engine.search.control_row import train_control
     from fairnad_engine.search.loop import Search
     from fairnad_engine.search.recorded import replay_designer
+    from fairnad_engine.search.remaking import Remaking
     from fairnad_engine.search.scoring import Scorer, job_settings
     from fairnad_engine.search.widening import budget_of, widener_of
     from fairnad_engine.training.checkpoints import sweep_checkpoints
@@ -64,6 +65,9 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
     executor = _executor(machine, devices)
     protocol = Protocol.model_validate(run.environment["protocol"])
     with Jail(accept_weak=machine.accept_weak_jail) as jail:
+        verifier = Verifier(jail, store.files, budget, config.search.fit)
+        remaking = Remaking(store, run, config.search.seeds_by, verifier)
+        await remaking.mend_all()
         scorer = Scorer(
             store,
             run.id,
@@ -78,6 +82,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
             settings=job_settings(config, run.dataset_digest),
             seeds_by=config.search.seeds_by,
             shared=_shared_scores(store, run.id, config, devices),
+            mend=remaking.mend,
         )
         search = Search(
             store,
@@ -85,7 +90,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
             job.id,
             template=template,
             designer=designer,
-            verifier=Verifier(jail, store.files, budget, config.search.fit),
+            verifier=verifier,
             scorer=scorer,
             control=control,
             budget=budget,

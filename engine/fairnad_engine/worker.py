@@ -19,17 +19,20 @@ from pathlib import Path
 
 from fairnad_engine import clock
 from fairnad_engine.activity import Activity
-from fairnad_engine.errors import FairnadError, LeaseLostError, MachineFaultError, StoreError
+from fairnad_engine.errors import DamagedStoreError, FairnadError, LeaseLostError, MachineFaultError, StoreError
 from fairnad_engine.faults import fault_of
 from fairnad_engine.heartbeat import Heartbeat
+from fairnad_engine.job_log import JobLog
 from fairnad_engine.llm.absence import absences_told_to
 from fairnad_engine.on_finish import run_on_finish
 from fairnad_engine.reading_jobs import propose_categories, structure_papers
+from fairnad_engine.restoring import told_of_backup
 from fairnad_engine.room import Room
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
+from fairnad_engine.store.soundness import check_sound
 from fairnad_engine.training_jobs import finish, search, study
 from fairnad_engine.waiting import Waiting
 from fairnad_engine.workspace import end_worker, job_folder
@@ -45,7 +48,7 @@ def main() -> None:
     """Carry out the job named on the command line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     path, job_id = Path(sys.argv[1]), sys.argv[2]
-    with Store(path) as store:
+    with _opened(path) as store:
         job = store.jobs.get(job_id)
         try:
             token = store.jobs.acquire(job_id)
@@ -61,6 +64,14 @@ def main() -> None:
         _call_on_finish(store, job, _STATES.get(code, "failed"))
     logging.shutdown()
     os._exit(code)  # likewise: a thread that waits for a model's answer would keep the process
+
+
+def _opened(path: Path) -> Store:
+    try:
+        return Store(path)
+    except StoreError as error:
+        _log.error("%s", error)
+        sys.exit(error.exit_code)
 
 
 def _write(change: Callable[[], None]) -> None:
@@ -116,7 +127,7 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
         loop.add_signal_handler(number, handle, "stop")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     activity = Activity(job_folder(store.path, job.id) / "activity.json")
-    shown = _Shown(job.id, control, waiting)
+    shown, log = _Shown(job.id, control, waiting), JobLog(job_folder(store.path, job.id))
 
     def look(beside: Store) -> None:
         """Take requests, publish what is going on; in the heartbeat's thread."""
@@ -131,6 +142,7 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
         if patience.is_over():
             _stop_now(beside, job)  # something does not let go
         room.look()
+        log.keep_small()
         shown.publish(beside)
         try:
             activity.flush()
@@ -196,6 +208,8 @@ async def _ended(
         store.jobs.set_state(job.id, "running")
         _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
         heartbeat.start()
+        if not await asyncio.to_thread(check_sound, store.path):
+            _log.info("the workspace was looked through for damage only in part: it is large, or its disk is slow")
         message = await _worked(store, job, control, activity, room)
     except asyncio.CancelledError:
         if not control.stopping:
@@ -205,6 +219,10 @@ async def _ended(
     except StopRequestedError:
         _log.info("%s stopped on request", job.id)
         return _End("stopped", "stopped on request")
+    except DamagedStoreError as error:
+        told = f"{str(error).partition('; restore')[0]}; {told_of_backup(store.path)}"
+        _log.error("%s", told)
+        return _End("failed", told, error.exit_code, fault_of(error))
     except FairnadError as error:
         _log.error("%s", error)
         return _End("failed", str(error), error.exit_code, fault_of(error))

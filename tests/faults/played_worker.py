@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,7 @@ from fairnad_engine.search import scoring
 from fairnad_engine.search import slot as slot_module
 from fairnad_engine.search.edit_types import Edit, EditType
 from fairnad_engine.search.loop import Search
+from fairnad_engine.search.remaking import Remaking
 from fairnad_engine.store import Store
 from fairnad_engine.store.reserve import Reserve
 from fairnad_engine.training.jobs import TrainingOutcome
@@ -47,10 +49,13 @@ class Verifier(playing.Verifier):
 
     def verify(self, source, width, seed):
         verdict = super().verify(source, width, seed)
-        if verdict.failure is None:
-            for suffix in (".json", ".safetensors"):
-                self.files.put(hashlib.sha256(f"{source}{suffix}".encode()).digest() * 600, suffix)
-        return verdict
+        if verdict.failure is not None:
+            return verdict
+        graph, weights = (
+            self.files.put(hashlib.sha256(f"{source}{suffix}{seed}".encode()).digest() * 600, suffix)
+            for suffix in (".json", ".safetensors")
+        )
+        return replace(verdict, graph=graph, weights=weights)
 
 
 class Trainers:
@@ -85,13 +90,16 @@ class Played:
         slot_module.load_graph = lambda _files, name: SimpleNamespace(name=name)
         slot_module.judge_realised = lambda *_: "yes"
         slot_module.judge_edit = lambda *_: Edit(EditType.STRUCTURAL)
+        verifier = Verifier(store.files)
+        remaking = Remaking(store, store.runs.get(RUN), "place", verifier)
+        await remaking.mend_all()
         scorer = scoring.Scorer(
             store, RUN, 0, self.trainers, dataset="digits", protocol=load_protocol("smoke"), deadline=60,
-            control=control, activity=activity,
+            control=control, activity=activity, mend=remaking.mend,
         )  # fmt: skip
         search = Search(
             store, RUN, job.id, template=playing.template_of(store)[0], designer=self.designer,
-            verifier=Verifier(store.files), scorer=scorer, control=control,
+            verifier=verifier, scorer=scorer, control=control,
             budget=Budget((1, 8, 8), 10, **playing.SMALL), seed_source="seed", activity=activity,
         )  # fmt: skip
         return f"run digest {await search.run()}"

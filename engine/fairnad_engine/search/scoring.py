@@ -54,6 +54,7 @@ class Scorer:
         settings: JobSettings | None = None,
         seeds_by: SeedRule = "place",
         shared: SharedScores | None = None,
+        mend: Callable[[CandidateRow], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._run_id = run_id
@@ -68,6 +69,7 @@ class Scorer:
         self._settings = settings or JobSettings()
         self._seeds_by = seeds_by
         self._shared = shared
+        self._mend = mend
 
     async def train(self, candidate: CandidateRow, earlier: Earlier | None = None) -> CandidateRow:
         """Train a candidate for the search and return it with its score, failure, or stopped as ``screened``.
@@ -209,6 +211,8 @@ class Scorer:
                 text += f", {message['memory'] / 2**20:.0f} MiB"
             self._activity(candidate.id, text)
 
+        if self._mend is not None and weights == candidate.weights:
+            await self._mend(candidate)
         if purpose in ("search", "screen"):
             self._store.runs.start_training(self._run_id, candidate.id)
         self._activity(candidate.id, "training: waiting for a worker")
