@@ -17,6 +17,7 @@ from fairnad_tui.options import device_options
 _COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("running", "Follow a run that goes on in the background."),
     "backup": ("moving", "Copy the workspace while it is used."),
+    "restore": ("moving", "Put a backup in the place of a damaged workspace."),
     "calibrate": ("calibrate", "Train the reference networks, and say what a candidate will cost here."),
     "control": ("running", "Pause, resume or stop a run."),
     "doctor": ("doctor", "Try the jail's layers, the model and this machine, and say what is missing."),

@@ -70,11 +70,19 @@ class Activity:
         self._nodes = {"at": time.time(), "nodes": [asdict(one) for one in nodes]}
 
     def flush(self) -> None:
-        """Write the files if something changed."""
+        """Write the files if something changed.
+
+        Raises:
+            OSError: One cannot be written; the next call tries again.
+        """
         nodes, self._nodes = self._nodes, None
         if nodes is not None:
             write_atomically(self._path.with_name(_NODES), json.dumps(nodes).encode())
         if self._dirty:
             self._dirty = False
-            # A copy, because it is written in another thread than it is changed in.
-            write_atomically(self._path, json.dumps(dict(self._now)).encode())
+            try:
+                # A copy, because it is written in another thread than it is changed in.
+                write_atomically(self._path, json.dumps(dict(self._now)).encode())
+            except OSError:
+                self._dirty = True
+                raise

@@ -37,6 +37,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
     from fairnad_engine.search.control_row import train_control
     from fairnad_engine.search.loop import Search
     from fairnad_engine.search.recorded import replay_designer
+    from fairnad_engine.search.remaking import Remaking
     from fairnad_engine.search.scoring import Scorer, job_settings
     from fairnad_engine.search.widening import budget_of, widener_of
     from fairnad_engine.training.checkpoints import sweep_checkpoints
@@ -69,6 +70,9 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
     executor, on_cpu = _executor(machine, run, children, activity)
     protocol = Protocol.model_validate(run.environment["protocol"])
     with _jail(machine, children) as jail:
+        verifier = Verifier(jail, store.files, budget, config.search.fit)
+        remaking = Remaking(store, run, config.search.seeds_by, verifier)
+        await remaking.mend_all()
         scorer = Scorer(
             store,
             run.id,
@@ -83,6 +87,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
             settings=job_settings(config, run.dataset_digest),
             seeds_by=config.search.seeds_by,
             shared=_shared_scores(store, run.id, config, on_cpu=on_cpu),
+            mend=remaking.mend,
         )
         search = Search(
             store,
@@ -90,7 +95,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
             job.id,
             template=template,
             designer=designer,
-            verifier=Verifier(jail, store.files, budget, config.search.fit),
+            verifier=verifier,
             scorer=scorer,
             control=control,
             budget=budget,

@@ -11,6 +11,7 @@ import click
 
 from fairnad_engine.activity import read_nodes
 from fairnad_engine.errors import InputError
+from fairnad_engine.faults import remedy_of
 from fairnad_engine.workspace import job_folder
 from fairnad_tui.left import hours_left, left_text
 from fairnad_tui.options import db_option, json_option, open_store
@@ -89,6 +90,10 @@ def status(run_id: str | None, db: Path | None, as_json: bool) -> None:
     for one in document["runs"]:
         if run_id and one["nodes"]:
             _print_nodes(one["nodes"], one["nodes_seconds_ago"])
+        if one["state"] == "waiting":
+            tell(f"{one['run']} waiting: {one['message']}")
+        elif one["remedy"]:
+            tell(f"{one['run']} failed: {one['message']}; remedy: {one['remedy']}")
 
 
 def _print_nodes(nodes: list[dict[str, Any]], age: float) -> None:
@@ -139,6 +144,8 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
         "name": run.name,
         "state": store.jobs.living_state(job) if job else "unknown",
         "message": job.message if job else "",
+        "fault": job.fault if job else "",
+        "remedy": remedy_of(job.fault) if job and job.state == "failed" else "",
         "trained": progress.trained,
         "screened": progress.screened,
         "counted": progress.counted,

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from fairnad_engine.errors import InputError, JailError
+from fairnad_engine.store.jobs import AT_WORK
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
@@ -89,7 +90,7 @@ def next_step(snapshot: HomeSnapshot) -> Step:
     if snapshot.unstructured:
         return Step("papers", f"Structure {snapshot.unstructured:,} papers into ideas.")
     for run in snapshot.runs:
-        if run.state in ("running", "paused", "stopping"):
+        if run.state in AT_WORK:
             return Step("search", f"Look on as {run.id} searches.", run.id)
     # An older one that died was left so.
     for run in snapshot.runs[:1]:

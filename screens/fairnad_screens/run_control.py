@@ -31,7 +31,7 @@ def why_not(request: str, head: RunHead | None) -> str | None:
     if not head.held:
         mend = "" if head.state == "done" else f" {key_of('search.resume')} resumes it."
         return f"{head.id} is {head.state}; nobody works on it.{mend}"
-    if request == "pause" and head.state != "running":
+    if request == "pause" and head.state not in ("running", "waiting"):
         return f"{head.id} is {head.state} already."
     if request == "resume" and head.state != "paused":
         return f"{head.id} is {head.state}, not paused."

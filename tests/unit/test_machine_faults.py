@@ -48,7 +48,7 @@ def test_every_fault_of_the_disk_is_the_machines(job, tmp_path, small_disk):  # 
     full.mkdir()
     with pytest.raises(OSError, match="No space"):
         (small_disk / "ballast").write_bytes(bytes(512 << 10))
-    assert ended(replace(job, artifacts=str(full), checkpoint_seconds=0.0)) == "machine-fault"
+    assert ended(replace(job, artifacts=str(full), checkpoint_seconds=0.0)) == "disk-full"
     (small_disk / "ballast").unlink()
     assert ended(replace(job, artifacts=str(full))) == "done"
     weights = tmp_path / "weights.safetensors"
@@ -95,5 +95,6 @@ def test_a_trainer_without_descriptors_never_began(job):  # noqa: F811
 
 def test_what_is_the_networks_own_stays_its_own():
     assert _failure(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) == "trainer-error"
-    assert _failure(OSError(28, "No space left on device")) == "machine-fault"
+    assert _failure(OSError(28, "No space left on device")) == "disk-full"
+    assert _failure(OSError(5, "Input/output error")) == "machine-fault"
     assert _failure(MachineFaultError("x")) == "machine-fault"

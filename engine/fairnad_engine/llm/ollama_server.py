@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from fairnad_engine.errors import InputError, ModelMissingError, ModelUnavailableError
+from fairnad_engine.errors import InputError, ModelAwayError, ModelMissingError, ModelUnavailableError
 from fairnad_engine.llm.chat import TruncatedPromptError
 from fairnad_engine.llm.lines import lines_at_line_ends
 from fairnad_engine.llm.patience import RETRY_SECONDS, LostAnswerError
@@ -40,6 +40,7 @@ class Timeouts:
         first: For the first piece of an answer: a cold model may have to be loaded, and others to be answered first.
         silence: For each further piece of an answer.
         retry: Between the tries of a prompt whose answers are lost, in all; 0 for no further try.
+        away: After those, where nothing answers at all; 0 for no such wait.
     """
 
     connect: float = 2.0
@@ -47,6 +48,7 @@ class Timeouts:
     first: float = 600.0
     silence: float = 60.0
     retry: float = RETRY_SECONDS
+    away: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -248,17 +250,17 @@ def _refused(status: int, text: str, model: str, url: str) -> Exception:
     return LostAnswerError(failing(url, text))
 
 
-def not_answering(url: str) -> ModelUnavailableError:
+def not_answering(url: str) -> ModelAwayError:
     """Nothing listens, or what listens says nothing."""
     if not is_local(url):
-        return ModelUnavailableError(f"Ollama does not answer at {url}; start it on that machine with: ollama serve")
+        return ModelAwayError(f"Ollama does not answer at {url}; start it on that machine with: ollama serve")
     start = f"{_environment(url)}ollama serve"
     if shutil.which("ollama") is None:
-        return ModelUnavailableError(
+        return ModelAwayError(
             f"Ollama does not answer at {url} and is not installed here; get it from https://ollama.com/download and "
             f"start it with: {start}"
         )
-    return ModelUnavailableError(f"Ollama does not answer at {url}; start it with: {start}")
+    return ModelAwayError(f"Ollama does not answer at {url}; start it with: {start}")
 
 
 def no_model(model: str, url: str) -> ModelMissingError:

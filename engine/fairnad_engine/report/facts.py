@@ -22,7 +22,7 @@ class RunFacts:
     Attributes:
         id: Run id.
         name: As the user named it.
-        state: ``queued``, ``running``, ``paused``, ``stopping``, ``stopped``, ``failed``, ``done``, or
+        state: ``queued``, ``running``, ``waiting``, ``paused``, ``stopping``, ``stopped``, ``failed``, ``done``, or
             ``interrupted`` where the process that worked on it is gone.
         message: What the job said last.
         created_at: ISO 8601, UTC.

@@ -31,7 +31,7 @@ from fairnad_engine.search.config_search import SearchSection, Section
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
 from fairnad_engine.training.ray_cluster import check_executor
 
-_OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds"}
+_OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds", "wait_hours"}
 """Settings of ``[model]`` that change nothing of what it says."""
 _NO_OUTCOME: dict[str, Any] = {"name": True, "machine": True, "model": _OF_THE_SERVER, "papers": {"max_tokens"}}
 """What may differ between runs that come to the same."""
@@ -97,6 +97,8 @@ class ModelSection(Section):
         first_token_seconds: How long the first piece of an answer may take: a cold model is loaded first.
         stall_seconds: How long each further piece may take before the answer is given up and asked for again.
         retry_seconds: How long a server that fails is waited for before the job ends; 0 for no further try.
+        wait_hours: How long the job then waits for a server where nothing answers at all: over a night by
+            default, since whoever can start it may be asleep. 0 ends the job at once, as ``retry_seconds = 0`` does.
     """
 
     llm: str = "ollama:qwen3:8b"
@@ -109,6 +111,7 @@ class ModelSection(Section):
     first_token_seconds: float = Field(default=600.0, ge=1, le=86_400)
     stall_seconds: float = Field(default=60.0, ge=1, le=86_400)
     retry_seconds: float = Field(default=RETRY_SECONDS, ge=0, le=86_400)
+    wait_hours: float = Field(default=12.0, ge=0, le=1000)
 
     @model_validator(mode="before")
     @classmethod
@@ -120,7 +123,12 @@ class ModelSection(Section):
     @property
     def timeouts(self) -> Timeouts:
         """How long a server is waited for, as the models take it."""
-        return Timeouts(first=self.first_token_seconds, silence=self.stall_seconds, retry=self.retry_seconds)
+        return Timeouts(
+            first=self.first_token_seconds,
+            silence=self.stall_seconds,
+            retry=self.retry_seconds,
+            away=self.wait_hours * 3600 if self.retry_seconds else 0.0,
+        )
 
     @property
     def edits(self) -> EditSettings:

@@ -70,15 +70,21 @@ def _without_commands(config: Any) -> Any:  # noqa: ANN401 - settings as they we
     return config
 
 
+def lay_down(store: Path, message: str) -> None:
+    """Let no job of a copied store claim to be worked on; ``message`` says why it is not."""
+    with closing(sqlite3.connect(store, isolation_level=None)) as opened:
+        opened.execute("DELETE FROM leases")
+        opened.execute(
+            "UPDATE jobs SET state = 'stopped', message = ? "
+            "WHERE state IN ('running', 'waiting', 'paused', 'stopping', 'queued')",
+            [message],
+        )
+
+
 def settle(store: Path, archive: Path) -> None:
     """Make sure that a store of an archive is whole, and that no job of it claims to be worked on."""
     try:
         check_whole(store, archive)
-        with closing(sqlite3.connect(store, isolation_level=None)) as opened:
-            opened.execute("DELETE FROM leases")
-            opened.execute(
-                "UPDATE jobs SET state = 'stopped', message = 'moved here while it was worked on' "
-                "WHERE state IN ('running', 'paused', 'stopping', 'queued')"
-            )
+        lay_down(store, "moved here while it was worked on")
     except sqlite3.DatabaseError as error:
         raise InputError(f"{archive}: holds no workspace ({error}); export it again") from error

@@ -17,6 +17,7 @@ from fairnad_engine.store.faults import LEASE_LOST
 from fairnad_engine.store.records import JobRow, Row, decode
 
 STALE_SECONDS = 60.0  # a worker that an observer has seen no beat of for so long hangs, or its host is gone
+AT_WORK = ("running", "waiting", "paused", "stopping")  # a job in one of these claims to have a worker
 REQUEST_KINDS = ("pause", "resume", "stop", "stop-now")
 
 
@@ -70,9 +71,9 @@ class JobTable:
         row = next(self._db.query(query, [run_id, kind]), None)
         return None if row is None else JobRow(**decode(row))
 
-    def set_state(self, job_id: str, state: str, message: str = "", exit_code: int = 0) -> None:
+    def set_state(self, job_id: str, state: str, message: str = "", exit_code: int = 0, fault: str = "") -> None:
         """Change a job's state."""
-        values = {"state": state, "message": message, "exit_code": exit_code, "updated_at": now()}
+        values = {"state": state, "message": message, "exit_code": exit_code, "fault": fault, "updated_at": now()}
         self._db.table("jobs").update(job_id, values)
 
     def note_model(self, job_id: str, digest: str) -> None:
@@ -186,7 +187,7 @@ class JobTable:
 
     def living_state(self, job: JobRow) -> str:
         """The job's state; where it claims to be at work ``dead`` if nobody is, ``stalled`` if who is hangs."""
-        if job.state not in ("running", "paused", "stopping"):
+        if job.state not in AT_WORK:
             return job.state
         if not self.is_held(job.id):
             return "dead"

@@ -111,6 +111,7 @@ class JobRow:
     """A long job: ``structure``, ``search`` or ``finish``; ``exit_code`` says what kind of failure ended it.
 
     ``model_digest`` identifies the weights of the model that read papers in it; empty where that is not known.
+    ``fault`` names what ended it, or what it waits for, in :mod:`fairnad_engine.fault_table`; empty for none of those.
     """
 
     id: str
@@ -123,6 +124,7 @@ class JobRow:
     created_at: str
     updated_at: str
     model_digest: str
+    fault: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,6 @@ from fairnad_engine.store.schema_progress import migrations as migrations
 
 
 @migrations()
-def m026_latency(db: Database) -> None:
+def m021_latency(db: Database) -> None:
     """Milliseconds of a pass, of candidates whose run selects by it; empty in every other run."""
     db.table("candidates").add_column("latency", float)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 JobKind = Literal["train", "score"]
 MACHINE_FAULT = "machine-fault"
+DISK_FULL = "disk-full"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class TrainingOutcome:
 
     Attributes:
         status: ``done``, ``diverged``, ``batch-dependent``, ``timeout``, ``out-of-memory`` or ``trainer-error``; or
-            ``machine-fault``, which says nothing about the network: disk, files or processes were at fault.
+            ``machine-fault`` or ``disk-full``, which say nothing about the network: disk, files or processes were at
+            fault.
         accuracy: Percent on the split that was scored (``done`` only).
         weights: Name of the trained weights in the artifact folder.
         message: What went wrong, in one line.
