@@ -180,9 +180,11 @@ def open_store(db: Path | None, *, create: bool = False) -> Store:
     """
     from fairnad_engine.errors import InputError
     from fairnad_engine.store import Store
+    from fairnad_tui.output import remark_on_disk
 
     context = click.get_current_context(silent=True)
     path = db or (context.find_root().obj if context else None) or DEFAULT_DB
     if not create and not path.exists():
         raise InputError(f"{path}: there is no workspace; make one with: fairnad-tui papers add FOLDER --db {path}")
+    remark_on_disk(path)
     return Store(path)

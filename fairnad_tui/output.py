@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -33,6 +34,18 @@ def remark_on_servers(llm: str) -> None:
 
     for warning in warnings_of(parse_llm(llm)):
         remark(f"fairnad-tui: {warning}")
+
+
+_told_of: set[Path] = set()
+
+
+def remark_on_disk(path: Path) -> None:
+    """Say once what is to know of the file system that a workspace lies on."""
+    from fairnad_engine.store.filesystem import advice
+
+    if path not in _told_of and (told := advice(path)):
+        remark(f"fairnad-tui: {told}")
+    _told_of.add(path)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -29,6 +29,8 @@ def copy_of(source: Path, folder: Path) -> Iterator[Path]:
                 opened.backup(written, pages=4096, sleep=0.01)
                 # The copy is one file: no log beside it.
                 written.execute("PRAGMA journal_mode = DELETE")
+                # Where it will lie decides anew whether it may have one.
+                written.execute("PRAGMA user_version = 0")
             check_whole(copy, source)
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{source}: cannot be copied ({error}); restore it from an earlier backup") from error
