@@ -40,12 +40,23 @@ _told_of: set[Path] = set()
 
 
 def remark_on_disk(path: Path) -> None:
-    """Say once what is to know of the file system that a workspace lies on."""
-    from fairnad_engine.store.filesystem import advice
+    """Say once what is to know of the file system that a workspace lies on, or of the choice of its local copy.
 
-    if path not in _told_of and (told := advice(path)):
-        remark(f"fairnad-tui: {told}")
+    Raises:
+        StoreError: The copy cannot be used.
+    """
+    from fairnad_engine.store.choosing import said
+    from fairnad_engine.store.filesystem import advice
+    from fairnad_engine.store.local_copy import current_copy, working_file
+
+    if path in _told_of:
+        return
     _told_of.add(path)
+    working_file(path)
+    for one in said:
+        remark(f"fairnad-tui: {one}")
+    if current_copy(path) is None and (told := advice(path)):
+        remark(f"fairnad-tui: {told}")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -68,7 +68,11 @@ def checks(settings: RunConfig) -> tuple[Check, ...]:
 def disk_check(store: Path) -> Check:
     """What the workspace's disk is like; a network file system is no hindrance, and is said."""
     from fairnad_engine.store.filesystem import advice, file_system
+    from fairnad_engine.store.local_copy import named_copy
 
+    if copy := named_copy(store):
+        kind = file_system(copy.folder).kind
+        return Check("workspace disk", detail=f"worked on in {copy.file} ({kind}), snapshots go to {store}")
     return Check("workspace disk", detail=advice(store) or file_system(store.parent).kind)
 
 

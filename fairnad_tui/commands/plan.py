@@ -66,12 +66,13 @@ def _ideas(settings: RunConfig, db: Path | None) -> Check:
     """The approved ideas of the workspace, if there is one; none is made."""
     from fairnad_engine.preflight import Check
     from fairnad_engine.store import Store
+    from fairnad_engine.store.local_copy import there_is
 
     path = _workspace(db)
     remedy = "add papers, structure them and approve ideas, see: fairnad-tui papers add, structure, ideas approve"
     if not settings.search.draws_ideas:
         return Check("approved ideas", detail="none are needed: no slot draws one")
-    if not path.exists():
+    if not there_is(path):
         return Check("approved ideas", f"{path}: there is no workspace yet; {remedy}")
     with Store(path) as store:
         count = len(store.ideas.approved())

@@ -55,6 +55,7 @@ def read_home(store: Store) -> HomeSnapshot:
     """Read what home shows."""
     from fairnad_engine.machine import accelerators
     from fairnad_engine.store.filesystem import short_advice
+    from fairnad_engine.store.snapshots import told_of
 
     runs = []
     for run in reversed(store.runs.all()):
@@ -70,7 +71,7 @@ def read_home(store: Store) -> HomeSnapshot:
         runs=tuple(runs),
         structuring=structuring[0].id if structuring else "",
         gpus=accelerators(),
-        disk=short_advice(store.path),
+        disk=told_of(store.path) or short_advice(store.path),
     )
 
 

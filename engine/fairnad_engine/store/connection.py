@@ -14,7 +14,7 @@ from fairnad_engine import clock
 from fairnad_engine.errors import StoreError
 from fairnad_engine.store.faults import WatchedConnection, explain
 from fairnad_engine.store.filesystem import file_system
-from fairnad_engine.store.schema_progress import migrations
+from fairnad_engine.store.schema_net import migrations
 
 _BUSY_MILLISECONDS = 10_000
 _ROLLBACK_FOR_GOOD = 1  # user_version of a store that a network file system holds: no host returns to a log
@@ -72,7 +72,7 @@ def choose_journal(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
         return
     connection.execute("PRAGMA mmap_size = 0")
-    if not _has_log(path):
+    if not has_log(path):
         return
     # Asked for before the first look, an exclusive connection keeps the log's index in its own memory.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -98,7 +98,7 @@ def _is_kept(connection: sqlite3.Connection) -> bool:
     return bool(connection.execute("PRAGMA user_version").fetchone()[0] == _ROLLBACK_FOR_GOOD)
 
 
-def _has_log(path: Path) -> bool:
+def has_log(path: Path) -> bool:
     """Whether a store says in its header that it is read with a write-ahead log."""
     try:
         with path.open("rb") as file:

@@ -12,6 +12,7 @@ from fairnad_engine.errors import InputError, ModelUnavailableError
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.store import Store
 from fairnad_engine.store.filesystem import short_advice
+from fairnad_engine.store.local_copy import named_copy
 from fairnad_screens.actions import key_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class LaunchSnapshot:
 def read_launch(store: Store) -> LaunchSnapshot:
     """Read what the form shows of the workspace."""
     counts = store.ideas.counts()
-    return LaunchSnapshot(counts["approved"], counts["proposed"], store.papers.count(), short_advice(store.path))
+    disk = "" if named_copy(store.path) else short_advice(store.path)
+    return LaunchSnapshot(counts["approved"], counts["proposed"], store.papers.count(), disk)
 
 
 def ideas_problem(snapshot: LaunchSnapshot, stage_one: int) -> str:
