@@ -56,7 +56,7 @@ def leave_out(copy: Path) -> None:
     """Take out of a copy what is of this machine alone: leases, and commands that may hold a key."""
     with closing(sqlite3.connect(copy, isolation_level=None)) as opened:
         opened.execute("DELETE FROM leases")
-        for table in ("jobs", "runs"):
+        for table in ("jobs", "runs", "studies"):
             rows = opened.execute(f"SELECT rowid, config_json FROM {table}").fetchall()  # noqa: S608
             for row, config in rows:
                 opened.execute(
