@@ -15,7 +15,7 @@ from fairnad_engine.workspace import create_run, create_structure_job, paper_sou
 from fairnad_tui.displays import Display, choose_display
 from fairnad_tui.follow import follow
 from fairnad_tui.options import DEFAULT_DB
-from fairnad_tui.output import remark, remark_on_servers
+from fairnad_tui.output import remark, remark_on_disk, remark_on_servers
 
 
 def run_batch(
@@ -43,6 +43,7 @@ def run_batch(
     check_before_start(settings)
     remark_on_servers(settings.model.llm)
     path = db or DEFAULT_DB
+    remark_on_disk(path)
     resume = _command(path, config, demo)
     with Store(path) as store:
         display = choose_display()

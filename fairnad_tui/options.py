@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,25 @@ _MOST_STREAMS = 64
 
 def db_option(function: _Function) -> _Function:
     """``--db`` after a sub-command, where users type it too."""
-    return click.option(
+    with_db = click.option(
         "--db", type=click.Path(path_type=Path), help="Workspace file [./fairnad.db].", expose_value=True
+    )(function)
+    return local_store_option(with_db)
+
+
+def local_store_option(function: _Function) -> _Function:
+    """``--local-store``: the folder goes into the environment, where this process and its workers find it."""
+
+    def use(context: click.Context, option: click.Parameter, folder: Path | None) -> None:
+        if folder is not None:
+            os.environ["FAIRNAD_LOCAL_STORE"] = str(folder.resolve())
+
+    return click.option(
+        "--local-store",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Work on a copy of the workspace in this folder of a local disk; snapshots go to --db.",
+        expose_value=False,
+        callback=use,
     )(function)
 
 
@@ -203,9 +221,12 @@ def open_store(db: Path | None, *, create: bool = False) -> Store:
     """
     from fairnad_engine.errors import InputError
     from fairnad_engine.store import Store
+    from fairnad_engine.store.local_copy import there_is
+    from fairnad_tui.output import remark_on_disk
 
     context = click.get_current_context(silent=True)
     path = db or (context.find_root().obj if context else None) or DEFAULT_DB
-    if not create and not path.exists():
+    if not create and not there_is(path):
         raise InputError(f"{path}: there is no workspace; make one with: fairnad-tui papers add FOLDER --db {path}")
+    remark_on_disk(path)
     return Store(path)

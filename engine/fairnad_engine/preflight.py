@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fairnad_engine.errors import FairnadError, InputError
 from fairnad_engine.search.config import RunConfig
@@ -67,6 +68,17 @@ def _check_devices(settings: RunConfig) -> None:
 def checks(settings: RunConfig) -> tuple[Check, ...]:
     """Try everything a search needs; takes seconds where a model server is asked or the jail is tried first."""
     return tuple(_try(name, look, settings) for name, look in _needs(settings))
+
+
+def disk_check(store: Path) -> Check:
+    """What the workspace's disk is like; a network file system is no hindrance, and is said."""
+    from fairnad_engine.store.filesystem import advice, file_system
+    from fairnad_engine.store.local_copy import named_copy
+
+    if copy := named_copy(store):
+        kind = file_system(copy.folder).kind
+        return Check("workspace disk", detail=f"worked on in {copy.file} ({kind}), snapshots go to {store}")
+    return Check("workspace disk", detail=advice(store) or file_system(store.parent).kind)
 
 
 def _needs(settings: RunConfig) -> tuple[tuple[str, Callable[[RunConfig], str]], ...]:

@@ -33,6 +33,7 @@ from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
+from fairnad_engine.store.snapshots import Snapshots, leave_all
 from fairnad_engine.store.soundness import check_sound
 from fairnad_engine.training_jobs import finish, search, study
 from fairnad_engine.waiting import Waiting
@@ -58,12 +59,17 @@ def main() -> None:
             _log.error("%s", error)
             sys.exit(error.exit_code)
         end_survivors(children_file(path, job_id))
+        snapshots = Snapshots(path)
+        snapshots.start()
         try:
             # Not asyncio.run(), which waits for the model calls that are abandoned.
             code = asyncio.new_event_loop().run_until_complete(_guarded(store, job, token))
         finally:
             _write(lambda: store.jobs.release(job_id))
+            snapshots.end()
         _call_on_finish(store, job, _STATES.get(code, "failed"))
+    for problem in leave_all():
+        _log.error("%s", problem)
     logging.shutdown()
     os._exit(code)  # likewise: a thread that waits for a model's answer would keep the process
 

@@ -49,11 +49,14 @@ class HomeSnapshot:
     runs: tuple[RunLine, ...]
     structuring: str
     gpus: tuple[str, ...]
+    disk: str = ""
 
 
 def read_home(store: Store) -> HomeSnapshot:
     """Read what home shows."""
     from fairnad_engine.machine import accelerators
+    from fairnad_engine.store.filesystem import short_advice
+    from fairnad_engine.store.snapshots import told_of
 
     runs = []
     for run in reversed(store.runs.all()):
@@ -69,6 +72,7 @@ def read_home(store: Store) -> HomeSnapshot:
         runs=tuple(runs),
         structuring=structuring[0].id if structuring else "",
         gpus=accelerators(),
+        disk=told_of(store.path) or short_advice(store.path),
     )
 
 
@@ -203,8 +207,10 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         glance = [
             Content.assemble(Content.styled(f"{name:<11}", "dim"), plain_line(text, width)) for name, text in lines
         ]
-        for place, piece in enumerate(plain(self._jail or "trying its layers …").wrap(width)):
-            glance.append(Content.assemble(Content.styled(f"{'' if place else 'Jail':<11}", "dim"), piece))
+        long = [("Disk", snapshot.disk)] if snapshot.disk else []
+        for name, text in (*long, ("Jail", self._jail or "trying its layers …")):
+            for place, piece in enumerate(plain(text).wrap(width)):
+                glance.append(Content.assemble(Content.styled(f"{'' if place else name:<11}", "dim"), piece))
         self._glance_lines = len(glance)
         self.query_one("#glance", Static).update(Content("\n").join(glance))
         self.query_one("#step", Static).update(
@@ -214,7 +220,11 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         if not self._jail_asked:
             self._jail_asked = True
             # After this paint, and once: what the machine allows does not change while one looks on.
-            self.call_after_refresh(self.run_worker, self._try_jail(), group="jail")
+            self.call_after_refresh(self._begin_to_try)
+
+    def _begin_to_try(self) -> None:
+        # The coroutine is made here: where one leaves at once this is not called, and none is left unawaited.
+        self.run_worker(self._try_jail(), group="jail")
 
     async def _try_jail(self) -> None:
         self._jail = await asyncio.to_thread(jail_state)

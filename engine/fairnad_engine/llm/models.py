@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from fairnad_engine.errors import InputError, ModelAwayError
+from fairnad_engine.llm.secrets import refuse_secrets
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def parse_llm(spec: str) -> LlmSpec:
     Raises:
         InputError: It is of no known form.
     """
+    refuse_secrets(spec, "--llm")
     kind, _, rest = spec.strip().partition(":")
     if kind == "rules" and not rest and ":" not in spec:
         return LlmSpec("rules")

@@ -19,6 +19,7 @@ from fairnad_engine.errors import InputError, ModelAwayError, ModelMissingError,
 from fairnad_engine.llm.chat import TruncatedPromptError
 from fairnad_engine.llm.lines import lines_at_line_ends
 from fairnad_engine.llm.patience import RETRY_SECONDS, LostAnswerError
+from fairnad_engine.llm.secrets import refuse_secrets
 from fairnad_engine.llm.stalls import note_response
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
@@ -73,6 +74,8 @@ def server_url(address: str | None) -> str:
         InputError: It is no address.
     """
     given = (address or os.environ.get("OLLAMA_HOST") or DEFAULT_URL).strip()
+    place = "--llm ollama:MODEL@URL" if address else "OLLAMA_HOST"
+    refuse_secrets(given if "//" in given else f"http://{given}", place)
     scheme, separator, rest = given.partition("://")
     scheme, rest = (scheme.lower(), rest) if separator else ("http", given)
     try:
@@ -82,7 +85,6 @@ def server_url(address: str | None) -> str:
     except ValueError:
         host, port = "", 0
     if scheme not in ("http", "https") or not host or "@" in rest or any(character.isspace() for character in rest):
-        place = "--llm ollama:MODEL@URL" if address else "OLLAMA_HOST"
         raise InputError(f"{given}: not the address of an Ollama server; write {place} like {DEFAULT_URL}")
     # A server told to listen on every interface is reached through the local one.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104

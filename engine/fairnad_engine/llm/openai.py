@@ -23,14 +23,13 @@ from fairnad_engine.llm.ollama_server import Timeouts, is_local
 from fairnad_engine.llm.openai_wire import FORM, context_of, events, openai_url
 from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, Timed, whole_characters
 from fairnad_engine.llm.read_whole import Size, cut_short
+from fairnad_engine.llm.secrets import KEY_VARIABLE, without_key
 from fairnad_engine.llm.stalls import StallWatch, note_response
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
     import httpx
     from pydantic import BaseModel
-
-KEY_VARIABLE = "FAIRNAD_API_KEY"
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,7 @@ class OpenAIModel:
                     raise self._refused(answer.status_code, answer.text, "chat_template_kwargs" in request)
                 for part in events(answer):
                     if "error" in part:
-                        raise self._lost(str(part["error"]))
+                        raise self._lost(without_key(str(part["error"])))
                     choice: dict[str, Any] = next(iter(part.get("choices", ())), {})
                     piece = choice.get("delta", {}).get("content") or ""
                     yield piece, choice.get("finish_reason") or "", part.get("usage")
@@ -252,7 +251,7 @@ class OpenAIModel:
         return _Answer(whole_characters(pieces), read, written, finished=reason != "length")
 
     def _refused(self, status: int, text: str, said_not_to_think: bool) -> Exception:
-        told = " ".join(text.split())[:200]
+        told = without_key(" ".join(text.split()))[:200]
         if status == 400 and "chat_template_kwargs" in text and said_not_to_think:
             return _UnknownFieldError()
         if status == 400 and "context" in text:

@@ -29,7 +29,7 @@ from fairnad_engine.report.facts import (
 )
 from fairnad_engine.report.ledger import ledger_facts
 from fairnad_engine.report.realisation import realisation_lines
-from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config import RunConfig, without_commands
 from fairnad_engine.search.control_row import control_facts
 from fairnad_engine.search.fairness import largest_difference
 from fairnad_engine.search.fidelity import short_length, short_name
@@ -67,7 +67,7 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
     tests = finish_results(store, run_id)
     return RunSummary(
         run=_run(store, run),
-        settings=run.config,
+        settings=without_commands(run.config),
         protocol=protocol_facts(run),
         seed=models.get(SEED_CANDIDATE),
         budget=BudgetFacts(

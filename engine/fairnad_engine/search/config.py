@@ -25,6 +25,7 @@ from fairnad_engine.llm.edits import EditFormat, EditSettings
 from fairnad_engine.llm.models import hosts_named
 from fairnad_engine.llm.ollama_server import Timeouts
 from fairnad_engine.llm.patience import RETRY_SECONDS
+from fairnad_engine.llm.secrets import refuse_secrets
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 from fairnad_engine.on_finish import split_command
 from fairnad_engine.search.config_search import SearchSection, Section
@@ -119,6 +120,14 @@ class ModelSection(Section):
         if isinstance(given, dict) and "lanes" not in given and isinstance(given.get("llm"), str):
             return {**given, "lanes": lanes_for(given["llm"])}
         return given
+
+    @field_validator("llm")
+    @classmethod
+    def _no_secret(cls, llm: str) -> str:
+        try:
+            return refuse_secrets(llm, "the address")
+        except InputError as error:
+            raise ValueError(str(error)) from None
 
     @property
     def timeouts(self) -> Timeouts:
@@ -325,6 +334,13 @@ class RunConfig(Section):
     def to_toml(self) -> str:
         """The settings as the file that :func:`load_config` reads."""
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+
+def without_commands(settings: Any) -> Any:  # noqa: ANN401 - settings as they were stored
+    """Settings without the user's own commands, which may hold a key: as they go elsewhere."""
+    if isinstance(settings, dict):
+        return {name: "" if name == "on_finish" else without_commands(value) for name, value in settings.items()}
+    return settings
 
 
 def parse_config(document: dict[str, Any], source: str) -> RunConfig:
