@@ -39,7 +39,7 @@ METHODS: dict[str, dict[str, Any]] = {
 BASELINES = ("random", "evolution", "nsga2", "llm-no-idea")
 # Other names of the same: the baseline by its full one, the ablations by what is left of the stages.
 METHOD_ALIASES = {"regularized-evolution": "evolution", "stage1-only": "fair", "stage3-only": "iterative"}
-_MOST_SLOTS = 400  # of a generation
+MOST_SLOTS = 400  # of a generation, as candidates' positions have room for them
 
 
 class Section(BaseModel):
@@ -55,6 +55,8 @@ class SearchSection(Section):
         seed: Seed of every random choice.
         seed_backbone: Name of a shipped seed, or path of a Python file.
         stages: Slots of Stage I, II and III in a generation.
+        generation_scale: Times the slots of each stage, for more GPUs than a generation of the paper's keeps busy;
+            proposals then see the results of earlier models later.
         fairness: On which levels of the template turns are kept equal; ``none`` draws uniformly over ideas.
         parent_floor: Points below the seed's accuracy under which a model is no parent in Stage II.
         fit: Who fits a child to the budget: ``down`` narrows by program what is over it, ``fill`` puts every child at
@@ -83,6 +85,7 @@ class SearchSection(Section):
     seed: int = Field(default=0, ge=0, lt=2**32)
     seed_backbone: str = "resnet32"
     stages: tuple[int, int, int] = (8, 8, 4)
+    generation_scale: int = Field(default=1, ge=1, le=MOST_SLOTS)
     fairness: Fairness = "main+sub"
     parent_floor: float = Field(default=2.0, ge=0)
     fit: Literal["down", "fill", "llm"] = "down"
@@ -112,10 +115,22 @@ class SearchSection(Section):
 
     @model_validator(mode="after")
     def _some_slots(self) -> SearchSection:
-        most = _MOST_SLOTS // (2 if self.refill else 1)
+        most = MOST_SLOTS // (2 if self.refill else 1)
         if min(self.stages) < 0 or not 1 <= sum(self.stages) <= most:
             raise ValueError(f"stages needs three numbers of slots, 1 to {most} together")
+        if sum(self.slots) > most:
+            largest = most // sum(self.stages)
+            raise ValueError(
+                f"generation_scale = {self.generation_scale} makes {sum(self.slots)} slots of a generation, and {most} "
+                f"are the most; with these stages up to {largest}"
+            )
         return self
+
+    @property
+    def slots(self) -> tuple[int, int, int]:
+        """Slots of Stage I, II and III that a generation has in fact: its stages times their scale."""
+        first, second, third = (self.generation_scale * count for count in self.stages)
+        return first, second, third
 
     @property
     def overlaps(self) -> bool:
@@ -133,7 +148,7 @@ class SearchSection(Section):
         A method that only sets other settings is no setting of its own.
         """
         dumped = self.model_dump(mode="json", exclude={"control"})
-        sampling = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals")
+        sampling = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals", "generation_scale")
         later = (*sampling, "method", "seeds_by", "scale_up", "scale_down", "structural_quota", "near_duplicates")
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
         if self.method not in BASELINES:

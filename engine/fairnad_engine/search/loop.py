@@ -278,7 +278,7 @@ class Search:
             last -= 1
 
     def _give_up_where_barren(self, number: int) -> None:
-        most = max(_MAX_BARREN, -(-_LEAST_BARREN // sum(self._config.search.stages)))
+        most = max(_MAX_BARREN, -(-_LEAST_BARREN // sum(self._config.search.slots)))
         if self._barren >= most and not self._purse.empty(number + 1):
             self._store.runs.record_event(self._run.id, number, GIVEN_UP, {"barren": self._barren})
             raise RunFailedError(

@@ -22,6 +22,7 @@ from fairnad_engine.llm.protocol import (
     Purpose,
 )
 from fairnad_engine.search.archive import Snapshot
+from fairnad_engine.search.config_search import MOST_SLOTS
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.novelty import Novelty
 from fairnad_engine.search.order import Unit, UnitOrder
@@ -77,6 +78,11 @@ class Proposal:
 def candidate_name(generation: int, slot: SlotRow, step: int) -> str:
     """The id of the candidate that a slot's step may come to: ``g02-s05``, in chains ``g02-s17.1``."""
     return f"g{generation:02d}-s{slot.slot:02d}" + (f".{step}" if slot.stage == 3 else "")
+
+
+def candidate_position(unit: Unit) -> int:
+    """A candidate's place in its run: first steps in slot order, then second steps, generation after generation."""
+    return unit.generation * 1000 + unit.step * MOST_SLOTS + unit.slot
 
 
 class Proposer:

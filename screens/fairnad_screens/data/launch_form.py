@@ -133,6 +133,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
         (
             _choice("method", "Method", "sets mix and fairness"),
             Field("search.stages", "Stage mix", "slots: ideas, scaling, chains", "stages"),
+            Field("search.generation_scale", "Generation scale", "times the mix, for many GPUs", "count"),
             _choice("fairness", "Fairness", "where turns are kept equal"),
             _choice("fair_unit", "Fair unit", "turns, or trained models"),
             Field("search.thompson", "Thompson", "chance of draws by success", "number"),
@@ -216,8 +217,9 @@ def problems_of(document: dict[str, Any]) -> dict[str, str]:
     for place, reason in config_problems(document).items():
         field = next((f for f in FIELDS if f"{place}.".startswith(f"{f.place}.")), None)
         if field is None:
-            # A rule over a whole section: the one there is concerns the stages.
-            field = next(f for f in FIELDS if f.place == "search.stages") if place == "search" else FIELDS[0]
+            # The rules over a whole section: those that there are concern the slots of a generation.
+            setting = "generation_scale" if "generation_scale" in reason else "stages"
+            field = next(f for f in FIELDS if f.place == f"search.{setting}") if place == "search" else FIELDS[0]
         plainer = "valid" in reason or field.kind in ("stages", "streams", "devices")
         told = _REASONS.get(field.kind) if plainer else None
         if "match pattern" in reason:
