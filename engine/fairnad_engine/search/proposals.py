@@ -24,6 +24,7 @@ from fairnad_engine.llm.protocol import (
 from fairnad_engine.search.archive import Snapshot
 from fairnad_engine.search.config_search import MOST_SLOTS
 from fairnad_engine.search.control import Control
+from fairnad_engine.search.lanes import Lanes
 from fairnad_engine.search.novelty import Novelty
 from fairnad_engine.search.order import Unit, UnitOrder
 from fairnad_engine.search.scoring import Scorer
@@ -55,7 +56,7 @@ class Generation:
     scorer: Scorer
     control: Control
     order: UnitOrder
-    lanes: asyncio.Semaphore
+    lanes: Lanes
     novelty: Novelty
     activity: Callable[[str, str], None]
     idea_briefs: Callable[[str], IdeaBrief]
@@ -100,14 +101,14 @@ class Proposer:
         row = g.store.runs.attempt(*key)
         if row is None or row.task_hash != task_hash:
             await g.control.gate()
-            async with g.lanes:
+            async with g.lanes.lane(unit, chain=self._slot.stage == 3):
                 row = await self._design(key, task, parent, task_hash)
         if row.design is None:
             return Proposal(None, Verdict(row.failure, row.message), task.purpose, task.idea, attempt)
         design = _design_from(row)
         if row.verdict is None:
             await g.control.gate()
-            async with g.lanes:
+            async with g.lanes.lane(unit, chain=self._slot.stage == 3):
                 row = await self._verify(key, row, design, parent)
         return Proposal(design, Verdict(**(row.verdict or {})), task.purpose, task.idea, attempt)
 

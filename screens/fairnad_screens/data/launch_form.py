@@ -133,7 +133,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
         (
             _choice("method", "Method", "sets mix and fairness"),
             Field("search.stages", "Stage mix", "slots: ideas, scaling, chains", "stages"),
-            Field("search.generation_scale", "Generation scale", "times the mix, for many GPUs", "count"),
+            Field("search.generation_scale", "Generation scale", "times the stage mix", "count"),
             _choice("fairness", "Fairness", "where turns are kept equal"),
             _choice("fair_unit", "Fair unit", "turns, or trained models"),
             Field("search.thompson", "Thompson", "chance of draws by success", "number"),
