@@ -75,6 +75,7 @@ def override(
     devices: str | list[str] | None = None,
     streams: str | int | None = None,
     accept_weak_jail: bool = False,
+    no_queue: bool = False,
 ) -> RunConfig:
     """Lay command-line options over a configuration; a method comes with its own stages and fairness."""
     document = base.model_dump(mode="json")
@@ -91,6 +92,7 @@ def override(
         ("machine", "devices", devices),
         ("machine", "streams", streams),
         ("machine", "accept_weak_jail", accept_weak_jail or None),
+        ("machine", "queue", False if no_queue else None),
     ]
     for section, name, value in changes:
         if value is not None:

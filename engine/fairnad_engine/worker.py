@@ -22,6 +22,7 @@ from fairnad_engine.activity import Activity
 from fairnad_engine.errors import FairnadError, LeaseLostError, MachineFaultError, StoreError
 from fairnad_engine.heartbeat import Heartbeat
 from fairnad_engine.on_finish import run_on_finish
+from fairnad_engine.queueing import Devices
 from fairnad_engine.reading_jobs import propose_categories, structure_papers
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
@@ -127,9 +128,11 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
         activity.flush()
 
     heartbeat = Heartbeat(store.path, job.id, token, look, _leave)
+    devices = Devices(store, job, token)
     try:
-        end = await _ended(store, job, control, activity, heartbeat)
+        end = await _ended(store, job, control, activity, heartbeat, devices)
     finally:
+        _write(devices.give_back)
         heartbeat.end()  # what it stores must not follow the end
         with suppress(OSError):
             activity.flush()
@@ -137,13 +140,16 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
     return end.exit_code if end.state != "stopped" else 7
 
 
-async def _ended(store: Store, job: JobRow, control: Control, activity: Activity, heartbeat: Heartbeat) -> _End:
+async def _ended(
+    store: Store, job: JobRow, control: Control, activity: Activity, heartbeat: Heartbeat, devices: Devices
+) -> _End:
     """Do a job's work; how it ended."""
     try:
         store.jobs.take_requests(job.id)  # what was asked of an earlier life is over
         store.jobs.set_state(job.id, "running")
         _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
         heartbeat.start()
+        await devices.wait(control)
         message = await _WORK[job.kind](store, job, control, activity)
     except asyncio.CancelledError:
         if not control.stopping:

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from fairnad_engine import clock
 from fairnad_engine.errors import StoreError
 from fairnad_engine.store.faults import WatchedConnection, explain
-from fairnad_engine.store.schema_progress import migrations
+from fairnad_engine.store.schema_reservations import migrations
 
 _BUSY_MILLISECONDS = 10_000
 # File systems on which SQLite's write-ahead log is not safe.

@@ -162,9 +162,11 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
         "Machine",
         (
             Field("machine.workers", "Trainings at once", "on the CPU; changes no outcome", "count"),
+            Field("machine.max_workers_total", "In all runs", "more wait in line; 0: no limit", "count"),
             Field("machine.devices", "Devices", "auto: GPUs, else CPU", "devices", _devices),
             Field("machine.streams", "Streams", "trainings at once on a GPU", "streams", _streams),
             Field("machine.reserve_gib", "Reserved memory", "GiB of each GPU for others", "number"),
+            Field("machine.queue", "Wait in line", "while others have the devices", "switch", _switch, True),
             Field("machine.latency_rounds", "Latency rounds", "timed passes; 0 for none", "count"),
             Field("machine.training_deadline", "Training deadline", "seconds for one training", "number"),
             Field("machine.accept_weak_jail", "Accept weak jail", "run code without a layer", "switch", _switch, True),
