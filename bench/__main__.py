@@ -23,6 +23,7 @@ _TITLES = {
     "search_table": "Search",  # of runs that are kept; `make bench-search` makes them
     "pipeline": "How busy trainers are kept",
     "structuring": "Papers at the paper's scale",
+    "scale": "Many GPUs, several runs",
     "large_store": "A large store",
     "gpu": "On a GPU",
 }

@@ -26,6 +26,7 @@ from fairnad_engine.knowledge.papers import PaperText
 from fairnad_engine.llm.protocol import Design, DesignTask, EditType, IdeaDraft
 from fairnad_engine.search import slot as slot_module
 from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config_search import SearchSection
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.edit_types import Edit
 from fairnad_engine.search.forecast import Pipeline
@@ -129,13 +130,17 @@ class World:
         seconds = self.scene.training * self._jitter("train" + job.id)
         await self._stream(job.rank)
         started = self.loop.time()
-        await asyncio.sleep(seconds)
+        await self._train(job, progress, seconds)
         self.trainings.append((job.id.split("/")[1], started, self.loop.time()))
         if self._waiting:
             heapq.heappop(self._waiting)[2].set_result(None)
         else:
             self._free += 1
         return TrainingOutcome("done", accuracy=60 + 20 * _chance(job.id), weights="weights", seconds=seconds)
+
+    async def _train(self, job: TrainingJob, progress: Any, seconds: float) -> None:  # noqa: ANN401
+        """Let a training's time pass."""
+        await asyncio.sleep(seconds)
 
     async def _stream(self, rank: int) -> None:
         """Wait for a stream as the executor has it: the lowest rank first, equals in turn."""
@@ -164,16 +169,19 @@ def simulate(scene: Scene, folder: Path, on_store: Callable[[Store, str], None] 
     try:
         with Store(folder / "simulated.db") as store:
             store._db.execute("PRAGMA synchronous = OFF")  # nothing here must survive a power cut
-            run_id = _run(store, scene)
+            add_ideas(store)
+            run_id = add_run(store, scene)
             if on_store:
                 on_store(store, run_id)
-            return loop.run_until_complete(_search(store, run_id, scene, loop))
+            world = World(scene, loop)
+            loop.run_until_complete(search(store, run_id, world))
+            return world
     finally:
         loop.close()
 
 
-async def _search(store: Store, run_id: str, scene: Scene, loop: VirtualLoop) -> World:
-    world = World(scene, loop)
+async def search(store: Store, run_id: str, world: World) -> None:
+    """Run a search to its end in a simulated world."""
     control = Control()
     template, _ = template_of(store)
     run = store.runs.get(run_id)
@@ -189,7 +197,7 @@ async def _search(store: Store, run_id: str, scene: Scene, loop: VirtualLoop) ->
         activity=lambda subject, doing: None,
     )
     config = RunConfig.model_validate(run.config)
-    search = Search(
+    whole = Search(
         store,
         run_id,
         store.jobs.create("search", run.config, run_id).id,
@@ -209,37 +217,39 @@ async def _search(store: Store, run_id: str, scene: Scene, loop: VirtualLoop) ->
         judge_realised=lambda *_: "unknown",
         judge_edit=lambda *_: Edit(EditType.STRUCTURAL),
     ):
-        await search.run()
-    return world
+        await whole.run()
 
 
-def _run(store: Store, scene: Scene) -> str:
-    """A workspace with one approved idea for each sub-category, and a run of ``scene.generations`` generations."""
-    template, version = template_of(store)
+def add_ideas(store: Store) -> None:
+    """Fill a workspace with one approved idea for each sub-category."""
+    template, _ = template_of(store)
     store.papers.add(PaperText("simulated", "A paper", (), None, "", "", "", "text", "x.md", ()))
     drafts = [
         IdeaDraft(sub.main, sub.id, f"idea of {sub.id}", f"Use {sub.id}.", "text", (0, 4)) for sub in template.subs
     ]
     store.ideas.file_extracted("simulated", drafts, template, "simulated")
     store.ideas.decide([idea.id for idea in store.ideas.all()], "approved", "policy:all")
-    stages = scene.search.get("stages", [8, 8, 4])
-    per_generation = stages[0] + stages[1] + 2 * stages[2]
+
+
+def add_run(store: Store, scene: Scene, seed: int = 0) -> str:
+    """Add a run of ``scene.generations`` generations, where no slot fails."""
+    per_generation = Pipeline.models_of(SearchSection.model_validate(scene.search).slots)
     config = RunConfig.model_validate(
         {
             "model": {"llm": "rules", "lanes": scene.lanes},
             "budget": {"trained": round(per_generation * scene.generations)},
-            "search": scene.search,
+            "search": {**scene.search, "seed": seed},
         }
     )
     frozen = {
         "config": config.model_dump(mode="json"),
         "environment": {"seed_source": "seed"},
-        "template_version": version,
+        "template_version": template_of(store)[1],
         "model": "simulated",
         "model_digest": "",
         "dataset_digest": "",
         "protocol_digest": "",
-        "seed": 0,
+        "seed": seed,
     }
     return store.runs.create("simulated", frozen).id
 

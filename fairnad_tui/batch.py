@@ -79,6 +79,7 @@ def override(
     streams: str | int | None = None,
     executor: str | None = None,
     accept_weak_jail: bool = False,
+    no_queue: bool = False,
 ) -> RunConfig:
     """Lay command-line options over a configuration; a method comes with its own stages and fairness."""
     document = base.model_dump(mode="json")
@@ -96,6 +97,7 @@ def override(
         ("machine", "streams", streams),
         ("machine", "executor", executor),
         ("machine", "accept_weak_jail", accept_weak_jail or None),
+        ("machine", "queue", False if no_queue else None),
     ]
     for section, name, value in changes:
         if value is not None:

@@ -83,7 +83,7 @@ class _News:
         self._store = store
         self._job = job
         self._version = -1
-        self._state = ""
+        self._state = ("", "")
         self._candidates: set[str] = set()
         self._generations: set[int] = set()
         self._told_left: tuple[int, int] | None = None
@@ -101,8 +101,8 @@ class _News:
             yield from self._of_papers()
         elif self._job.kind == "propose":
             yield from self._of_proposals()
-        if current.state != self._state:
-            self._state = current.state
+        if (current.state, current.message) != self._state:  # the place of one that waits is in its message
+            self._state = (current.state, current.message)
             yield {"event": "state", "job": current.id, "state": current.state, "message": current.message}
 
     def _of_run(self, run_id: str) -> Iterator[Event]:

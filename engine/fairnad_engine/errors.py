@@ -74,6 +74,10 @@ class MachineFaultError(RunFailedError):
     """Disk, files, memory or processes failed a candidate's work: never its outcome; resumed, the run repeats it."""
 
 
+class DevicesTakenError(RunFailedError):
+    """Other runs have the devices that this one trains on, and it was not to wait for them."""
+
+
 class InterruptedRunError(FairnadError):
     """A run was stopped before its end; the message says how to resume it."""
 

@@ -26,6 +26,7 @@ from fairnad_engine.heartbeat import Heartbeat
 from fairnad_engine.job_log import JobLog
 from fairnad_engine.llm.absence import absences_told_to
 from fairnad_engine.on_finish import run_on_finish
+from fairnad_engine.queueing import Devices
 from fairnad_engine.reading_jobs import propose_categories, structure_papers
 from fairnad_engine.restoring import told_of_backup
 from fairnad_engine.room import Room
@@ -163,10 +164,12 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
         room.look()
 
     heartbeat = Heartbeat(store.path, job.id, token, look, _leave, troubled)
+    devices = Devices(store, job, token)
     try:
         with absences_told_to(waiting.told):
-            end = await _ended(store, job, control, activity, heartbeat, room)
+            end = await _ended(store, job, control, activity, heartbeat, room, devices)
     finally:
+        _write(devices.give_back)
         heartbeat.end()  # what it stores must not follow the end
         with suppress(OSError):
             activity.flush()
@@ -208,7 +211,7 @@ class _Shown:
 
 
 async def _ended(
-    store: Store, job: JobRow, control: Control, activity: Activity, heartbeat: Heartbeat, room: Room
+    store: Store, job: JobRow, control: Control, activity: Activity, heartbeat: Heartbeat, room: Room, devices: Devices
 ) -> _End:
     """Do a job's work; how it ended."""
     try:
@@ -218,6 +221,7 @@ async def _ended(
         heartbeat.start()
         if not await asyncio.to_thread(check_sound, store.path):
             _log.info("the workspace was looked through for damage only in part: it is large, or its disk is slow")
+        await devices.wait(control)
         message = await _worked(store, job, control, activity, room)
     except asyncio.CancelledError:
         if not control.stopping:

@@ -12,6 +12,7 @@ import click
 from fairnad_engine.activity import read_nodes
 from fairnad_engine.errors import InputError
 from fairnad_engine.faults import remedy_of
+from fairnad_engine.queueing import place_of
 from fairnad_engine.workspace import job_folder
 from fairnad_tui.left import hours_left, left_text
 from fairnad_tui.options import db_option, json_option, open_store
@@ -94,6 +95,45 @@ def status(run_id: str | None, db: Path | None, as_json: bool) -> None:
             tell(f"{one['run']} waiting: {one['message']}")
         elif one["remedy"]:
             tell(f"{one['run']} failed: {one['message']}; remedy: {one['remedy']}")
+    _show_devices(document["devices"])
+
+
+def _show_devices(devices: list[dict[str, Any]]) -> None:
+    if devices:
+        print_table(
+            "Devices",
+            ("device", "host", "trainings", "run", "state", "since"),
+            (
+                (
+                    one["device"],
+                    one["host"],
+                    one["streams"] or "auto",
+                    one["run"] or one["job"],
+                    "has it" if one["held"] else f"waits, place {one['place']}" if one["place"] else "waits",
+                    one["since"],
+                )
+                for one in devices
+            ),
+        )
+
+
+def _devices(store: Store) -> list[dict[str, Any]]:
+    """Devices that jobs have or wait for, those that have them first, then in order of arrival."""
+    rows = store.reservations.all()
+    places = {job: place_of(store, job) for job in {one.job_id for one in rows if not one.held}}
+    return [
+        {
+            "device": one.device,
+            "host": one.host,
+            "streams": one.streams,
+            "run": one.run_id,
+            "job": one.job_id,
+            "held": one.held,
+            "place": None if one.held or (place := places[one.job_id]) is None else place.place,
+            "since": one.at,
+        }
+        for one in sorted(rows, key=lambda one: not one.held)
+    ]
 
 
 def _print_nodes(nodes: list[dict[str, Any]], age: float) -> None:
@@ -125,6 +165,7 @@ def workspace_status(store: Store, only: RunRow | None = None) -> dict[str, Any]
             for j in jobs
         ],
         "runs": [_run_status(store, one) for one in ([only] if only else store.runs.all())],
+        "devices": _devices(store),
     }
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from fairnad_engine.store.records import JobRow, RunRow
 
 
-_MACHINE = ("workers", "devices", "streams", "executor", "accept_weak_jail")  # settings that change no outcome
+# Settings that change no outcome.
+_MACHINE = ("workers", "devices", "streams", "executor", "accept_weak_jail", "no_queue")
 
 
 @click.command()
@@ -40,6 +41,7 @@ _MACHINE = ("workers", "devices", "streams", "executor", "accept_weak_jail")  # 
 @click.option("--workers", type=click.IntRange(1, 256), help="Trainings at a time; does not change the outcome.")
 @device_options
 @click.option("--accept-weak-jail", is_flag=True, help="Run model-written code although the jail lacks a layer.")
+@click.option("--no-queue", is_flag=True, help="End at once where other runs have the devices, instead of waiting.")
 @db_option
 def run(
     config: Path | None,

@@ -19,6 +19,7 @@ from fairnad_engine.search import slot as slot_module
 from fairnad_engine.search.config import parse_config
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.edit_types import Edit
+from fairnad_engine.search.lanes import Lanes
 from fairnad_engine.search.loop import Search
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import create_run, template_of
@@ -166,7 +167,7 @@ def play(
         activity=lambda _name, _text: None,
     )
     if lanes is not None:
-        search._lanes = asyncio.Semaphore(lanes)
+        search._lanes = Lanes(lanes)
     wander = random.Random(seed)
 
     async def at_once(work, *arguments):

@@ -23,6 +23,7 @@ VARIANTS = {
     "ahead-last": {"proposals": "lookahead", "stage3_counts": "last", "thompson": 0.3},
     "ahead-again": {"proposals": "lookahead", "refill": True},
     "trained": {"fair_unit": "trained", "thompson": 0.5},
+    "scaled": {"stages": (2, 1, 1), "generation_scale": 3},
     "evolution": {"method": "evolution"},
     "nsga2": {"method": "nsga2", "stages": (6, 0, 0)},
     "random": {"method": "random", "stages": (6, 0, 0), "refill": True},
@@ -58,7 +59,7 @@ def test_kills_and_timing_change_nothing(name, tmp_path):
     assert len(set(digests)) == 1
 
 
-@pytest.mark.parametrize("name", ["default", "sequential", "lookahead", "ahead-last"])
+@pytest.mark.parametrize("name", ["default", "sequential", "lookahead", "ahead-last", "scaled"])
 def test_lanes_workers_and_kills_at_any_point_change_nothing(name, tmp_path):
     search = {**SMALL_MIX, **VARIANTS[name]}
     digests = set()
@@ -257,11 +258,13 @@ def check_turns(store, trained=False):
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
 @example(seed=852)  # one slot of Stage I beside one of Stage II: twelve turns are all there are
+@example(seed=8)  # a mix of 3 and 0 slots, three times
 def test_turns_are_fair_in_every_run_with_curation_failures_and_kills(unit, seed, tmp_path_factory):
     rng = random.Random(seed)
     search = {"stages": (rng.randrange(1, 10), rng.randrange(2), 0), "fair_unit": unit, "seed": seed}
     search["refill"] = rng.random() < 0.5
     search["proposals"] = rng.choice(("snapshot", "sequential", "lookahead"))
+    search["generation_scale"] = seed % 3 + 1
     tree = rng.sample([sub.id for sub in Template.load().subs], rng.randrange(2, 30))
     with workspace(tmp_path_factory.mktemp("fair") / "w", search, {"trained": 20}, subs=tree) as store:
         digest = resume_until_done(store, rng, Curator(store, rng))

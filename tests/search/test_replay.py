@@ -21,6 +21,7 @@ from fairnad_engine.search import slot as slot_module
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.edit_types import Edit
+from fairnad_engine.search.lanes import Lanes
 from fairnad_engine.search.loop import Search
 from fairnad_engine.search.recorded import replay_designer
 from fairnad_engine.search.scoring import Scorer
@@ -147,7 +148,7 @@ async def search(store, run, designer, lanes=2):
         seed_source=SEED,
         activity=lambda subject, doing: None,
     )
-    one._lanes = asyncio.Semaphore(lanes)
+    one._lanes = Lanes(lanes)
     return await one.run()
 
 

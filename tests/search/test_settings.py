@@ -41,6 +41,7 @@ LATER = {
     "search.latency_objective": "image",
     "search.structural_quota": 0.5,
     "search.near_duplicates": "strict",
+    "search.generation_scale": 2,
     "budget.hours": 2.0,
     "budget.tokens": 10,
 }

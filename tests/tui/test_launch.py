@@ -272,6 +272,8 @@ def test_texts_become_the_settings_they_came_from():
         ("search.stages", "8 8", "three whole numbers"),
         ("search.stages", "0 0 0", "three whole numbers"),
         ("search.stages", "a b c", "three whole numbers"),
+        ("search.generation_scale", "0", "greater than or equal to 1"),
+        ("search.generation_scale", "21", "up to 20"),
         ("search.parent_floor", "-1", "greater than or equal to 0"),
         ("search.parent_floor", "x", "a number"),
         ("machine.training_deadline", "0", "greater than 0"),

@@ -242,6 +242,9 @@ class MachineSection(Section):
         workers: Trainings at a time on the CPU, one thread each.
         devices: ``auto`` (every visible GPU, or the CPU where there is none) or names: ``cpu``, ``cuda:0`` ...
         streams: Trainings at a time on each GPU; ``auto`` finds how many fit and pay.
+        queue: Whether a run waits in line while others have its devices; otherwise it ends at once.
+        max_workers_total: Trainings at a time on this machine's CPU, all runs of the workspace together, beyond which
+            this run waits; 0 for any number.
         reserve_gib: GiB kept free on each GPU, for a model server.
         precision: ``fp32`` (strict: no TF32) or ``bf16`` (autocast); on the CPU always ``fp32``.
         checkpoint_seconds: Seconds between two checkpoints of an unfinished training; 0 writes one after each epoch.
@@ -258,6 +261,8 @@ class MachineSection(Section):
     workers: int = Field(default=2, ge=1, le=256)
     devices: Literal["auto"] | tuple[DeviceName, ...] = "auto"
     streams: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
+    queue: bool = True
+    max_workers_total: int = Field(default=0, ge=0, le=4096)
     reserve_gib: float = Field(default=0.0, ge=0, le=1000)
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpoint_seconds: float = Field(default=60.0, ge=0)

@@ -40,7 +40,7 @@ BASELINES = ("random", "evolution", "nsga2", "llm-no-idea")
 LATENCY_BATCH = {"off": 0, "image": 1, "batch": 256}  # the timed batch, by latency_objective
 # Other names of the same: the baseline by its full one, the ablations by what is left of the stages.
 METHOD_ALIASES = {"regularized-evolution": "evolution", "stage1-only": "fair", "stage3-only": "iterative"}
-_MOST_SLOTS = 400  # of a generation
+MOST_SLOTS = 400  # of a generation, as candidates' positions have room for them
 
 
 class Section(BaseModel):
@@ -56,6 +56,8 @@ class SearchSection(Section):
         seed: Seed of every random choice.
         seed_backbone: Name of a shipped seed, or path of a Python file.
         stages: Slots of Stage I, II and III in a generation.
+        generation_scale: Times the slots of each stage, for more GPUs than a generation of the paper's keeps busy;
+            proposals then see the results of earlier models later.
         fairness: On which levels of the template turns are kept equal; ``none`` draws uniformly over ideas.
         parent_floor: Points below the seed's accuracy under which a model is no parent in Stage II.
         fit: Who fits a child to the budget: ``down`` narrows by program what is over it, ``fill`` puts every child at
@@ -87,6 +89,7 @@ class SearchSection(Section):
     seed: int = Field(default=0, ge=0, lt=2**32)
     seed_backbone: str = "resnet32"
     stages: tuple[int, int, int] = (8, 8, 4)
+    generation_scale: int = Field(default=1, ge=1, le=MOST_SLOTS)
     fairness: Fairness = "main+sub"
     parent_floor: float = Field(default=2.0, ge=0)
     fit: Literal["down", "fill", "llm"] = "down"
@@ -117,10 +120,22 @@ class SearchSection(Section):
 
     @model_validator(mode="after")
     def _some_slots(self) -> SearchSection:
-        most = _MOST_SLOTS // (2 if self.refill else 1)
+        most = MOST_SLOTS // (2 if self.refill else 1)
         if min(self.stages) < 0 or not 1 <= sum(self.stages) <= most:
             raise ValueError(f"stages needs three numbers of slots, 1 to {most} together")
+        if sum(self.slots) > most:
+            largest = most // sum(self.stages)
+            raise ValueError(
+                f"generation_scale = {self.generation_scale} makes {sum(self.slots)} slots of a generation, and {most} "
+                f"are the most; with these stages up to {largest}"
+            )
         return self
+
+    @property
+    def slots(self) -> tuple[int, int, int]:
+        """Slots of Stage I, II and III that a generation has in fact: its stages times their scale."""
+        first, second, third = (self.generation_scale * count for count in self.stages)
+        return first, second, third
 
     @property
     def overlaps(self) -> bool:
@@ -138,7 +153,7 @@ class SearchSection(Section):
         A method that only sets other settings is no setting of its own.
         """
         dumped = self.model_dump(mode="json", exclude={"control"})
-        sampling = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals")
+        sampling = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals", "generation_scale")
         kinds = ("scale_up", "scale_down", "latency_objective", "structural_quota", "near_duplicates")
         later = (*sampling, "method", "seeds_by", *kinds)
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}

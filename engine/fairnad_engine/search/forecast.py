@@ -200,7 +200,7 @@ def forecast(config: RunConfig, costs: Costs, *, models: int | None = None, gpus
         gpus: Visible GPUs.
         epochs: Of the protocol.
     """
-    stages = config.search.stages
+    stages = config.search.slots
     counted = config.budget.trained if models is None else models
     every = Pipeline.models_of(stages)
     each = every if config.search.stage3_counts == "both" else sum(stages)
@@ -281,9 +281,9 @@ def time_left(store: Store, run_id: str, *, gpus: int = 0, ledger: Ledger | None
 
 def _seconds(config: RunConfig, pipeline: Pipeline, models: int) -> float:
     if config.search.proposals == "lookahead":
-        return pipeline.lookahead_seconds(models, config.search.stages)
+        return pipeline.lookahead_seconds(models, config.search.slots)
     rounds = 3 if config.search.proposals == "sequential" else 1
-    return pipeline.snapshot_seconds(models, config.search.stages, rounds)
+    return pipeline.snapshot_seconds(models, config.search.slots, rounds)
 
 
 def _with_screening(config: RunConfig, training: Figure | None, epochs: int) -> Figure | None:

@@ -13,6 +13,7 @@ from fairnad_engine.search.archive import Archive, Snapshot
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.digest import run_digest
+from fairnad_engine.search.lanes import Lanes
 from fairnad_engine.search.last_look import LastLook
 from fairnad_engine.search.novelty import Novelty
 from fairnad_engine.search.opening import Opener
@@ -64,7 +65,7 @@ class Search:
         self._budget = budget
         self._seed_source = seed_source
         self._activity = activity
-        self._lanes = asyncio.Semaphore(self._config.model.lanes)
+        self._lanes = Lanes(self._config.model.lanes)
         self._purse = Purse(store, run_id, self._config.budget)
         self._archive = Archive(store, run_id)
         self._opener = Opener(store, run_id, self._config, template, self._archive)
@@ -278,7 +279,7 @@ class Search:
             last -= 1
 
     def _give_up_where_barren(self, number: int) -> None:
-        most = max(_MAX_BARREN, -(-_LEAST_BARREN // sum(self._config.search.stages)))
+        most = max(_MAX_BARREN, -(-_LEAST_BARREN // sum(self._config.search.slots)))
         if self._barren >= most and not self._purse.empty(number + 1):
             self._store.runs.record_event(self._run.id, number, GIVEN_UP, {"barren": self._barren})
             raise RunFailedError(

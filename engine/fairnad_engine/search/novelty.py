@@ -37,7 +37,7 @@ class Novelty:
         self._tombstones = memory.tombstones()
         self._memory = memory if search.near_duplicates == "strict" else None
         self._quota = search.structural_quota
-        self._units = search.stages[0] + 2 * search.stages[2]
+        self._units = search.slots[0] + 2 * search.slots[2]
         self._done: defaultdict[int, Counter[str]] = defaultdict(Counter)  # by generation
         for one in known.candidates:
             if one.stage in _BY_STRUCTURE:

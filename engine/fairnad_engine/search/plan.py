@@ -37,7 +37,7 @@ class Place:
 
 def places_of(config: RunConfig) -> list[Place]:
     """The slots of every generation, in order."""
-    first, second, third = config.search.stages
+    first, second, third = config.search.slots
     if config.search.method in BASELINES:
         first, second, third = first + second + third, 0, 0
     stages = [1] * first + [2] * second + [3] * third

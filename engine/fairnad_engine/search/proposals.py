@@ -22,7 +22,9 @@ from fairnad_engine.llm.protocol import (
     Purpose,
 )
 from fairnad_engine.search.archive import Snapshot
+from fairnad_engine.search.config_search import MOST_SLOTS
 from fairnad_engine.search.control import Control
+from fairnad_engine.search.lanes import Lanes
 from fairnad_engine.search.novelty import Novelty
 from fairnad_engine.search.order import Unit, UnitOrder
 from fairnad_engine.search.scoring import Scorer
@@ -54,7 +56,7 @@ class Generation:
     scorer: Scorer
     control: Control
     order: UnitOrder
-    lanes: asyncio.Semaphore
+    lanes: Lanes
     novelty: Novelty
     activity: Callable[[str, str], None]
     idea_briefs: Callable[[str], IdeaBrief]
@@ -79,6 +81,11 @@ def candidate_name(generation: int, slot: SlotRow, step: int) -> str:
     return f"g{generation:02d}-s{slot.slot:02d}" + (f".{step}" if slot.stage == 3 else "")
 
 
+def candidate_position(unit: Unit) -> int:
+    """A candidate's place in its run: first steps in slot order, then second steps, generation after generation."""
+    return unit.generation * 1000 + unit.step * MOST_SLOTS + unit.slot
+
+
 class Proposer:
     """Makes the proposals of one slot."""
 
@@ -94,14 +101,14 @@ class Proposer:
         row = g.store.runs.attempt(*key)
         if row is None or row.task_hash != task_hash:
             await g.control.gate()
-            async with g.lanes:
+            async with g.lanes.lane(unit, chain=self._slot.stage == 3):
                 row = await self._design(key, task, parent, task_hash)
         if row.design is None:
             return Proposal(None, Verdict(row.failure, row.message), task.purpose, task.idea, attempt)
         design = _design_from(row)
         if row.verdict is None:
             await g.control.gate()
-            async with g.lanes:
+            async with g.lanes.lane(unit, chain=self._slot.stage == 3):
                 row = await self._verify(key, row, design, parent)
         return Proposal(design, Verdict(**(row.verdict or {})), task.purpose, task.idea, attempt)
 

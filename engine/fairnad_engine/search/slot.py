@@ -19,7 +19,7 @@ from fairnad_engine.search.baselines import EDIT
 from fairnad_engine.search.control import StopRequestedError
 from fairnad_engine.search.edit_types import judge_edit
 from fairnad_engine.search.order import Unit
-from fairnad_engine.search.proposals import Generation, Proposal, Proposer, candidate_name
+from fairnad_engine.search.proposals import Generation, Proposal, Proposer, candidate_name, candidate_position
 from fairnad_engine.search.scoring import Readable
 from fairnad_engine.search.seeds import entropy
 from fairnad_engine.search.selection import counted
@@ -229,7 +229,7 @@ class SlotRun:
                 g.run_id,
                 candidate_id,
                 {
-                    "position": g.number * 1000 + unit.step * 400 + unit.slot,
+                    "position": candidate_position(unit),
                     "generation": g.number,
                     "stage": self._slot.stage,
                     "slot": unit.slot,

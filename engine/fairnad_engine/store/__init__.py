@@ -25,6 +25,7 @@ from fairnad_engine.store.live import LiveTable
 from fairnad_engine.store.local_copy import working_file
 from fairnad_engine.store.outcomes import OutcomeTable
 from fairnad_engine.store.proposals import ProposalTable
+from fairnad_engine.store.reservations import ReservationTable
 from fairnad_engine.store.runs import RunTable
 from fairnad_engine.store.sampling import SamplingTable
 from fairnad_engine.store.studies import StudyTable
@@ -54,6 +55,7 @@ class Store:
         self.journal = IdeaJournal(self._db)
         self.curation = CurationTable(self._db)
         self.jobs = JobTable(self._db)
+        self.reservations = ReservationTable(self._db, self.jobs)
         self.runs = RunTable(self._db)
         self.beside = BesideTable(self._db)
         self.lineage = LineageTable(self._db)

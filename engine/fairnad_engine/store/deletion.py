@@ -77,7 +77,7 @@ class RunDeletion:
                 self._db.table(table).delete_where("run_id = ?", [run_id])
             self._db.table("model_prompts").delete_where("hash NOT IN (SELECT prompt_hash FROM model_calls)")
             for job in jobs:
-                for table in ("requests", "leases"):
+                for table in ("requests", "leases", "reservations"):
                     self._db.table(table).delete_where("job_id = ?", [job.id])
                 self._db.table("jobs").delete(job.id)
             self._db.table("runs").delete(run_id)

@@ -187,7 +187,8 @@ class JobTable:
 
     def living_state(self, job: JobRow) -> str:
         """The job's state; where it claims to be at work ``dead`` if nobody is, ``stalled`` if who is hangs."""
-        if job.state not in AT_WORK:
+        waits = job.state == "queued" and self.holder(job.id) is not None  # a worker of its own waits for devices
+        if job.state not in AT_WORK and not waits:
             return job.state
         if not self.is_held(job.id):
             return "dead"

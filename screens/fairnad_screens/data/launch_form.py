@@ -133,6 +133,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
         (
             _choice("method", "Method", "sets mix and fairness"),
             Field("search.stages", "Stage mix", "slots: ideas, scaling, chains", "stages"),
+            Field("search.generation_scale", "Generation scale", "times the stage mix", "count"),
             _choice("fairness", "Fairness", "where turns are kept equal"),
             _choice("fair_unit", "Fair unit", "turns, or trained models"),
             Field("search.thompson", "Thompson", "chance of draws by success", "number"),
@@ -162,9 +163,11 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
         "Machine",
         (
             Field("machine.workers", "Trainings at once", "on the CPU; changes no outcome", "count"),
+            Field("machine.max_workers_total", "In all runs", "more wait in line; 0: no limit", "count"),
             Field("machine.devices", "Devices", "auto: GPUs, else CPU", "devices", _devices),
             Field("machine.streams", "Streams", "trainings at once on a GPU", "streams", _streams),
             Field("machine.reserve_gib", "Reserved memory", "GiB of each GPU for others", "number"),
+            Field("machine.queue", "Wait in line", "while others have the devices", "switch", _switch, True),
             Field("machine.latency_rounds", "Latency rounds", "timed passes; 0 for none", "count"),
             Field("machine.training_deadline", "Training deadline", "seconds for one training", "number"),
             Field("machine.accept_weak_jail", "Accept weak jail", "run code without a layer", "switch", _switch, True),
@@ -217,8 +220,9 @@ def problems_of(document: dict[str, Any]) -> dict[str, str]:
     for place, reason in config_problems(document).items():
         field = next((f for f in FIELDS if f"{place}.".startswith(f"{f.place}.")), None)
         if field is None:
-            # A rule over a whole section: the one there is concerns the stages.
-            field = next(f for f in FIELDS if f.place == "search.stages") if place == "search" else FIELDS[0]
+            # The rules over a whole section: those that there are concern the slots of a generation.
+            setting = "generation_scale" if "generation_scale" in reason else "stages"
+            field = next(f for f in FIELDS if f.place == f"search.{setting}") if place == "search" else FIELDS[0]
         plainer = "valid" in reason or field.kind in ("stages", "streams", "devices")
         told = _REASONS.get(field.kind) if plainer else None
         if "match pattern" in reason:
