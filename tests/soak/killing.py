@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 
 from fairnad_engine.processes import ProcessIdentity
+from fairnad_engine.workspace import children_file
 from tests.soak.committed import Committed, repeated
 from tests.soak.moments import pass_time, pass_writes, writable_folders
 from tests.soak.searches import JOB, RUN, App, Search
@@ -122,8 +124,11 @@ class Killing:
 
     def _kill(self, kind: str, victim: ProcessIdentity, moment: str, stored: set[str]) -> None:
         family = tree(victim.pid)
+        noted = children_file(self._search.store.path, JOB).read_text() if kind == "trainer" else ""
         if not self._victims.kill(kind, victim):
             return
+        if kind == "trainer" and victim not in {ProcessIdentity(**one) for one in json.loads(noted)}:
+            self.told.wrong.append(f"trainer {victim.pid} is not written down")
         self._plan[kind] -= 1
         self.told.kills[kind] += 1
         self.told.moments[moment] += 1
