@@ -16,6 +16,7 @@ from tests.soak.searches import JOB, RUN, App, Search
 from tests.soak.victims import Victims, tree
 
 PATIENCE = 200.0  # seconds until something must have happened on a busy machine
+_ALWAYS_THERE = ("worker", "zygote", "app")
 _FAVOUR = {"worker": 1, "zygote": 1, "app": 1, "trainer": 8, "child": 8}  # the last two are seldom there
 _WRITE_SECONDS = 1.0  # for which a write is waited for
 WORKING = ("queued", "running", "paused", "stopping")
@@ -64,15 +65,18 @@ class Killing:
         rng: Decides of every moment.
         plan: How many of each kind; what is left of it is for the next search.
         longest: Seconds between two kills, at most.
+        spread: Rows that are committed between two kills of what is always there, at most; see :meth:`_is_time_for`.
     """
 
-    def __init__(self, search: Search, rng: random.Random, plan: Counter[str], longest: float) -> None:
+    def __init__(self, search: Search, rng: random.Random, plan: Counter[str], *, longest: float, spread: int) -> None:
         self._search = search
         self._rng = rng
         self._plan = Counter(plan)
         self._longest = longest
+        self._spread = spread
         self._victims = Victims(search)
         self._committed = Committed(search.store.path)
+        self._rows_first = {kind: self._draw_rows(kind) for kind in _ALWAYS_THERE}
         self._in_flight: Counter[str] = Counter()
         self._app: App | None = None
         self._app_kills = 0
@@ -101,8 +105,9 @@ class Killing:
 
     def _one(self) -> None:
         """Kill one of those that are there now, by chance; none where none is."""
-        there = {kind: self._victims.find(kind) for kind, left in self._plan.items() if left and kind != "app"}
-        kinds = [kind for kind, left in self._plan.items() if left and (kind == "app" or there[kind])]
+        due = [kind for kind, left in self._plan.items() if left and self._is_time_for(kind)]
+        there = {kind: self._victims.find(kind) for kind in due if kind != "app"}
+        kinds = [kind for kind in due if kind == "app" or there[kind]]
         if not kinds:
             return
         kind = self._rng.choices(kinds, [self._plan[one] * _FAVOUR[one] for one in kinds])[0]
@@ -117,6 +122,21 @@ class Killing:
         if victim.is_alive():
             self._kill(kind, victim, moment, stored)
 
+    def _is_time_for(self, kind: str) -> bool:
+        """Whether the search has done enough since the last kill of a kind of which there is always one.
+
+        Otherwise every worker would be killed while it starts, which takes longest, and nothing would come of any.
+        """
+        if kind not in _ALWAYS_THERE:
+            return True
+        self._committed.look()
+        return self._committed.rows >= self._rows_first[kind]
+
+    def _draw_rows(self, kind: str) -> int:
+        """At how many rows the next of a kind is killed: one in four times at once, while the new one starts."""
+        more = 0 if self._rng.random() < 0.25 else self._rng.randint(1, self._spread)
+        return self._committed.rows + (more if kind != "app" else more // 4)
+
     def _at_a_write(self, moment: str) -> bool:
         path = self._search.store.path
         places = [path.with_name(path.name + "-wal")] if moment == "commit" else []
@@ -127,9 +147,12 @@ class Killing:
         noted = children_file(self._search.store.path, JOB).read_text() if kind == "trainer" else ""
         if not self._victims.kill(kind, victim):
             return
-        if kind == "trainer" and victim not in {ProcessIdentity(**one) for one in json.loads(noted)}:
+        begun = kind == "trainer" and self._victims.killed_training is not None
+        if begun and victim not in {ProcessIdentity(**one) for one in json.loads(noted)}:
             self.told.wrong.append(f"trainer {victim.pid} is not written down")
         self._plan[kind] -= 1
+        if kind in _ALWAYS_THERE:
+            self._rows_first[kind] = self._draw_rows(kind)
         self.told.kills[kind] += 1
         self.told.moments[moment] += 1
         if kind == "trainer" and self._victims.killed_training is not None:
@@ -165,6 +188,7 @@ class Killing:
             self._app = None
             self._app_kills += 1
             self._plan["app"] -= 1
+            self._rows_first["app"] = self._draw_rows("app")
             self.told.kills["app"] += 1
             self.told.moments["clock"] += 1
 

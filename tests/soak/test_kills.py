@@ -15,11 +15,11 @@ VICTIMS = ("worker", "zygote", "child", "trainer", "app")
 SHORT = {"worker": 3, "zygote": 1, "child": 4, "trainer": 27, "app": 15}
 
 
-def disturbed(folder, rng, plan, undisturbed, *, longest, **settings):
+def disturbed(folder, rng, plan, undisturbed, *, longest, spread, **settings):
     """One search under a plan; what is left of the plan, and what came of it."""
     started = time.monotonic()
     search = Search(folder, **settings)
-    killing = Killing(search, rng, plan, longest)
+    killing = Killing(search, rng, plan, longest=longest, spread=spread)
     left = killing.run()
     if search.digest() != undisturbed:
         killing.told.wrong.append(f"digest {search.digest()}, undisturbed {undisturbed}")
@@ -41,7 +41,7 @@ def test_fifty_kills_lose_nothing(tmp_path):
     for number in range(4):  # one, as a rule, is long enough for all kills
         if left.total():
             folder = tmp_path / f"killed-{number}"
-            left, told = disturbed(folder, rng, left, plain.digest(), longest=0.1, **settings)
+            left, told = disturbed(folder, rng, left, plain.digest(), longest=0.1, spread=40, **settings)
             assert told.wrong == []
             kills += told.kills
     plain.store.close()
@@ -73,7 +73,8 @@ def test_a_thousand_kills_lose_nothing(tmp_path, kind):
         if not left.total():
             break
         folder = tmp_path / f"seed-{kind['seed']}-{number}"
-        left, told = disturbed(folder, rng, left, plain.digest(), longest=rng.choice((0.2, 1.0)), **kind)
+        pace = {"longest": rng.choice((0.1, 0.5)), "spread": 80}
+        left, told = disturbed(folder, rng, left, plain.digest(), **pace, **kind)
         kills += told.kills
         wrong += [f"{folder.name}: {one}" for one in told.wrong]
         if not told.wrong:
