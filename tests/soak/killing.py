@@ -16,8 +16,8 @@ from tests.soak.searches import JOB, RUN, App, Search
 from tests.soak.victims import Victims, tree
 
 PATIENCE = 200.0  # seconds until something must have happened on a busy machine
-_ALWAYS_THERE = ("worker", "zygote", "app")
-_FAVOUR = {"worker": 1, "zygote": 1, "app": 1, "trainer": 8, "child": 8}  # the last two are seldom there
+_ALWAYS_THERE = ("worker", "zygote", "app", "stop")
+_FAVOUR = {"worker": 1, "stop": 1, "zygote": 1, "app": 1, "trainer": 8, "child": 8}  # the last two are seldom there
 _WRITE_SECONDS = 1.0  # for which a write is waited for
 WORKING = ("queued", "running", "paused", "stopping")
 
@@ -63,7 +63,7 @@ class Killing:
     Args:
         search: What has not been started yet.
         rng: Decides of every moment.
-        plan: How many of each kind; what is left of it is for the next search.
+        plan: How many of each kind, and of ``stop`` requests; what is left of it is for the next search.
         longest: Seconds between two kills, at most.
         spread: Rows that are committed between two kills of what is always there, at most; see :meth:`_is_time_for`.
     """
@@ -106,13 +106,16 @@ class Killing:
     def _one(self) -> None:
         """Kill one of those that are there now, by chance; none where none is."""
         due = [kind for kind, left in self._plan.items() if left and self._is_time_for(kind)]
-        there = {kind: self._victims.find(kind) for kind in due if kind != "app"}
+        there = {kind: self._victims.find("worker" if kind == "stop" else kind) for kind in due if kind != "app"}
         kinds = [kind for kind in due if kind == "app" or there[kind]]
         if not kinds:
             return
         kind = self._rng.choices(kinds, [self._plan[one] * _FAVOUR[one] for one in kinds])[0]
         if kind == "app":
             self._kill_app()
+            return
+        if kind == "stop":
+            self._stop(there[kind][0])
             return
         victim = self._rng.choice(there[kind])
         stored = self._committed.look()
@@ -176,11 +179,29 @@ class Killing:
                 return
             time.sleep(0.02)
 
+    def _stop(self, worker: ProcessIdentity) -> None:
+        """Have the run stopped as its user does; all of it ends, and says so."""
+        family = tree(worker.pid)
+        told = self._search.call("control", "stop")
+        if told.returncode != 0:  # it has ended meanwhile
+            return
+        self._see_all_end("stop", family)
+        ended = self._search.store.jobs.get(JOB).state, self._search.store.jobs.holder(JOB)
+        if ended == ("done", None):
+            return
+        if ended != ("stopped", None):
+            self.told.wrong.append(f"after a stop: {ended}")
+        self._plan["stop"] -= 1
+        self.told.kills["stop"] += 1
+        self.told.moments["clock"] += 1
+        self._rows_first["stop"] = self._draw_rows("stop")
+        self._note_in_flight(self._committed.look())
+
     def _kill_app(self) -> None:
         if self._app is None or not self._app.alive():  # it ends by itself when the worker dies
             if self._app is not None:
                 self._app.close()
-            self._app = App(self._search, screens=self._app_kills % 3 == 2)
+            self._app = App(self._search, screens=self._app_kills % 5 == 2)
             pass_time(self._rng, self._longest, self._victims.observe)
         if self._app.alive():
             self._committed.look()

@@ -25,7 +25,7 @@ _HALVING = Block(layers=(Layer(), Layer(act="none")), stride=2)
 _SEED = Blueprint(name="tiny", stem=Stem(4), stages=(Stage(4, (_PLAIN,)), Stage(8, (_HALVING,))))
 _PROTOCOL = """
 name = "soak"
-epochs = 12
+epochs = 20
 batch_size = 64
 learning_rate = 0.1
 weight_decay = 5e-4
