@@ -25,7 +25,7 @@ _HALVING = Block(layers=(Layer(), Layer(act="none")), stride=2)
 _SEED = Blueprint(name="tiny", stem=Stem(4), stages=(Stage(4, (_PLAIN,)), Stage(8, (_HALVING,))))
 _PROTOCOL = """
 name = "soak"
-epochs = 10
+epochs = 20
 batch_size = 64
 learning_rate = 0.1
 weight_decay = 5e-4
@@ -51,7 +51,7 @@ class Search:
         self.variables = environment(
             FAIRNAD_TRAINER_MODULE=TRAINER,
             FAIRNAD_SIMULATED_LOG=str(self._log),
-            FAIRNAD_SIMULATED_SECONDS="0.15",
+            FAIRNAD_SIMULATED_SECONDS="0.2",
             FAIRNAD_CONFIG=str(folder / "config.toml"),
             TERM="xterm-256color",
         )

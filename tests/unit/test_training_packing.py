@@ -112,6 +112,11 @@ def test_a_job_is_repeated_once_for_itself_and_more_often_for_its_neighbours():
     repeats = Repeats()
     assert [repeats.again("trainer-died", beside=False) for _ in range(2)] == [True, False]
     repeats = Repeats()
+    ends = [repeats.again("trainer-died", beside=False, epoch=epoch) for epoch in (3, 5, 6, 6)]
+    assert ends == [True, True, True, False]  # a network that ends its trainer would do so at the same place again
+    repeats = Repeats()
+    assert [repeats.again("trainer-died", beside=False, epoch=epoch) for epoch in (3, 2)] == [True, False]
+    repeats = Repeats()
     assert [repeats.again("device-fault", beside=True) for _ in range(5)] == [True, True, True, True, False]
     repeats = Repeats()
     assert repeats.again("out-of-memory", beside=False)
@@ -127,7 +132,7 @@ class _Simulated:
         self.script = {name: list(outcomes) for name, outcomes in script.items()}
         self.running, self.seen, self.killed, self.records = set(), [], 0, []
 
-    def __call__(self, device):
+    def __call__(self, device, *_):
         world = self
 
         class Trainer:
@@ -141,7 +146,7 @@ class _Simulated:
                     progress({"type": "ready", "memory": 100})
                     for _ in range(5):
                         await asyncio.sleep(0)
-                        progress({"type": "epoch", "restored": False, "seconds": 1.0, "memory": 10})
+                        progress({"type": "epoch", "epoch": 1, "restored": False, "seconds": 1.0, "memory": 10})
                     outcome = world.script.get(job.id, ["done"]).pop(0)
                     if outcome == "hangs":
                         await asyncio.Event().wait()

@@ -62,12 +62,12 @@ class Repeats:
             return first
         if status not in FAULTS:
             return False
+        if beside and self._beside < _FROM_NEIGHBOURS:
+            self._beside += 1
+            return True
         if status == "trainer-died" and epoch > self._furthest:
             # A network that ends its trainer does so at the same place again; this one got further than ever before.
             self._furthest, self._own = epoch, 1
-            return True
-        if beside and self._beside < _FROM_NEIGHBOURS:
-            self._beside += 1
             return True
         # Killed from outside, as a rule: the job is not to blame, so it gets another process, once.
         self._own += 1
