@@ -151,13 +151,15 @@ def _other_versions(wanted: dict[str, str]) -> str:
 
 def _unusable(device: str) -> str:
     """Why the GPU that Ray gave cannot be used, which is nobody's doing but this machine's; empty where it can."""
+    if device == "cpu":
+        return ""
     import torch
 
-    if device == "cpu" or torch.cuda.is_available():
+    if torch.cuda.is_available():
         return ""
     return (
-        f"node {socket.gethostname()} offers a GPU that torch {torch.__version__} cannot use there; see that its driver "
-        "and its build of torch fit, or start Ray there with --num-gpus=0"
+        f"node {socket.gethostname()} offers a GPU that torch {torch.__version__} cannot use there; see that driver "
+        "and torch fit each other, or start Ray there with --num-gpus=0"
     )
 
 
