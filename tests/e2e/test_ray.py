@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -55,9 +57,11 @@ def wait_until(condition, seconds=60.0):
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory):
     """Two nodes with a core each, and a head that trains nothing."""
-    os.environ["FAIRNAD_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # lets it be 127.0.0.1
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    own = pytest.MonkeyPatch()
+    own.setenv("FAIRNAD_CACHE", str(tmp_path_factory.mktemp("cache")))
+    own.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # lets it be 127.0.0.1
+    own.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    own.setenv("RAY_TMPDIR", tempfile.mkdtemp(prefix="r-", dir="/tmp"))  # what `ray:auto` means here is left alone
     from ray.cluster_utils import Cluster
 
     head = {**NODE, "num_cpus": 0, "include_dashboard": False, "_system_config": WATCHED}
@@ -68,7 +72,8 @@ def nodes(tmp_path_factory):
         yield cluster
     finally:
         cluster.shutdown()
-        del os.environ["FAIRNAD_CACHE"], os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"]
+        shutil.rmtree(os.environ["RAY_TMPDIR"], ignore_errors=True)
+        own.undo()
 
 
 @pytest.fixture(scope="module")
