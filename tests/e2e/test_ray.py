@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
+import subprocess
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -13,11 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from fairnad_engine.store import Store
 from fairnad_engine.training.data import packed
 from fairnad_engine.training.datasets import split_digest
 from fairnad_engine.training.executor import LocalExecutor
 from fairnad_engine.training.jobs import TrainingJob
 from fairnad_engine.training.protocol import load_protocol
+from tests.conftest import command_line, environment
+from tests.e2e.conftest import SMALL
 
 pytestmark = pytest.mark.xdist_group("ray")
 
@@ -51,9 +57,11 @@ def wait_until(condition, seconds=60.0):
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory):
     """Two nodes with a core each, and a head that trains nothing."""
-    os.environ["FAIRNAD_CACHE"] = str(tmp_path_factory.mktemp("cache"))
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # lets it be 127.0.0.1
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    own = pytest.MonkeyPatch()
+    own.setenv("FAIRNAD_CACHE", str(tmp_path_factory.mktemp("cache")))
+    own.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # lets it be 127.0.0.1
+    own.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    own.setenv("RAY_TMPDIR", tempfile.mkdtemp(prefix="r-", dir="/tmp"))  # what `ray:auto` means here is left alone
     from ray.cluster_utils import Cluster
 
     head = {**NODE, "num_cpus": 0, "include_dashboard": False, "_system_config": WATCHED}
@@ -64,7 +72,8 @@ def nodes(tmp_path_factory):
         yield cluster
     finally:
         cluster.shutdown()
-        del os.environ["FAIRNAD_CACHE"], os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"]
+        shutil.rmtree(os.environ["RAY_TMPDIR"], ignore_errors=True)
+        own.undo()
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +254,10 @@ def test_a_trainer_that_dies_goes_on_elsewhere_and_twice_is_its_own_fault(joined
 
 
 def test_a_node_that_is_lost_half_way_costs_nothing(nodes, joined, jobs, local, tmp_path):
+    from ray.exceptions import WorkerCrashedError
+
+    from fairnad_engine.training.ray_executor import RayExecutor
+
     mine = [replace(job, artifacts=str(tmp_path)) for job in jobs]
     lost = max((one for one in nodes.worker_nodes), key=lambda one: one.node_id)
     done, gone = [], []
@@ -262,3 +275,45 @@ def test_a_node_that_is_lost_half_way_costs_nothing(nodes, joined, jobs, local, 
     living = [one.id for one in joined.nodes() if one.alive]
     assert lost.node_id not in living
     assert len(living) == 2  # the head, and the node that is left
+    # What a death there says, and one on a node that lives.
+    executor = RayExecutor(joined, 8)
+    assert asyncio.run(executor._judge(WorkerCrashedError(), lost.node_id)) is None
+    assert asyncio.run(executor._judge(WorkerCrashedError(), living[0])).status == "trainer-died"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_search_that_loses_nodes_and_its_worker_has_the_digest_of_a_local_one(nodes, tmp_path):
+    """Sixteen candidates of the rules model under the digits protocol, jails spread too."""
+    text = SMALL.replace("trained = 8", "trained = 16").replace('"smoke"', '"digits"')
+    (tmp_path / "local.toml").write_text(text)
+    spread = text.replace("workers = 2", 'workers = 2\nverify_on = "ray"\ncheckpoint_seconds = 0')
+    (tmp_path / "ray.toml").write_text(spread)
+
+    def fairnad(*arguments):
+        command = command_line(*arguments)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment(), timeout=1800)
+        assert done.returncode == 0, done.stderr
+
+    fairnad("--no-ui", "--config", "local.toml")
+    fairnad("run", "--config", "ray.toml", "--executor", f"ray:{nodes.address}", "--detach")
+    nodes.add_node(num_cpus=1, **NODE)
+    with Store(tmp_path / "fairnad.db") as store:
+
+        def trained(number):
+            return lambda: sum(one.status == "trained" for one in store.runs.candidates("run-2")) >= number
+
+        job = store.jobs.of_run("run-2")
+        wait_until(trained(4), 900)
+        nodes.remove_node(min(nodes.worker_nodes, key=lambda one: one.node_id), allow_graceful=False)
+        wait_until(trained(8), 900)
+        holder, _ = store.jobs.holder(job.id)
+        holder.kill()
+        before = {(one.candidate_id, one.accuracy) for one in store.runs.evaluations("run-2", "search")}
+        wait_until(lambda: not store.jobs.is_held(job.id), 60)
+        fairnad("run", "--resume", "run-2")
+        runs = [store.runs.get(name) for name in ("run-1", "run-2")]
+        after = {(one.candidate_id, one.accuracy) for one in store.runs.evaluations("run-2", "search")}
+    assert runs[0].digest == runs[1].digest
+    assert len(before) >= 8
+    assert before <= after

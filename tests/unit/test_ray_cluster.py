@@ -23,7 +23,7 @@ from fairnad_engine.training import datasets
 from fairnad_engine.training.data import packed
 from fairnad_engine.training.data.description import DatasetInfo, Pool
 from fairnad_engine.training.ray_cluster import INSTALL, address_of, explain
-from fairnad_engine.training.ray_node import _PREFIX, _other_versions, _scratch
+from fairnad_engine.training.ray_node import _PREFIX, _other_versions, _scratch, _unusable
 from fairnad_engine.training_jobs import machine_of_finish
 from fairnad_engine.workspace import job_folder
 from fairnad_tui.batch import override
@@ -146,6 +146,12 @@ def test_another_version_is_said_in_ray_s_own_words():
     assert f"runs Ray 2.41.0 and Python 3.10.2, this process Ray {ours[0]} and Python {ours[1]}" in told
     assert "\n" not in told
     assert "same environment" in told
+
+
+def test_a_gpu_that_torch_cannot_use_is_no_candidate_s_fault(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert _unusable("cpu") == ""
+    assert "offers a GPU that torch" in _unusable("cuda:0")
 
 
 def test_a_node_with_another_torch_is_refused():

@@ -10,8 +10,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -134,9 +136,13 @@ class Cluster:
         with _own_signals():
             import ray
 
+            self._folder: str | None = None
             options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "namespace": "fairnad"}
             if address is None:
+                # A short path, because sockets lie below it, that no other user may enter.
+                self._folder = tempfile.mkdtemp(prefix="fairnad-ray-", dir="/tmp")
                 options |= {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+                options["_temp_dir"] = self._folder
             try:
                 ray.init(address=address or "local", **options)
             except Exception as error:
@@ -166,6 +172,8 @@ class Cluster:
         import ray
 
         ray.shutdown()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def explain(told: str, address: str | None) -> str:

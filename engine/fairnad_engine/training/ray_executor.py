@@ -9,9 +9,8 @@ which come back here, so that no training is ever found again that nobody may be
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -24,15 +23,15 @@ from fairnad_engine.artifacts import ArtifactFolder, write_atomically
 from fairnad_engine.errors import StoreError
 from fairnad_engine.training import ray_node
 from fairnad_engine.training.checkpoints import checkpoint_path
-from fairnad_engine.training.datasets import packed_parts, split_digest
+from fairnad_engine.training.datasets import split_digest
 from fairnad_engine.training.executor import FAULTS, Progress, Repeats, final_outcome
 from fairnad_engine.training.jobs import MACHINE_FAULT, TrainingJob, TrainingOutcome
 from fairnad_engine.training.ray_cluster import INSTALL, Cluster
+from fairnad_engine.training.ray_objects import Sent
 from fairnad_engine.training.remote import outcome_of
 
 _LOOK_SECONDS = 3.0
 _MOST_LOST = 20  # tries of one job that nodes took with them
-_KEPT_FILES = 64  # graphs and weights that stay in Ray's object store
 _STREAMS = 2  # trainings on a GPU where nothing else is said: the paper's number
 
 
@@ -79,9 +78,7 @@ class RayExecutor:
         self.on_gpus = gpus and any(one.gpus for one in self._nodes)
         self._task = _remote_task(self.on_gpus)
         self._versions = ray_node.versions()
-        self._files: OrderedDict[str, Any] = OrderedDict()
-        self._data: dict[str, list[Any]] = {}
-        self._data_lock = asyncio.Lock()
+        self._sent = Sent()
         self._faults: Counter[str] = Counter()
         self._on: dict[int, str] = {}  # node of each task that has started
         self._running: set[int] = set()
@@ -102,7 +99,8 @@ class RayExecutor:
                 before = self._faults.copy()
                 one = await self._attempt(ticket, job, progress, deadline, repeats.alone, avoided)
             if one.needs_data:
-                await self._send_data(job)
+                if problem := await self._sent.data(job):
+                    return TrainingOutcome(MACHINE_FAULT, message=problem)
                 continue
             if one.outcome is None:
                 lost += 1
@@ -176,6 +174,8 @@ class RayExecutor:
         found = _Try()
         try:
             stream = await self._submit(job, alone, avoided)
+        except ray.exceptions.RayError:
+            return found
         except (OSError, StoreError) as error:
             found.outcome = TrainingOutcome(MACHINE_FAULT, message=str(error))
             return found
@@ -251,7 +251,7 @@ class RayExecutor:
         """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        graph, weights = await self._sent(job.graph), await self._sent(job.weights)
+        graph, weights = await self._sent.file(job.graph), await self._sent.file(job.weights)
         state = self._state_of(job)
         checkpoint = await asyncio.to_thread(lambda: state.read_bytes() if state.exists() else None)
         living = [one for one in self._nodes if one.alive and (one.gpus if self.on_gpus else one.cpus) >= 1]
@@ -265,33 +265,7 @@ class RayExecutor:
             calmest = min(others, key=lambda one: (one.cpus_used, one.id))
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(calmest.id, soft=True)
         order = ray_node.Order(job, self._versions)
-        return self._task.options(**options).remote(
-            order, graph, weights, checkpoint, self._data.get(job.dataset_digest, [])
-        )
-
-    async def _sent(self, path: str) -> Any:  # noqa: ANN401 - Ray's reference
-        """A file's content in Ray's object store, where the same content lies once."""
-        import ray
-
-        data = await asyncio.to_thread(Path(path).read_bytes)
-        name = hashlib.sha256(data).hexdigest()
-        if name not in self._files:
-            self._files[name] = ray.put(data)
-        self._files.move_to_end(name)
-        while len(self._files) > _KEPT_FILES:
-            self._files.popitem(last=False)
-        return self._files[name]
-
-    async def _send_data(self, job: TrainingJob) -> None:
-        """Put a data set into Ray's object store, once, when the first node has asked for it."""
-        import ray
-
-        def put() -> list[Any]:
-            return [ray.put(part) for part in packed_parts(job.dataset, job.data)]
-
-        async with self._data_lock:
-            if job.dataset_digest not in self._data:
-                self._data[job.dataset_digest] = await asyncio.to_thread(put)
+        return self._task.options(**options).remote(order, graph, weights, checkpoint, self._sent.parts(job))
 
     def _state_of(self, job: TrainingJob) -> Path:
         return checkpoint_path(job, "cuda" if self.on_gpus else "cpu")

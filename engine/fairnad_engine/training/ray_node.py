@@ -68,7 +68,7 @@ def train(
     """
     device = _device()
     yield {"type": "started", "node": _node_id(), "host": socket.gethostname(), "device": device}
-    if problem := _other_versions(order.versions):
+    if problem := _other_versions(order.versions) or _unusable(device):
         yield {"type": "outcome", "status": MACHINE_FAULT, "seconds": 0.0, "message": problem}
         return
     digest = order.job.dataset_digest
@@ -147,6 +147,20 @@ def _other_versions(wanted: dict[str, str]) -> str:
                 "start Ray there from the same environment"
             )
     return ""
+
+
+def _unusable(device: str) -> str:
+    """Why the GPU that Ray gave cannot be used, which is nobody's doing but this machine's; empty where it can."""
+    if device == "cpu":
+        return ""
+    import torch
+
+    if torch.cuda.is_available():
+        return ""
+    return (
+        f"node {socket.gethostname()} offers a GPU that torch {torch.__version__} cannot use there; see that driver "
+        "and torch fit each other, or start Ray there with --num-gpus=0"
+    )
 
 
 @contextmanager
