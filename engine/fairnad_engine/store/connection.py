@@ -57,8 +57,11 @@ def open_database(path: Path) -> Database:
         )
         connection.path = path
         database = Database(connection)
+        connection.row_factory = sqlite3.Row
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        applied = _applied(database, path)
         _set_up(connection, path)
-        _migrate(database, path)
+        _migrate(database, path, applied)
     except sqlite3.DatabaseError as error:
         raise explain(path, error) from error
     except OSError as error:
@@ -67,8 +70,6 @@ def open_database(path: Path) -> Database:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
-    connection.row_factory = sqlite3.Row
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
     journal = "DELETE" if file_system_type(path.parent) in _NETWORK_TYPES else "WAL"
     if connection.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
         connection.execute(f"PRAGMA journal_mode = {journal}")
@@ -76,16 +77,25 @@ def _set_up(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _migrate(database: Database, path: Path) -> None:
+def _applied(database: Database, path: Path) -> set[str]:
+    """The migrations that a file has; read before anything of it is changed, its journal included.
+
+    Raises:
+        StoreError: It is another program's, or a newer version's.
+    """
     known = {migration.name for migration in migrations._migrations}
     tables = set(database.table_names())
-    applied = {migration.name for migration in migrations.applied(database)} if tables else set()
+    applied = {migration.name for migration in migrations.applied(database)}
     if tables and not applied:
         raise StoreError(f"{path}: is an SQLite file but no fairnad workspace; choose another with --db FILE")
     if applied - known:
         raise StoreError(
             f"{path}: was written by a newer fairnad-tui (it has {min(applied - known)}); upgrade the program"
         )
+    return applied
+
+
+def _migrate(database: Database, path: Path, applied: set[str]) -> None:
     pending = migrations.pending(database)
     if not pending:
         return
