@@ -37,15 +37,17 @@ def doctor(llm: str | None, db: Path | None, as_json: bool) -> None:
 
 
 def _machine(db: Path) -> list[tuple[str, bool, bool, str]]:
+    from fairnad_engine.logging_out import after_logout
     from fairnad_engine.machine import accelerators
     from fairnad_engine.store.connection import file_system_type
 
-    devices = accelerators()
+    devices, logout = accelerators(), after_logout()
     kind = file_system_type(db.parent)
     return [
         ("python", sys.version_info >= (3, 11), True, sys.version.split()[0]),
         ("gpu", bool(devices), False, ", ".join(devices) or "none; training runs on the CPU"),
         ("workspace disk", True, False, f"{db.parent.resolve()} on {kind}"),
+        ("runs after log-out", logout.survives, False, logout.told),
     ]
 
 
