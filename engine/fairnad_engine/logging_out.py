@@ -10,7 +10,10 @@ from pathlib import Path
 
 _SECONDS = 5.0
 LINGER = Path("/var/lib/systemd/linger")
-_REMEDY = "loginctl enable-linger, or start runs with: systemd-run --user --scope fairnad-tui run ... --detach"
+_KILLS = "logind ends what a session leaves running at log-out (KillUserProcesses=yes)"
+_LINGER = "loginctl enable-linger"
+# A scope of the user's own manager is in no session; lingering keeps that manager when the last session ends.
+_SCOPE = "systemd-run --user --scope fairnad-tui run ... --detach"
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,10 @@ def after_logout(linger: Path = LINGER) -> LoggingOut:
         return LoggingOut(True, "logind leaves processes alone (KillUserProcesses=no); a worker outlives its session")
     user = getpass.getuser()
     if user == "root":
-        return LoggingOut(True, "logind ends processes at log-out (KillUserProcesses=yes), but not root's")
+        return LoggingOut(True, f"{_KILLS}, but spares root's")
     if (linger / user).exists():
-        return LoggingOut(
-            True, f"logind ends processes at log-out, but {user} lingers: started by systemd-run they live"
-        )
-    return LoggingOut(False, f"logind ends a user's processes at log-out (KillUserProcesses=yes): {_REMEDY}")
+        return LoggingOut(False, f"{_KILLS}; {user} lingers, so start runs with: {_SCOPE}")
+    return LoggingOut(False, f"{_KILLS}; once: {_LINGER}; then start runs with: {_SCOPE}")
 
 
 def _kills_user_processes() -> bool | None:

@@ -41,7 +41,9 @@ def test_one_that_ends_them_says_what_to_do_until_the_user_lingers(bus, tmp_path
     assert not found.survives
     assert "loginctl enable-linger" in found.told and "systemd-run --user --scope" in found.told
     (tmp_path / "ada").touch()
-    assert after_logout(tmp_path).survives and "ada lingers" in after_logout(tmp_path).told
+    lingering = after_logout(tmp_path)
+    assert "ada lingers" in lingering.told and "systemd-run --user --scope" in lingering.told
+    assert not lingering.survives and "enable-linger" not in lingering.told
 
 
 def test_root_is_spared(bus, tmp_path, monkeypatch):
