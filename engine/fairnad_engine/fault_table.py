@@ -88,7 +88,7 @@ FAULTS = (
     ),
     Fault(
         "store-read-only",
-        "`cannot be opened for writing`",
+        "`cannot be opened for writing`, `Read-only file system`",
         "failed",
         _RESUME,
         "give yourself the right to write there, or mount the disk anew",

@@ -6,6 +6,9 @@ The row of a job that failed carries the fault's name, so that command and scree
 from __future__ import annotations
 
 import errno
+import sys
+from itertools import takewhile
+from pathlib import Path
 
 from fairnad_engine import errors
 from fairnad_engine.fault_table import FAULTS, Fault
@@ -57,3 +60,16 @@ def fault_table() -> str:
     head = ["| fault | how it shows | end state | what goes on | remedy |", "|---|---|---|---|---|"]
     rows = (f"| `{f.name}` | {f.shows} | {f.end} | {f.goes_on} | {f.remedy} |" for f in FAULTS)
     return "\n".join((*head, *rows)) + "\n"
+
+
+def write_table(document: Path) -> None:
+    """Put the table into a document, in the place of the one that it has."""
+    text = document.read_text("utf-8")
+    begin = text.index(fault_table().splitlines()[0])
+    rows = takewhile(lambda line: line.startswith("|"), text[begin:].splitlines(keepends=True))
+    end = begin + len("".join(rows))
+    document.write_text(text[:begin] + fault_table() + text[end:], "utf-8")
+
+
+if __name__ == "__main__":
+    write_table(Path(sys.argv[1]))

@@ -205,8 +205,9 @@ class _Shown:
 
     def unwritten(self, error: OSError) -> None:
         """Tell once why what is going on is not shown."""
-        if str(error) != self._told:
-            self._told = str(error)
+        told = error.strerror or str(error)  # its whole text names another temporary file each time
+        if told != self._told:
+            self._told = told
             _log.warning("what is going on cannot be shown: %s", error)
 
 

@@ -78,6 +78,7 @@ def test_a_file_that_became_read_only_is_told_as_one(store):
     check_message(error, str(store.path), "permissions")
 
 
+@pytest.mark.fault("store-locked")
 def test_a_lock_is_told_as_one(store):
     with sqlite3.connect(store.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")

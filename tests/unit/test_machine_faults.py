@@ -43,6 +43,9 @@ def ended(job):  # noqa: F811
         return _failure(error)
 
 
+@pytest.mark.fault("machine-fault")
+@pytest.mark.fault("data-gone")
+@pytest.mark.fault("disk-full-trainer")
 def test_every_fault_of_the_disk_is_the_machines(job, tmp_path, small_disk):  # noqa: F811
     full = small_disk / "files"
     full.mkdir()
@@ -70,6 +73,7 @@ def highest_descriptor():
     return max(int(one.name) for one in Path("/proc/self/fd").iterdir())
 
 
+@pytest.mark.fault("no-descriptors")
 def test_a_trainer_without_descriptors_never_began(job):  # noqa: F811
     async def run():
         executor = LocalExecutor(1)

@@ -127,6 +127,7 @@ def test_what_trainings_of_a_run_left_is_swept(job):  # noqa: F811
 
 
 @pytest.mark.slow
+@pytest.mark.fault("trainer-killed")
 def test_a_trainer_killed_mid_job_goes_on_from_its_checkpoint_and_the_result_is_the_same(job, tmp_path):  # noqa: F811
     job = TrainingJob(**{**job.as_dict(), "protocol": PROTOCOL.model_dump(mode="json"), "checkpoint_seconds": 0.0})
     told, plain = [], []

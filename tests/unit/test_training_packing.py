@@ -178,6 +178,7 @@ def _run(monkeypatch, script, names, devices, deadline=60.0):
     return dict(zip(names, asyncio.run(go()), strict=True)), world
 
 
+@pytest.mark.fault("trainer-out-of-memory")
 def test_a_job_that_ran_out_of_memory_gets_the_device_to_itself_once(monkeypatch):
     script = {"b": ["out-of-memory", "done"], "c": ["out-of-memory", "out-of-memory"]}
     outcomes, world = _run(monkeypatch, script, list("abcdef"), [Device("cuda:0", 3)])
@@ -190,6 +191,7 @@ def test_a_job_that_ran_out_of_memory_gets_the_device_to_itself_once(monkeypatch
         assert [beside for job, _, beside in world.seen if job == name][1:] == [1]
 
 
+@pytest.mark.fault("device-fault")
 def test_a_device_fault_replaces_the_process_and_repeats_its_job_and_its_neighbours(monkeypatch):
     script = {"a": ["device-fault", "done"], "b": ["died", "died", "done"]}
     outcomes, world = _run(monkeypatch, script, list("ab"), [Device("cuda:0", 2)])
@@ -214,6 +216,7 @@ def test_a_training_that_diverged_is_not_repeated(monkeypatch):
     assert world.killed == 0
 
 
+@pytest.mark.fault("device-fault")
 def test_a_device_that_fails_twice_is_named_in_the_outcome(monkeypatch):
     outcomes, _ = _run(monkeypatch, {"a": ["device-fault"] * 2}, ["a"], [Device("cuda:0", 1)])
     assert outcomes["a"].status == "trainer-error"

@@ -40,8 +40,15 @@ def open_database(path: Path) -> Database:
         )
         connection.path = path
         database = Database(connection)
-        _set_up(connection, path)
-        _migrate(database, path)
+        connection.row_factory = sqlite3.Row
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        if file_system(path.parent).network:  # there the first look must be the exclusive one that ends a log
+            _set_up(connection, path)
+            applied = _applied(database, path)
+        else:
+            applied = _applied(database, path)
+            _set_up(connection, path)
+        _migrate(database, path, applied)
         _keep_journal(connection, path)
     except sqlite3.DatabaseError as error:
         raise explain(path, error) from error
@@ -51,8 +58,6 @@ def open_database(path: Path) -> Database:
 
 
 def _set_up(connection: sqlite3.Connection, path: Path) -> None:
-    connection.row_factory = sqlite3.Row
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
     choose_journal(connection, path)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -107,16 +112,25 @@ def has_log(path: Path) -> bool:
         return False
 
 
-def _migrate(database: Database, path: Path) -> None:
+def _applied(database: Database, path: Path) -> set[str]:
+    """The migrations that a file has; on a local disk read before anything of it is changed, its journal included.
+
+    Raises:
+        StoreError: It is another program's, or a newer version's.
+    """
     known = {migration.name for migration in migrations._migrations}
     tables = set(database.table_names())
-    applied = {migration.name for migration in migrations.applied(database)} if tables else set()
+    applied = {migration.name for migration in migrations.applied(database)}
     if tables and not applied:
         raise StoreError(f"{path}: is an SQLite file but no fairnad workspace; choose another with --db FILE")
     if applied - known:
         raise StoreError(
             f"{path}: was written by a newer fairnad-tui (it has {min(applied - known)}); upgrade the program"
         )
+    return applied
+
+
+def _migrate(database: Database, path: Path, applied: set[str]) -> None:
     pending = migrations.pending(database)
     if not pending:
         return
