@@ -3,9 +3,47 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fairnad_engine.artifacts import write_atomically
+
+
+@dataclass(frozen=True)
+class NodeLoad:
+    """A machine of a cluster and how much of it this job's tasks take; ``alive`` is what the cluster says of it."""
+
+    name: str
+    address: str
+    cpus: float
+    cpus_used: float
+    gpus: float
+    gpus_used: float
+    tasks: int
+    alive: bool
+
+
+def nodes_of(document: Any) -> tuple[NodeLoad, ...]:  # noqa: ANN401 - as it was read
+    """The nodes that an activity file names under ``nodes``; what is no node is left out."""
+    listed = document.get("nodes") if isinstance(document, dict) else None
+    found = []
+    for one in listed if isinstance(listed, list) else ():
+        with suppress(KeyError, TypeError, ValueError):
+            found.append(
+                NodeLoad(
+                    name=str(one["name"]),
+                    address=str(one["address"]),
+                    cpus=float(one["cpus"]),
+                    cpus_used=float(one["cpus_used"]),
+                    gpus=float(one["gpus"]),
+                    gpus_used=float(one["gpus_used"]),
+                    tasks=int(one["tasks"]),
+                    alive=bool(one["alive"]),
+                )
+            )
+    return tuple(found)
 
 
 class Activity:

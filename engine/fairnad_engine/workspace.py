@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fairnad_engine.activity import NodeLoad, nodes_of
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.knowledge.paper_streams import stream_path
 from fairnad_engine.knowledge.template import Template
@@ -231,8 +232,15 @@ def read_activity(store_path: Path, job_id: str) -> dict[str, str]:
     """What the worker said each subject goes through now."""
     with suppress(OSError, ValueError):
         found = json.loads((job_folder(store_path, job_id) / "activity.json").read_text("utf-8"))
-        return {str(subject): str(doing) for subject, doing in found.items()}
+        return {str(subject): doing for subject, doing in found.items() if isinstance(doing, str)}
     return {}
+
+
+def read_nodes(store_path: Path, job_id: str) -> tuple[NodeLoad, ...]:
+    """The cluster's nodes as the worker saw them last; none where it works on this machine alone."""
+    with suppress(OSError, ValueError):
+        return nodes_of(json.loads((job_folder(store_path, job_id) / "activity.json").read_text("utf-8")))
+    return ()
 
 
 def stream_folder(store_path: Path, job_id: str) -> Path:

@@ -39,10 +39,9 @@ from fairnad_engine.search.selection import counted, pareto_front, trained
 from fairnad_engine.search.warm import WARM_START
 from fairnad_engine.store import Store
 from fairnad_engine.store.calls import CallTotals
+from fairnad_engine.store.jobs import AT_WORK
 from fairnad_engine.store.records import AttemptRow, CandidateRow, CountRow, RunRow, SlotRow
 from fairnad_engine.store.runs import SEED_CANDIDATE
-
-_WORKED_ON = ("running", "paused", "stopping")
 
 
 def summarise(store: Store, run_id: str) -> RunSummary:
@@ -119,7 +118,7 @@ def run_state(store: Store, run: RunRow) -> str:
     job = store.jobs.of_run(run.id)
     if job is None:
         return "done" if run.ended_at else "queued"
-    if job.state in _WORKED_ON and not store.jobs.is_held(job.id):
+    if job.state in AT_WORK and not store.jobs.is_held(job.id):
         return "interrupted"
     return job.state
 

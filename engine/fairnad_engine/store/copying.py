@@ -80,7 +80,7 @@ def settle(store: Path, archive: Path) -> None:
             opened.execute("DELETE FROM leases")
             opened.execute(
                 "UPDATE jobs SET state = 'stopped', message = 'moved here while it was worked on' "
-                "WHERE state IN ('running', 'paused', 'stopping', 'queued')"
+                "WHERE state IN ('running', 'paused', 'stopping', 'waiting', 'queued')"
             )
     except sqlite3.DatabaseError as error:
         raise InputError(f"{archive}: holds no workspace ({error}); export it again") from error

@@ -17,6 +17,8 @@ from fairnad_engine.store.faults import LEASE_LOST
 from fairnad_engine.store.records import JobRow, Row, decode
 
 STALE_SECONDS = 60.0  # a worker that an observer has seen no beat of for so long hangs, or its host is gone
+AT_WORK = ("running", "paused", "stopping", "waiting")
+"""States of a job that a process works on; ``waiting`` goes on by itself once what its message names is there."""
 REQUEST_KINDS = ("pause", "resume", "stop", "stop-now")
 
 
@@ -186,7 +188,7 @@ class JobTable:
 
     def living_state(self, job: JobRow) -> str:
         """The job's state; where it claims to be at work ``dead`` if nobody is, ``stalled`` if who is hangs."""
-        if job.state not in ("running", "paused", "stopping"):
+        if job.state not in AT_WORK:
             return job.state
         if not self.is_held(job.id):
             return "dead"
