@@ -6,6 +6,7 @@ A picture that was meant to change is taken anew with ``pytest tests/tui/test_sn
 from __future__ import annotations
 
 import ast
+import json
 import shutil
 import time
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from rich.segment import Segment
 from textual.pilot import Pilot
 
 from fairnad_engine.store import Store
+from fairnad_engine.workspace import job_folder
 from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
 from fairnad_screens.help import HelpDialog
@@ -167,6 +169,19 @@ for key, name, part in (
 @scene
 async def runs(app, pilot):
     await go(app, "runs", "first try", "night run", "digits at night", "Front (")
+
+
+@scene
+async def runs_cluster(app, pilot):
+    """A run on a cluster that waits for room, one of its nodes gone."""
+    load = {"cpus": 32, "cpus_used": 12, "gpus": 4, "gpus_used": 3.5, "tasks": 7, "alive": True}
+    nodes = [{**load, "name": f"gpu-{number}", "address": f"10.0.0.{number}"} for number in (1, 2, 3)]
+    with Store(WORKSPACE) as store:
+        job = store.jobs.of_run(RUN)
+        store.jobs.set_state(job.id, "waiting", "/scratch/fairnad.db: the disk is full; free some space there")
+    nodes[1]["alive"] = False
+    (job_folder(WORKSPACE, job.id) / "activity.json").write_text(json.dumps({"nodes": nodes}))
+    await go(app, "runs", "first try", "Waits", "Nodes (3, 1 gone)" if app.size.height > 24 else "Remedy")
 
 
 @scene
