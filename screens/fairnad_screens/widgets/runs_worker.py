@@ -65,13 +65,18 @@ def node_lines(nodes: Sequence[NodeLoad], width: int) -> Iterable[Content]:
     away = sum(not one.alive for one in nodes)
     title = f"Nodes ({len(nodes)}{f', {away} gone' if away else ''})"
     yield Content.styled(f"{title:<26}{'CPUs':>10}{'GPUs':>10}{'tasks':>7}  address", "bold")
-    gone = f"{'gone':>27}  "
     for one in sorted(nodes, key=lambda node: (node.alive, node.name)):
-        sign = GLYPHS.running if one.alive else GLYPHS.dead
-        name = plain_line(one.name, 22).plain
-        load = f"{_part(one.cpus_used, one.cpus):>10}{_part(one.gpus_used, one.gpus):>10}{one.tasks:>7}  "
-        text = f"{sign} {name:<24}{load if one.alive else gone}{one.address}"
-        yield plain_line(text, width, "" if one.alive else "$error")
+        name = plain_line(one.name, 22)
+        load = f"{_part(one.cpus_used, one.cpus):>10}{_part(one.gpus_used, one.gpus):>10}{one.tasks:>7}"
+        line = Content.assemble(
+            f"{GLYPHS.running if one.alive else GLYPHS.dead} ",
+            name,
+            " " * (24 - name.cell_length),
+            load if one.alive else f"{'gone':>27}",
+            "  ",
+            plain_line(one.address, 40),
+        ).truncate(width, ellipsis=True)
+        yield line if one.alive else line.stylize("$error")
 
 
 def _part(used: float, there: float) -> str:
