@@ -37,7 +37,7 @@ class Keeper:
         job: The job, of the search or of the finish.
         host: Where it runs.
         pid: Its number there.
-        age: Seconds since its last heartbeat, by the clocks of two machines where it is another.
+        age: Seconds since its last heartbeat, by the clocks of two machines where it is another; 0 for few.
         lease: ``live``, ``quiet`` (it may hang), ``stalled`` (no beat for a minute) or ``stale`` (it is gone).
         elsewhere: Whether it is on another host.
     """
@@ -142,12 +142,16 @@ def _keeper(store: Store, job: JobRow | None) -> Keeper | None:
         return None
     identity, beat = holder
     alive, quiet = identity.is_alive(), store.jobs.quiet_seconds(job.id)
-    lease = "live" if quiet < QUIET_SECONDS else "quiet"
+    age = clock.now() - beat
+    # At the first look nothing is known but what the holder's clock said, which on this host is this one's.
+    late = alive is True and age >= 3 * QUIET_SECONDS
+    lease = "quiet" if late or quiet >= QUIET_SECONDS else "live"
     if alive is False or (alive is None and quiet >= STALE_SECONDS):
         lease = "stale"
     elif quiet >= STALE_SECONDS:
         lease = "stalled"
-    return Keeper(job.id, identity.host, identity.pid, max(0.0, clock.now() - beat), lease, alive is None)
+    # To the second it is of interest only where it grows; else the screen would be drawn anew with each beat.
+    return Keeper(job.id, identity.host, identity.pid, age if age >= QUIET_SECONDS else 0.0, lease, alive is None)
 
 
 def _detail(store: Store, run_id: str) -> RunDetail:

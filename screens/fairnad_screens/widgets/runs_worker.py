@@ -9,7 +9,7 @@ from textual.content import Content
 from fairnad_engine.activity import NodeLoad
 from fairnad_screens.actions import key_of
 from fairnad_screens.data.faults import fault_of
-from fairnad_screens.data.runs import Keeper, RunEntry
+from fairnad_screens.data.runs import QUIET_SECONDS, Keeper, RunEntry
 from fairnad_screens.figures import ago
 from fairnad_screens.text import GLYPHS, plain_line
 
@@ -31,7 +31,8 @@ def worker_facts(run: RunEntry) -> Iterable[Fact]:
     keeper = run.keeper
     lease = _LEASES[keeper.lease] + (", on another host" if keeper.elsewhere else "")
     style = "" if keeper.lease == "live" else "$warning" if keeper.lease == "quiet" else "$error"
-    yield "Worker", f"{keeper.host}:{keeper.pid}, heartbeat {ago(keeper.age)} ago, {lease}{_what_to_do(keeper)}", style
+    beat = f"heartbeat {ago(keeper.age)} ago" if keeper.age else f"heartbeat under {QUIET_SECONDS:.0f} s ago"
+    yield "Worker", f"{keeper.host}:{keeper.pid}, {beat}, {lease}{_what_to_do(keeper)}", style
 
 
 def _what_to_do(keeper: Keeper) -> str:
