@@ -245,7 +245,7 @@ def read_activity(store_path: Path, job_id: str) -> dict[str, str]:
     """What the worker said each subject goes through now."""
     with suppress(OSError, ValueError):
         found = json.loads((job_folder(store_path, job_id) / "activity.json").read_text("utf-8"))
-        return {str(subject): str(doing) for subject, doing in found.items()}
+        return {str(subject): doing for subject, doing in found.items() if isinstance(doing, str)}
     return {}
 
 

@@ -37,6 +37,7 @@ class RunLine:
     trained: int
     budget: int
     best: float | None
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def read_home(store: Store) -> HomeSnapshot:
         job = store.jobs.of_run(run.id)
         progress = store.runs.progress(run.id)
         state = store.jobs.living_state(job) if job else "unknown"
-        runs.append(RunLine(run.id, run.name, state, progress.counted, progress.budget, progress.best_accuracy))
+        told = job.message if job and state in ("waiting", "queued") else ""
+        runs.append(RunLine(run.id, run.name, state, progress.counted, progress.budget, progress.best_accuracy, told))
     structuring = [j for j in store.jobs.all() if j.kind == "structure" and store.jobs.is_held(j.id)]
     return HomeSnapshot(
         papers=store.papers.count(),
@@ -96,10 +98,17 @@ def next_step(snapshot: HomeSnapshot) -> Step:
     for run in snapshot.runs:
         if run.state in AT_WORK:
             return Step("search", f"Look on as {run.id} searches.", run.id)
+    for run in snapshot.runs:
+        if run.state == "waiting":
+            return Step("search", f"{run.id} waits: {run.message or 'no reason is given'}.", run.id)
+        if run.state == "stalled":
+            return Step("runs", f"The worker of {run.id} hangs; {key_of('runs.take_over')} among the runs takes over.")
     # An older one that died was left so.
     for run in snapshot.runs[:1]:
         if run.state == "dead":
             return Step("search", f"Resume {run.id}, whose worker died, on its desk.", run.id)
+        if run.state == "queued" and run.message:
+            return Step("search", f"{run.id} is queued: {run.message}.", run.id)
     if snapshot.ideas["proposed"]:
         return Step("ideas", f"Decide about {snapshot.ideas['proposed']:,} proposed ideas.")
     if not snapshot.runs:
@@ -250,6 +259,7 @@ class HomeScreen(FairScreen[HomeSnapshot]):
     def _run(self, place: int, run: RunLine) -> Content:
         here = place == self._selected
         best = f"best {run.best:.2f} % val" if run.best is not None else ""
+        best = plain_line(run.message, 60).plain if run.message else best
         cursor = GLYPHS.cursor if here else " "
         name = plain_line(run.name, 18)
         line = Content.assemble(

@@ -77,7 +77,7 @@ def used(tmp_path_factory):
     env = environment(PYTHONPATH=os.pathsep.join(sys.path), FAIRNAD_API_KEY=SECRET)
     said = []
     with serving(OpenAIProtocol(refuses(400, f"Incorrect key provided: {SECRET}"), key=SECRET)) as server:
-        for llm in (f"openai:{server.url}#tiny", WITH_SECRET[0], WITH_SECRET[3]):
+        for llm in (f"openai:{server.url}#tiny", WITH_SECRET[0]):
             arguments = ["structure", "--llm", llm, "--reread", "--retry", "0", "--db", path]
             done = subprocess.run(
                 [sys.executable, "-m", "fairnad_tui", *map(str, arguments)],

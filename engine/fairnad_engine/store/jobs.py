@@ -17,7 +17,8 @@ from fairnad_engine.store.faults import LEASE_LOST
 from fairnad_engine.store.records import JobRow, Row, decode
 
 STALE_SECONDS = 60.0  # a worker that an observer has seen no beat of for so long hangs, or its host is gone
-AT_WORK = ("running", "waiting", "paused", "stopping")  # a job in one of these claims to have a worker
+AT_WORK = ("running", "waiting", "paused", "stopping")
+"""States of a job that a process works on; ``waiting`` goes on by itself once what its message names is there."""
 REQUEST_KINDS = ("pause", "resume", "stop", "stop-now")
 
 

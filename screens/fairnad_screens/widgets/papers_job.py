@@ -45,6 +45,8 @@ def _pace(job: StructureJob, width: int) -> list[Content]:
         "running": f"{pause} pauses, {stop} stops",
         "waiting": f"goes on by itself; {stop} stops",
         "paused": f"{pause} resumes, {stop} stops",
+        "waiting": f"{job.message}; goes on by itself, {stop} stops",
+        "queued": f"{job.message or 'starting'}",
         "stopping": f"when the papers in hand are done; {stop} stops at once",
     }.get(job.state, "starting")
     whole = f"  this job: {job.pace}; {keys}"
