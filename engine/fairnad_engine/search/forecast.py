@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.costs import Costs, Figure, SeedTiming, before_start, measured
 from fairnad_engine.search.ledger import Ledger, read_ledger
+from fairnad_engine.store.runs import SEED_CANDIDATE
 
 if TYPE_CHECKING:
     from fairnad_engine.store import Store
@@ -262,18 +263,14 @@ def time_left(store: Store, run_id: str, *, gpus: int = 0, ledger: Ledger | None
     if job is not None:  # it may go on with other machine settings than it began with
         config = config.model_copy(update={"machine": RunConfig.model_validate(job.config).machine})
     ledger = ledger or read_ledger(store, run_id)
-    made = store.ledger.candidates(run_id)
     source = str(run.environment.get("seed_source", ""))
-    seed = next((one for one in made if one.generation == 0), None)
+    seed = store.runs.candidate(run_id, SEED_CANDIDATE)
+    seconds = next((one.cost.training_seconds for one in ledger.lines if one.candidate == SEED_CANDIDATE), 0.0)
     timing = None
-    if seed is not None and seed.search_seconds:
-        found = store.runs.candidate(run_id, seed.id)
-        assert found is not None  # noqa: S101 - its costs were read a moment ago
-        timing = SeedTiming(
-            seed.params, found.macs, int(Costs.graph_bytes / 2), seed.search_seconds, 4.0, "this machine"
-        )
+    if seed is not None and seconds:
+        timing = SeedTiming(seed.params, seed.macs, int(Costs.graph_bytes / 2), seconds, 4.0, "this machine")
     before = before_start(config, timing, source, "the seed is not trained yet")
-    costs = measured(ledger, [one.params for one in made if one.generation > 0], before)
+    costs = measured(ledger, store.ledger.params(run_id), before)
     left = max(0, config.budget.trained - store.runs.progress(run_id).counted)
     protocol = run.environment.get("protocol", {})
     return forecast(config, costs, models=0 if run.ended_at else left, gpus=gpus, epochs=int(protocol.get("epochs", 1)))

@@ -114,10 +114,9 @@ class LedgerTable:
                    coalesce(a.design_seconds, 0.0) design_seconds, coalesce(a.verify_seconds, 0.0) verify_seconds
                    FROM attempts a LEFT JOIN slots s USING (run_id, generation, slot)
                    WHERE run_id = ? ORDER BY a.generation, a.slot, a.step, a.attempt"""
-        return [
-            ProposalCost(**{**dict(row), "designed": bool(row["designed"]), "verified": bool(row["verified"])})
-            for row in self._db.query(query, [run_id])
-        ]
+        # Tens of thousands of rows: by place, which is three times as quick as by name.
+        rows = self._db.execute(query, [run_id]).fetchall()
+        return [ProposalCost(*(*row[:8], bool(row[8]), bool(row[9]), *row[10:])) for row in rows]
 
     def candidates(self, run_id: str) -> list[CandidateCost]:
         """Every verified backbone of a run, the seed first; those beside the archive last, as of generation 0."""
@@ -131,7 +130,12 @@ class LedgerTable:
                    coalesce(sum(e.seconds) FILTER (WHERE e.purpose NOT IN ('search', 'screen')), 0.0) finish_seconds
                    FROM c LEFT JOIN evaluations e ON e.run_id = c.run_id AND e.candidate_id = c.id
                    WHERE c.run_id = ? GROUP BY c.id ORDER BY c.beside, c.position"""
-        return [CandidateCost(**dict(row)) for row in self._db.query(query, [run_id])]
+        return [CandidateCost(*row) for row in self._db.execute(query, [run_id]).fetchall()]
+
+    def params(self, run_id: str) -> list[int]:
+        """Parameters of a run's backbones, the seed left out."""
+        query = "SELECT params FROM candidates WHERE run_id = ? AND generation > 0"
+        return [row[0] for row in self._db.execute(query, [run_id]).fetchall()]
 
     def calls(self, run_id: str) -> list[CallCost]:
         """Requests of a run, summed by what they were made for."""
@@ -139,10 +143,8 @@ class LedgerTable:
                    sum(completion_tokens) completion_tokens, sum(seconds) seconds
                    FROM model_calls WHERE run_id = ? GROUP BY step ORDER BY step"""
         return [
-            CallCost(
-                row["step"], row["calls"], row["prompt_tokens"] or 0, row["completion_tokens"] or 0, row["seconds"] or 0
-            )
-            for row in self._db.query(query, [run_id])
+            CallCost(step, calls, *(sum_ or 0 for sum_ in sums))
+            for step, calls, *sums in self._db.execute(query, [run_id]).fetchall()
         ]
 
     def sums(self, run_id: str) -> RunSums:

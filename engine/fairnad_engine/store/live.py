@@ -80,7 +80,7 @@ class LiveTable:
         found: list[CandidateLine] = []
         for where, rows in parts:
             query = f"{_LINE} WHERE run_id = ? AND rowid {where} ORDER BY rowid"
-            found += map(CandidateLine._make, self._db.conn.execute(query, [run_id, *rows]))
+            found += map(CandidateLine._make, self._db.conn.execute(query, [run_id, *rows]).fetchall())
         return found
 
     def sources(self, run_id: str, through: int) -> dict[str, str]:
@@ -117,7 +117,7 @@ class LiveTable:
         """Model calls of a run after one."""
         query = """SELECT id, at, prompt_tokens, completion_tokens FROM model_calls
                    WHERE run_id = ? AND id > ? ORDER BY id"""
-        return [CallLine(**dict(row)) for row in self._db.query(query, [run_id, after])]
+        return [CallLine(*row) for row in self._db.execute(query, [run_id, after]).fetchall()]
 
     def categories(self, version: int) -> list[tuple[str, str | None, str]]:
         """(id, main category or None, name) of a template version's main and sub-categories, in its order."""
@@ -130,4 +130,4 @@ class LiveTable:
         wanted = sorted(set(ids))
         marks = ",".join("?" * len(wanted))
         query = f"SELECT id, name FROM ideas WHERE id IN ({marks})"  # noqa: S608
-        return {row["id"]: row["name"] for row in self._db.query(query, wanted)}
+        return dict(self._db.execute(query, wanted).fetchall())

@@ -122,7 +122,7 @@ class OutcomeTable:
                    FROM slots s JOIN attempts a USING (run_id, generation, slot)
                    WHERE s.run_id = ?1 AND s.stage = 1 AND s.sub IS NOT NULL AND s.generation <= ?2 ORDER BY 3, 4, 5"""
         under: dict[str, dict[str, None]] = {}
-        for sub, idea, *_ in self._db.conn.execute(query, [run_id, through]):
+        for sub, idea, *_ in self._db.conn.execute(query, [run_id, through]).fetchall():
             if idea is not None:
                 under.setdefault(sub, {}).setdefault(idea)
         return {sub: tuple(ideas) for sub, ideas in under.items()}

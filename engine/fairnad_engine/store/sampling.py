@@ -80,7 +80,7 @@ class SamplingTable:
             for place, end in enumerate(ends, start=1):
                 sums[place] += end
 
-        for row in self._db.query(query, [run_id, through]):
+        for row in self._db.execute(query, [run_id, through]).fetchall():
             tried, status = json.loads(row["tried"]), row["status"]
             ends = (status is not None, row["realised"] == "yes", status == "trained", bool(row["on_front"]))
             for node in (row["main"], row["sub"]):
