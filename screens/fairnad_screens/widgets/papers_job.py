@@ -43,7 +43,6 @@ def _pace(job: StructureJob, width: int) -> list[Content]:
     pause, stop = key_of("papers.pause"), key_of("papers.stop")
     keys = {
         "running": f"{pause} pauses, {stop} stops",
-        "waiting": f"goes on by itself; {stop} stops",
         "paused": f"{pause} resumes, {stop} stops",
         "waiting": f"{job.message}; goes on by itself, {stop} stops",
         "queued": f"{job.message or 'starting'}",
