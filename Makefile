@@ -18,8 +18,8 @@ test: dev  ## the whole suite
 check: dev  ## the fast part of the suite, an answer in under five minutes
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not soak and not live_llm" $(PYTEST_ARGS)
 
-soak: dev  ## what the suite tries at a few places, at all of them
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m soak $(PYTEST_ARGS)
+soak: dev  ## what the suite tries at a few places, at all of them; 1,000 kills (FAIRNAD_SOAK_KILLS), told by search
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m soak -rP $(PYTEST_ARGS)
 
 lint: dev  ## style, types, import contracts
 	$(BIN)/ruff check .

@@ -159,7 +159,6 @@ def _resumed(
     store: Store, run_id: str, options: dict[str, Any], *, take_over: bool
 ) -> tuple[RunRow, JobRow, RunConfig]:
     """The run that goes on, with more models where they are asked for."""
-    from fairnad_engine.lineage import extend_run
     from fairnad_engine.preflight import check_before_start
     from fairnad_engine.search.config import RunConfig
     from fairnad_engine.taking_over import take_over as end_hung_worker
@@ -176,6 +175,8 @@ def _resumed(
     if take_over:
         end_hung_worker(store, job, remark)
     if more:
+        from fairnad_engine.lineage import extend_run  # it needs torch, which takes seconds
+
         found, job = extend_run(store, found.id, options["trained"])
         settings = _on_this_machine(RunConfig.model_validate(job.config), options)
     if store.jobs.is_held(job.id):

@@ -194,6 +194,19 @@ def test_a_dead_zygote_is_replaced_and_the_attempt_repeated(bare_jail: Jail) -> 
     assert zygote_of(bare_jail) != first
 
 
+def test_a_child_that_is_stopped_is_ended_at_its_deadline_and_the_attempt_repeated(bare_jail: Jail) -> None:
+    source = "import time\ntime.sleep(0.4)\nseen = {'end': 'reached'}"
+    zygote = psutil.Process(zygote_of(bare_jail))
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(bare_jail.run, "snippet", {"source": source}, wall_seconds=3.0)
+        until(zygote.children)
+        child = zygote.children()[0]
+        os.kill(child.pid, signal.SIGSTOP)
+        result = running.result()
+    assert (result.data["seen"], result.attempts) == ({"end": "reached"}, 2)
+    assert gone(child)
+
+
 def test_closing_ends_what_runs(tmp_path: Path) -> None:
     errors: list[BaseException] = []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -16,6 +17,8 @@ import pytest
 from conftest import HERE
 
 from fairnad_engine.backbone.jail import Jail, places
+from fairnad_engine.backbone.jail.client import _LAUNCH
+from fairnad_engine.backbone.jail.entry import ENVIRONMENT
 from fairnad_engine.backbone.jail.warmup import modules_used_by
 from fairnad_engine.errors import JailError
 from fairnad_engine.processes import identity_of
@@ -96,3 +99,18 @@ def test_a_zygote_that_still_starts_ends_with_its_client_and_leaves_no_folder() 
         client.kill()
     until(lambda: not zygote.is_alive())
     until(lambda: not Path(base).exists())
+
+
+def test_a_zygote_whose_client_ended_before_it_said_anything_leaves_no_folder() -> None:
+    base = places.scratch_base()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        zygote = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-c", _LAUNCH, str(theirs.fileno()), str(places.PACKAGE.parent)],
+            env={**ENVIRONMENT, "TMPDIR": str(base)},
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+    ours.close()
+    assert zygote.wait(60) != 0
+    assert not base.exists()

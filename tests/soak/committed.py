@@ -63,6 +63,8 @@ class Committed:
             told = [row[0] for row in reader.execute("PRAGMA integrity_check")]
             told += [str(row) for row in reader.execute("PRAGMA foreign_key_check")]
             return [one for one in told if one != "ok"]
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
         finally:
             reader.close()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -180,10 +182,12 @@ class Killing:
             time.sleep(0.02)
 
     def _stop(self, worker: ProcessIdentity) -> None:
-        """Have the run stopped as its user does; all of it ends, and says so."""
+        """Have the run stopped, by request or by a signal in turn; all of it ends, and says so."""
         family = tree(worker.pid)
-        told = self._search.call("control", "stop")
-        if told.returncode != 0:  # it has ended meanwhile
+        number = (None, signal.SIGTERM, signal.SIGINT)[self.told.kills["stop"] % 3]
+        if number is not None:
+            os.kill(worker.pid, number)
+        elif self._search.call("control", "stop").returncode != 0:  # it has ended meanwhile
             return
         self._see_all_end("stop", family)
         ended = self._search.store.jobs.get(JOB).state, self._search.store.jobs.holder(JOB)

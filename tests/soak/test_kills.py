@@ -124,7 +124,7 @@ def test_a_thousand_kills_lose_nothing(tmp_path, kind):
         if not left.total():
             break
         folder = tmp_path / f"seed-{kind['seed']}-{number}"
-        pace = {"longest": rng.choice((0.1, 0.5)), "spread": 80}
+        pace = {"longest": rng.choice((0.1, 0.5)), "spread": 30}
         left, told = disturbed(folder, rng, left, plain.digest(), **pace, **kind)
         kills += told.kills
         wrong += [f"{folder.name}: {one}" for one in told.wrong]

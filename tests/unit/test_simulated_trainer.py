@@ -54,7 +54,7 @@ def test_it_speaks_as_the_real_one_does(job):  # noqa: F811
     assert said["simulated"] == said["real"]
 
 
-def run_in_processes(job, kill_at=None):  # noqa: F811
+def run_in_processes(job, kill_at=None, number=signal.SIGKILL, deadline=60.0):  # noqa: F811
     told = []
 
     async def go():
@@ -63,10 +63,10 @@ def run_in_processes(job, kill_at=None):  # noqa: F811
         def progress(message):
             told.append((message["epoch"], message["restored"]))
             if len(told) == kill_at:
-                os.kill(executor._pools[0].trainers[0].pid, signal.SIGKILL)
+                os.kill(executor._pools[0].trainers[0].pid, number)
 
         try:
-            return await executor.run(job, progress, 60.0)
+            return await executor.run(job, progress, deadline)
         finally:
             await executor.close()
 
@@ -83,6 +83,13 @@ def test_killed_mid_training_it_goes_on_from_its_checkpoint_to_the_same_end(job,
     assert told[3] == (1, True)
     assert told[-1] == (5, False)
     assert Path(job.weights).read_bytes() != (Path(job.artifacts) / plain.weights).read_bytes()
+
+
+def test_a_trainer_that_is_stopped_is_ended_at_the_deadline(job, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("FAIRNAD_SIMULATED_SECONDS", "0.05")
+    ended, told = run_in_processes(changed(job), kill_at=2, number=signal.SIGSTOP, deadline=3.0)
+    assert ended.status == "timeout"
+    assert len(told) == 2
 
 
 def test_its_score_hangs_on_all_that_decides_and_on_nothing_else(job, tmp_path):  # noqa: F811

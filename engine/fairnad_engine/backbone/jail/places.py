@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2]
+BASE_PREFIX = "fairnad-jail-"
 
 DEVICES = (Path("/dev/null"), Path("/dev/zero"), Path("/dev/urandom"), Path("/dev/random"))
 _SYSTEM_LIBRARIES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64", "/etc/ld.so.cache")
@@ -52,6 +53,6 @@ def scratch_base() -> Path:
     """Make and return a new folder for the scratch folders of one jail, which any user can pass through."""
     candidates = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]  # noqa: S108 - a fresh name is made in it
     parent = next((p for p in candidates if p.is_dir() and open_to_all(p)), candidates[0])
-    base = Path(tempfile.mkdtemp(prefix="fairnad-jail-", dir=parent))
+    base = Path(tempfile.mkdtemp(prefix=BASE_PREFIX, dir=parent))
     base.chmod(0o711)
     return base.resolve()

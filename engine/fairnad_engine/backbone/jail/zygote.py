@@ -195,7 +195,7 @@ def main(descriptor: int) -> None:
     """Serve on an inherited control socket (the entry point of the zygote's own interpreter)."""
     control = socket.socket(fileno=descriptor)
     client = os.getppid()
-    zygote, start = None, {}
+    zygote = None
     try:
         start = json.loads(control.recv(ORDER_BYTES))
         try:
@@ -210,8 +210,8 @@ def main(descriptor: int) -> None:
     finally:
         if zygote is not None:
             zygote.end()
-        elif "base" in start:
-            shutil.rmtree(start["base"], ignore_errors=True)
+        elif Path(os.environ["TMPDIR"]).name.startswith(places.BASE_PREFIX):  # so it is when nothing has been said yet
+            shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
 
 
 @contextmanager
