@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fairnad_engine.store import Store
@@ -253,32 +254,49 @@ def test_a_trainer_that_dies_goes_on_elsewhere_and_twice_is_its_own_fault(joined
     assert "died twice" in again_and_again.message
 
 
+def node_of(nodes, pid):
+    """The node whose raylet started a process."""
+    parent = psutil.Process(pid).ppid()
+    return next(one for one in nodes.worker_nodes if one.all_processes["raylet"][0].process.pid == parent)
+
+
 def test_a_node_that_is_lost_half_way_costs_nothing(nodes, joined, jobs, local, tmp_path):
     from ray.exceptions import WorkerCrashedError
 
     from fairnad_engine.training.ray_executor import RayExecutor
 
     mine = [replace(job, artifacts=str(tmp_path)) for job in jobs]
-    lost = max((one for one in nodes.worker_nodes), key=lambda one: one.node_id)
-    done, gone = [], []
+    told, gone = [], []
 
-    def progress(message):
-        if message["epoch"] == 2:
-            done.append(message)
-            if len(done) == 6:
-                gone.append(lost)
-                nodes.remove_node(lost, allow_graceful=False)
+    def losing(job):
+        def progress(message):
+            told.append(message["epoch"])
+            if told.count(2) >= 6 and message["epoch"] == 1 and not gone and (found := processes_of(job)):
+                gone.append(node_of(nodes, found[0]))
+                nodes.remove_node(gone[0], allow_graceful=False)
+                for pid in found:  # a machine without power loses all at once
+                    os.kill(pid, signal.SIGKILL)
 
-    assert table(on_ray(joined, mine, progress)) == local
-    assert gone
+        return progress
+
+    async def go():
+        executor = RayExecutor(joined, 8)
+        try:
+            outcomes = await asyncio.gather(*(executor.run(job, losing(job), DEADLINE) for job in mine))
+            # What a death says on that node, and on one that lives.
+            judged = [await executor._judge(WorkerCrashedError(), one.node_id) for one in (gone[0], nodes.head_node)]
+            return outcomes, judged
+        finally:
+            await executor.close()
+
+    with staying(joined):
+        outcomes, (there, elsewhere) = asyncio.run(go())
+    assert table(outcomes) == local
+    assert told.count(1) > 16  # what was in flight was done again
+    assert there is None
+    assert elsewhere.status == "trainer-died"
     assert len(list(tmp_path.glob("??/*.safetensors"))) == 16
-    living = [one.id for one in joined.nodes() if one.alive]
-    assert lost.node_id not in living
-    assert len(living) == 2  # the head, and the node that is left
-    # What a death there says, and one on a node that lives.
-    executor = RayExecutor(joined, 8)
-    assert asyncio.run(executor._judge(WorkerCrashedError(), lost.node_id)) is None
-    assert asyncio.run(executor._judge(WorkerCrashedError(), living[0])).status == "trainer-died"
+    assert gone[0].node_id not in [one.id for one in joined.nodes() if one.alive]
 
 
 @pytest.mark.soak
