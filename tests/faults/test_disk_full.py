@@ -2,13 +2,17 @@
 
 import hashlib
 import os
+import signal
 from contextlib import suppress
 
 import pytest
 
 from fairnad_engine.artifacts import ArtifactFolder
-from fairnad_engine.store import Store
+from fairnad_engine.report.summary import run_state
+from fairnad_engine.store import Store, jobs
+from fairnad_engine.store.reserve import Reserve
 from fairnad_engine.store.runs import RunTable
+from fairnad_engine.taking_over import take_over
 from fairnad_engine.training.jobs import DISK_FULL, TrainingOutcome
 from fairnad_tui.commands.running import workspace_status
 from tests.faults.played_worker import RUN, job_of, played_workspace, reserve_of, trained, wait_until
@@ -44,7 +48,12 @@ def while_an_artifact_is_written(folder, _played):
 
 def write_no_artifacts():
     """Only their names, so that something else meets the full disk."""
-    ArtifactFolder.put = lambda _folder, data, suffix: f"{hashlib.sha256(data).hexdigest()}{suffix}"
+
+    def put(_folder, data, suffix):
+        digest = hashlib.sha256(data).hexdigest()
+        return f"{digest[:2]}/{digest}{suffix}"
+
+    ArtifactFolder.put, ArtifactFolder.is_whole = put, lambda *_: True
 
 
 def while_sqlite_commits(folder, _played):
@@ -136,8 +145,6 @@ def test_stop_now_ends_one_that_waits(disk, start):
 def test_the_reserve_takes_its_room_and_gives_it_back(disk):
     path = played_workspace(disk)
     free = os.statvfs(disk).f_bavail
-    from fairnad_engine.store.reserve import Reserve
-
     reserve = Reserve(path, 1 << 20)
     assert reserve.hold() and reserve.hold(1 << 20)
     taken = (free - os.statvfs(disk).f_bavail) * os.statvfs(disk).f_frsize
@@ -145,3 +152,26 @@ def test_the_reserve_takes_its_room_and_gives_it_back(disk):
     assert not reserve.hold(1 << 30)
     assert os.statvfs(disk).f_bavail == free  # nothing is left of a try that failed
     assert job_of(path).id == "job-1" and RUN == "run-1"
+
+
+@pytest.mark.fault("disk-full")
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_one_that_waits_may_be_killed_or_taken_over(disk, start, check_whole, monkeypatch, taken_over):
+    path = played_workspace(disk)
+    worker = start(path, prepare=lambda played: while_sqlite_commits(disk, played))
+    with Store(path) as store:
+        wait_until(lambda: store.jobs.get("job-1").state == "waiting")
+        if taken_over:
+            monkeypatch.setattr(jobs, "STALE_SECONDS", 1.0)
+            os.kill(worker.pid, signal.SIGSTOP)
+            wait_until(lambda: store.jobs.living_state(store.jobs.get("job-1")) == "stalled")
+            (disk / BALLAST).unlink()
+            take_over(store, store.jobs.get("job-1"), lambda _: None)
+        else:
+            os.kill(worker.pid, signal.SIGKILL)
+            (disk / BALLAST).unlink()
+        assert worker.wait() == -9
+        assert store.jobs.living_state(store.jobs.get("job-1")) == "dead"
+        assert run_state(store, store.runs.get(RUN)) == "interrupted"
+    assert start(path).wait() == 0
+    check_whole(path)
