@@ -376,3 +376,14 @@ def test_a_network_home_lets_the_copy_have_its_log(home, monkeypatch):
 def test_choosing_needs_a_copy(tmp_path):
     with pytest.raises(InputError, match="no copy on this machine"):
         choose(None, tmp_path / "w.db", "local")
+
+
+def test_a_folder_on_a_network_file_system_is_no_local_one(home, monkeypatch):
+    monkeypatch.setattr(filesystem, "magic_of", lambda path: 0x0BD00BD0)
+    with pytest.raises(InputError, match="network file system too"):
+        Store(home)
+
+
+def test_others_on_the_scratch_disk_do_not_read_it(home):
+    work(home)
+    assert named_copy(home).folder.stat().st_mode & 0o077 == 0

@@ -21,6 +21,7 @@ from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.processes import ProcessIdentity
 from fairnad_engine.store.copying import copy_of
 from fairnad_engine.store.faults import explain
+from fairnad_engine.store.filesystem import file_system
 from fairnad_engine.store.local_copy import (
     FOLDER_VARIABLE,
     Copy,
@@ -48,6 +49,7 @@ def make_ready(home: Path, copy: Copy | None) -> None:
 
     Raises:
         DivergedStoreError: Home and copy both hold what the other lacks.
+        InputError: The copy's folder is on a network file system itself.
         StoreError: Another host may be at work, or the copy cannot be made.
     """
     note = read_note(home)
@@ -55,6 +57,11 @@ def make_ready(home: Path, copy: Copy | None) -> None:
         _leave_other(home, note)
     if copy is None:
         return
+    if (found := file_system(copy.folder)).network:
+        raise InputError(
+            f"--local-store {copy.folder.parent}: is on a network file system too ({found.kind}); name a folder on "
+            "this machine's own disk, such as /tmp or the cluster's local scratch"
+        )
     if note is not None and note.host == socket.gethostname() and Path(note.copy) != copy.file:
         if Path(note.copy).exists():
             raise StoreError(

@@ -106,7 +106,7 @@ class Copy:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let one process of this host at a time compare, copy or take a snapshot."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # a scratch disk is shared with others
         with (self.folder / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
