@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fairnad_engine.errors import InputError
-from fairnad_engine.queueing import place_of
 from fairnad_tui.left import hours_left, left_text
 from fairnad_tui.options import db_option, json_option, open_store
 from fairnad_tui.output import print_json, print_table, tell
@@ -107,6 +106,8 @@ def _show_devices(devices: list[dict[str, Any]]) -> None:
 
 def _devices(store: Store) -> list[dict[str, Any]]:
     """Devices that jobs have or wait for, those that have them first, then in order of arrival."""
+    from fairnad_engine.queueing import place_of
+
     rows = store.reservations.all()
     places = {job: place_of(store, job) for job in {one.job_id for one in rows if not one.held}}
     return [
