@@ -24,12 +24,19 @@ def open_application(db: Path | None, llm: str | None) -> None:
     if problem:
         raise InputError(problem)
     settings = load_settings()
+    from fairnad_engine.store.snapshots import Snapshots
     from fairnad_screens.shell import Shell
+    from fairnad_tui.output import remark_on_disk
 
+    path = db or DEFAULT_DB
+    remark_on_disk(path)
+    snapshots = Snapshots(path)
+    snapshots.start()
     # The terminal says how large it is; what a shell exported would stay as it was when the window changes.
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
-    application = Shell(db or DEFAULT_DB, settings, llm=llm)
+    application = Shell(path, settings, llm=llm)
     application.run()
+    snapshots.end()
     if application.return_code:
         sys.exit(application.return_code)

@@ -15,7 +15,7 @@ from fairnad_engine.workspace import create_run, create_structure_job, paper_sou
 from fairnad_tui.displays import Display, choose_display
 from fairnad_tui.follow import follow
 from fairnad_tui.options import DEFAULT_DB
-from fairnad_tui.output import remark, remark_on_servers
+from fairnad_tui.output import remark, remark_on_disk, remark_on_servers
 
 
 def run_batch(
@@ -29,6 +29,7 @@ def run_batch(
     workers: int | None,
     devices: str | list[str] | None,
     streams: str | int | None,
+    executor: str | None,
     accept_weak_jail: bool,
 ) -> None:
     """Carry out a configuration from papers to report.
@@ -37,10 +38,12 @@ def run_batch(
         FairnadError: Any failure a user can meet, with its own exit code.
     """
     changes = {"llm": llm, "seed": seed, "trained": trained, "workers": workers, "devices": devices, "streams": streams}
+    changes["executor"] = executor
     settings = override(_settings(config, demo), **changes, accept_weak_jail=accept_weak_jail)  # type: ignore[arg-type]
     check_before_start(settings)
     remark_on_servers(settings.model.llm)
     path = db or DEFAULT_DB
+    remark_on_disk(path)
     resume = _command(path, config, demo)
     with Store(path) as store:
         display = choose_display()
@@ -74,6 +77,7 @@ def override(
     workers: int | None = None,
     devices: str | list[str] | None = None,
     streams: str | int | None = None,
+    executor: str | None = None,
     accept_weak_jail: bool = False,
     no_queue: bool = False,
 ) -> RunConfig:
@@ -91,6 +95,7 @@ def override(
         ("machine", "workers", workers),
         ("machine", "devices", devices),
         ("machine", "streams", streams),
+        ("machine", "executor", executor),
         ("machine", "accept_weak_jail", accept_weak_jail or None),
         ("machine", "queue", False if no_queue else None),
     ]

@@ -12,11 +12,12 @@ import click
 
 from fairnad_engine import __version__
 from fairnad_engine.errors import FairnadError
-from fairnad_tui.options import device_options
+from fairnad_tui.options import device_options, local_store_option
 
 _COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("running", "Follow a run that goes on in the background."),
     "backup": ("moving", "Copy the workspace while it is used."),
+    "restore": ("moving", "Put a backup in the place of a damaged workspace."),
     "calibrate": ("calibrate", "Train the reference networks, and say what a candidate will cost here."),
     "control": ("running", "Pause, resume or stop a run."),
     "doctor": ("doctor", "Try the jail's layers, the model and this machine, and say what is missing."),
@@ -27,6 +28,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "graph": ("graph", "Show a backbone file's graph, or what two have different."),
     "ideas": ("ideas", "List, decide, add, edit, import and export ideas."),
     "import-workspace": ("moving", "Make a workspace of such an archive."),
+    "local-store": ("local_store", "Say where a workspace is worked on; bring it home, or choose after a divergence."),
     "live-check": ("live_check", "Try your model on papers and designs, and say whether it is good enough."),
     "llm": ("llm", "Models of a server: list, probe, pull; and what all calls took."),
     "papers": ("papers", "Add and list papers."),
@@ -67,6 +69,7 @@ _EPILOG = (
 
 @click.group(cls=_LazyGroup, invoke_without_command=True, epilog=_EPILOG, context_settings={"max_content_width": 100})
 @click.option("--db", type=click.Path(path_type=Path), envvar="FAIRNAD_DB", help="Workspace file [./fairnad.db].")
+@local_store_option
 @click.option("--no-ui", is_flag=True, help="Run structure, curation, search and report without the terminal screens.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings of a --no-ui run, a TOML file.")
 @click.option("--demo", is_flag=True, help="With --no-ui: the sample papers, the rules model and handwritten digits.")
@@ -122,6 +125,20 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(f"{where}{error.strerror or error}; nothing was lost, mend it and try again", 4)
     except Exception as error:
         _defect(error)
+    finally:
+        _bring_home()
+
+
+def _bring_home() -> None:
+    """Leave a workspace that was worked on in a local copy whole at its home."""
+    copies = sys.modules.get("fairnad_engine.store.local_copy")
+    if copies is None or not copies.copies_in_use():
+        return
+    from fairnad_engine.store.snapshots import leave_all
+    from fairnad_engine.text import sanitize
+
+    for problem in leave_all():
+        click.echo(f"fairnad-tui: {sanitize(problem)}", err=True)
 
 
 def _fail(message: str, code: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,8 +21,25 @@ _MOST_STREAMS = 64
 
 def db_option(function: _Function) -> _Function:
     """``--db`` after a sub-command, where users type it too."""
-    return click.option(
+    with_db = click.option(
         "--db", type=click.Path(path_type=Path), help="Workspace file [./fairnad.db].", expose_value=True
+    )(function)
+    return local_store_option(with_db)
+
+
+def local_store_option(function: _Function) -> _Function:
+    """``--local-store``: the folder goes into the environment, where this process and its workers find it."""
+
+    def use(context: click.Context, option: click.Parameter, folder: Path | None) -> None:
+        if folder is not None:
+            os.environ["FAIRNAD_LOCAL_STORE"] = str(folder.resolve())
+
+    return click.option(
+        "--local-store",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Work on a copy of the workspace in this folder of a local disk; snapshots go to --db.",
+        expose_value=False,
+        callback=use,
     )(function)
 
 
@@ -79,8 +97,31 @@ class Streams(click.ParamType[Any]):
         return int(value)
 
 
+class ExecutorName(click.ParamType[Any]):
+    """What runs trainings, as ``[machine] executor`` has it."""
+
+    name = "executor"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """Read the name."""
+        from fairnad_engine.training.ray_cluster import check_executor
+
+        try:
+            return check_executor(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def executor_option(function: _Function) -> _Function:
+    """``--executor``: the machine or the cluster that runs trainings, over what ``[machine]`` says."""
+    return click.option(
+        "--executor", type=ExecutorName(), metavar="E", help="What trains: local, ray, ray:auto or ray:HOST:PORT."
+    )(function)
+
+
 def device_options(function: _Function) -> _Function:
-    """``--devices`` and ``--streams``: where trainings run, over what ``[machine]`` says."""
+    """``--devices``, ``--streams`` and ``--executor``: where trainings run, over what ``[machine]`` says."""
+    function = executor_option(function)
     for option in (
         click.option("--streams", type=Streams(), metavar="N|auto", help="Trainings at a time on each GPU."),
         click.option("--devices", type=Devices(), metavar="D", help="auto, cpu, cuda:0 or cuda:0,cuda:1 ..."),
@@ -180,9 +221,12 @@ def open_store(db: Path | None, *, create: bool = False) -> Store:
     """
     from fairnad_engine.errors import InputError
     from fairnad_engine.store import Store
+    from fairnad_engine.store.local_copy import there_is
+    from fairnad_tui.output import remark_on_disk
 
     context = click.get_current_context(silent=True)
     path = db or (context.find_root().obj if context else None) or DEFAULT_DB
-    if not create and not path.exists():
+    if not create and not there_is(path):
         raise InputError(f"{path}: there is no workspace; make one with: fairnad-tui papers add FOLDER --db {path}")
+    remark_on_disk(path)
     return Store(path)

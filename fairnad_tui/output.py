@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -33,6 +34,29 @@ def remark_on_servers(llm: str) -> None:
 
     for warning in warnings_of(parse_llm(llm)):
         remark(f"fairnad-tui: {warning}")
+
+
+_told_of: set[Path] = set()
+
+
+def remark_on_disk(path: Path) -> None:
+    """Say once what is to know of the file system that a workspace lies on, or of the choice of its local copy.
+
+    Raises:
+        StoreError: The copy cannot be used.
+    """
+    from fairnad_engine.store.choosing import said
+    from fairnad_engine.store.filesystem import advice
+    from fairnad_engine.store.local_copy import current_copy, working_file
+
+    if path in _told_of:
+        return
+    _told_of.add(path)
+    working_file(path)
+    for one in said:
+        remark(f"fairnad-tui: {one}")
+    if current_copy(path) is None and (told := advice(path)):
+        remark(f"fairnad-tui: {told}")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

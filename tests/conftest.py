@@ -46,7 +46,7 @@ def command_line(*arguments: object) -> list[str]:
 
 def environment(**changes: str) -> dict[str, str]:
     """This process's environment, one thread for every library, no server or workspace of the user's own."""
-    base = {k: v for k, v in os.environ.items() if k not in ("FAIRNAD_DB", "OLLAMA_HOST")}
+    base = {k: v for k, v in os.environ.items() if k not in ("FAIRNAD_DB", "FAIRNAD_LOCAL_STORE", "OLLAMA_HOST")}
     return {**base, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **changes}
 
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 from fairnad_engine.backup import CONTENT, Moved, beside, check_apart, content_of, digest_of, pour
 from fairnad_engine.errors import InputError
 from fairnad_engine.store.copying import copy_of, leave_out, settle
+from fairnad_engine.store.local_copy import working_file
 
 FORM = 1
 """Of the archive; another one is refused."""
@@ -37,7 +38,7 @@ def export_workspace(source: Path, target: Path, *, force: bool = False) -> Move
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     try:
-        with copy_of(source, target.parent) as copy, tarfile.open(part, "w") as archive:
+        with copy_of(working_file(source), target.parent) as copy, tarfile.open(part, "w") as archive:
             leave_out(copy)
             members = {_STORE: copy, **{_FILES + name: path for name, path in content_of(source)}}
             listed = {name: {"bytes": path.stat().st_size, "sha256": digest_of(path)} for name, path in members.items()}

@@ -13,8 +13,7 @@ import secrets
 from pathlib import Path
 
 from fairnad_engine.errors import DamagedStoreError, DiskFullError, StoreError, UnreachableStoreError
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+from fairnad_engine.faults import NO_ROOM
 
 
 class ArtifactFolder:
@@ -54,13 +53,32 @@ class ArtifactFolder:
             raise DamagedStoreError(f"{path}: content does not match its name; restore it from a backup")
         return data
 
+    def is_whole(self, name: str) -> bool:
+        """Whether a file is there and has the content that its name says."""
+        try:
+            self.get(name)
+        except StoreError:
+            return False
+        return True
+
+    def discard(self, name: str) -> None:
+        """Remove a damaged file, so that it can be stored again.
+
+        Raises:
+            StoreError: The folder cannot be written.
+        """
+        try:
+            self.path(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise _explain(self.path(name), error) from error
+
     def path(self, name: str) -> Path:
         """Return where a file lies."""
         return self.root / name
 
 
 def _explain(path: Path, error: OSError) -> StoreError:
-    if error.errno in _NO_ROOM:
+    if error.errno in NO_ROOM:
         return DiskFullError(f"{path}: the disk is full; free some space there, then resume")
     return UnreachableStoreError(f"{path}: {error.strerror}; see that its folder is there and writable, then resume")
 

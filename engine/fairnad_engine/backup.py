@@ -12,6 +12,7 @@ from typing import IO
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.store.copying import copy_of
+from fairnad_engine.store.local_copy import there_is, working_file
 
 CONTENT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}(\.[a-z0-9]{1,20}){0,3}")
 """Names of files beside a store, which are those of their content."""
@@ -44,19 +45,28 @@ def backup(source: Path, target: Path, *, force: bool = False) -> Moved:
     if target.exists() and not force:
         raise InputError(f"{target}: is there already; name another file, or bring it up to date with --force")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with copy_of(source, target.parent) as copy:
+    with copy_of(working_file(source), target.parent) as copy:
         size = copy.stat().st_size
-        found = known = 0
-        for name, path in content_of(source):
-            copied = beside(target) / name
-            found += 1
-            # A file is named by its content, so one of the name is the same unless it was cut off.
-            if copied.exists() and copied.stat().st_size == path.stat().st_size:
-                known += 1
-            else:
-                _copy_file(path, copied)
+        found, known = copy_content(source, target)
         copy.replace(target)
     return Moved(target, size, found, known)
+
+
+def copy_content(source: Path, target: Path, *, whole: bool = False) -> tuple[int, int]:
+    """Copy the files that are named by their content; how many there are, and how many of them were there already.
+
+    A file of the same name and size is the same, unless it is damaged: ``whole`` reads it to see.
+    """
+    found = known = 0
+    for name, path in content_of(source):
+        copied = beside(target) / name
+        found += 1
+        same = copied.exists() and copied.stat().st_size == path.stat().st_size
+        if same and (not whole or digest_of(copied) == copied.name.partition(".")[0]):
+            known += 1
+        else:
+            _copy_file(path, copied)
+    return found, known
 
 
 def content_of(source: Path) -> list[tuple[str, Path]]:
@@ -87,9 +97,9 @@ def check_apart(source: Path, target: Path) -> None:
     Raises:
         InputError: There is none, or ``target`` is it.
     """
-    if not source.is_file():
+    if not there_is(source):
         raise InputError(f"{source}: there is no workspace; name one with --db FILE")
-    if target.exists() and target.samefile(source):
+    if target.exists() and source.exists() and target.samefile(source):
         raise InputError(f"{target}: is the workspace itself; name another file")
 
 

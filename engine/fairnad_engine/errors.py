@@ -28,6 +28,10 @@ class ModelUnavailableError(FairnadError):
     exit_code = 3
 
 
+class ModelAwayError(ModelUnavailableError):
+    """Nothing answers where the model's server should be; it may come back."""
+
+
 class ModelMissingError(ModelUnavailableError):
     """The server answers and does not have the model; it can be got from Ollama's library."""
 

@@ -23,16 +23,24 @@ class Heartbeat:
         token: Of the lease.
         look: Called after each beat, in the thread, with the thread's own store.
         lost: Called once, in the thread, where another process has taken the job over; nothing is beaten after.
+        troubled: Called, in the thread, with each other error; the beat is tried again.
     """
 
     def __init__(
-        self, path: Path, job_id: str, token: str, look: Callable[[Store], None], lost: Callable[[], None]
+        self,
+        path: Path,
+        job_id: str,
+        token: str,
+        look: Callable[[Store], None],
+        lost: Callable[[], None],
+        troubled: Callable[[Exception], None] = lambda _: None,
     ) -> None:
         self._path = path
         self._job_id = job_id
         self._token = token
         self._look = look
         self._lost = lost
+        self._troubled = troubled
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat_on, name="heartbeat", daemon=True)
 
@@ -64,6 +72,7 @@ class Heartbeat:
                 if str(error) != told:
                     told = str(error)
                     _log.warning("no heartbeat: %s", told)
+                self._troubled(error)
                 if store is not None:
                     store.close()
                     store = None

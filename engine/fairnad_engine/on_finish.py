@@ -52,7 +52,8 @@ def run_on_finish(
                 start_new_session=True,
             )
     except (OSError, ValueError) as error:
-        _log.warning("on_finish: %s: %s", command, error)
+        # The command itself may hold a key, and logs are shown to others.
+        _log.warning("on_finish: %s: %s", _program(command), error)
         return
     try:
         code = process.wait(timeout=limit)
@@ -60,7 +61,11 @@ def run_on_finish(
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        _log.warning("on_finish: %s: ended after %g s", command, limit)
+        _log.warning("on_finish: %s: ended after %g s", _program(command), limit)
         return
     if code:
-        _log.warning("on_finish: %s: exit status %d, see %s", command, code, output)
+        _log.warning("on_finish: %s: exit status %d, see %s", _program(command), code, output)
+
+
+def _program(command: str) -> str:
+    return command.split()[0] if command.split() else command

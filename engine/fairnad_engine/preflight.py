@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fairnad_engine.errors import FairnadError, InputError
 from fairnad_engine.search.config import RunConfig
@@ -51,10 +52,15 @@ def check_before_start(settings: RunConfig, *, asks_model: bool = True) -> None:
 
 
 def _check_devices(settings: RunConfig) -> None:
-    """See that every GPU that is named is there; nothing is asked where none is."""
-    from fairnad_engine.training.devices import choose_devices
+    """See that every GPU that is named is there, or the cluster; nothing is asked where none is."""
+    from fairnad_engine.training.devices import check_on_cluster, choose_devices
+    from fairnad_engine.training.ray_cluster import check_reachable
 
     machine = settings.machine
+    if machine.executor != "local":
+        check_on_cluster(machine.devices)
+        check_reachable(machine.executor)
+        return
     if machine.devices != "auto" and any(name != "cpu" for name in machine.devices):
         choose_devices(machine.devices, workers=machine.workers)
 
@@ -62,6 +68,17 @@ def _check_devices(settings: RunConfig) -> None:
 def checks(settings: RunConfig) -> tuple[Check, ...]:
     """Try everything a search needs; takes seconds where a model server is asked or the jail is tried first."""
     return tuple(_try(name, look, settings) for name, look in _needs(settings))
+
+
+def disk_check(store: Path) -> Check:
+    """What the workspace's disk is like; a network file system is no hindrance, and is said."""
+    from fairnad_engine.store.filesystem import advice, file_system
+    from fairnad_engine.store.local_copy import named_copy
+
+    if copy := named_copy(store):
+        kind = file_system(copy.folder).kind
+        return Check("workspace disk", detail=f"worked on in {copy.file} ({kind}), snapshots go to {store}")
+    return Check("workspace disk", detail=advice(store) or file_system(store.parent).kind)
 
 
 def _needs(settings: RunConfig) -> tuple[tuple[str, Callable[[RunConfig], str]], ...]:

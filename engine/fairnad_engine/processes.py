@@ -62,6 +62,12 @@ def current_identity() -> ProcessIdentity:
     return ProcessIdentity(socket.gethostname(), _boot_id(), pid, _start_time(pid) or 0)
 
 
+def identity_of(pid: int) -> ProcessIdentity | None:
+    """The identity of a process of this host; None where there is none of this number any more."""
+    started = _start_time(pid)
+    return None if started is None else ProcessIdentity(socket.gethostname(), _boot_id(), pid, started)
+
+
 def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
 

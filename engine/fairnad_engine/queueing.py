@@ -54,6 +54,8 @@ class Devices:
         if self._job.kind not in TRAINS:
             return
         machine = machine_of(self._store, self._job)
+        if machine.executor != "local":
+            return  # a cluster hands out its devices itself
         wanted = await wanted_devices(machine)
         told = ""
         while (place := self._take(machine, wanted)) is not None:

@@ -6,17 +6,23 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fairnad_engine.activity import Activity
+from fairnad_engine.children import Children
+from fairnad_engine.errors import InputError
 from fairnad_engine.reading_jobs import log_server_warnings
 from fairnad_engine.search.config import MachineSection, RunConfig
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import JobRow
+from fairnad_engine.store.records import JobRow, RunRow
+from fairnad_engine.workspace import children_file
+
+_ASKED = ("workers", "devices", "streams", "executor")  # of the machine, in the job of a finish
 
 if TYPE_CHECKING:
+    from fairnad_engine.backbone.jail.client import Jail
+    from fairnad_engine.backbone.jail.spread import SpreadJail
     from fairnad_engine.llm.protocol import Designer
     from fairnad_engine.search.scoring import Screening
     from fairnad_engine.search.shared_scores import SharedScores
-    from fairnad_engine.training.devices import Device
     from fairnad_engine.training.executor import Executor
     from fairnad_engine.training.protocol import Protocol
 
@@ -25,13 +31,13 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
     """Carry a search on from where the store says it stands; return its digest in one line."""
     import torch
 
-    from fairnad_engine.backbone.jail.client import Jail
     from fairnad_engine.backbone.verifier import Verifier
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.models import make_models
     from fairnad_engine.search.control_row import train_control
     from fairnad_engine.search.loop import Search
     from fairnad_engine.search.recorded import replay_designer
+    from fairnad_engine.search.remaking import Remaking
     from fairnad_engine.search.scoring import Scorer, job_settings
     from fairnad_engine.search.widening import budget_of, widener_of
     from fairnad_engine.training.checkpoints import sweep_checkpoints
@@ -60,10 +66,13 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
         designer = models.designer
         await log_server_warnings(model.llm)
     budget = budget_of(run)
-    devices = _devices(machine)
-    executor = _executor(machine, devices)
+    children = Children(children_file(store.path, job.id))
+    executor, on_cpu = _executor(machine, run, children, activity)
     protocol = Protocol.model_validate(run.environment["protocol"])
-    with Jail(accept_weak=machine.accept_weak_jail) as jail:
+    with _jail(machine, children) as jail:
+        verifier = Verifier(jail, store.files, budget, config.search.fit)
+        remaking = Remaking(store, run, config.search.seeds_by, verifier)
+        await remaking.mend_all()
         scorer = Scorer(
             store,
             run.id,
@@ -77,7 +86,8 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
             screening=_screening(config, protocol),
             settings=job_settings(config, run.dataset_digest),
             seeds_by=config.search.seeds_by,
-            shared=_shared_scores(store, run.id, config, devices),
+            shared=_shared_scores(store, run.id, config, on_cpu=on_cpu),
+            mend=remaking.mend,
         )
         search = Search(
             store,
@@ -85,7 +95,7 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
             job.id,
             template=template,
             designer=designer,
-            verifier=Verifier(jail, store.files, budget, config.search.fit),
+            verifier=verifier,
             scorer=scorer,
             control=control,
             budget=budget,
@@ -107,31 +117,57 @@ def machine_of_finish(store: Store, job: JobRow) -> MachineSection:
     assert job.run_id is not None  # noqa: S101 - a finish is of a run
     search = store.jobs.of_run(job.run_id)  # it may have gone on elsewhere than the run was started
     machine = (search.config if search else store.runs.get(job.run_id).config)["machine"]
-    asked = {name: job.config[name] for name in ("workers", "devices", "streams") if job.config.get(name) is not None}
+    asked = {name: job.config[name] for name in _ASKED if job.config.get(name) is not None}
     return MachineSection.model_validate({**machine, **asked})
 
 
-def _devices(machine: MachineSection) -> tuple[Device, ...]:
-    """Where trainings run, by the settings of the machine."""
-    from fairnad_engine.training.devices import choose_devices
+def _executor(machine: MachineSection, run: RunRow, children: Children, activity: Activity) -> tuple[Executor, bool]:
+    """What runs trainings, by the settings of the machine, and whether all of them on CPUs.
 
-    return choose_devices(
-        machine.devices, workers=machine.workers, streams=machine.streams, reserve_gib=machine.reserve_gib
-    )
-
-
-def _executor(machine: MachineSection, devices: tuple[Device, ...]) -> Executor:
-    """What runs trainings, by the settings of the machine."""
+    Raises:
+        InputError: The run was begun with another trainer, or with a simulated one, which no cluster has.
+    """
+    from fairnad_engine.training.devices import check_on_cluster, choose_devices
     from fairnad_engine.training.executor import LocalExecutor
+    from fairnad_engine.training.remote import TRAINER, check_trainer
 
-    return LocalExecutor(machine.workers, devices)
+    trainer = check_trainer(run.environment, run.id)
+    if machine.executor == "local":
+        devices = choose_devices(
+            machine.devices, workers=machine.workers, streams=machine.streams, reserve_gib=machine.reserve_gib
+        )
+        executor = LocalExecutor(machine.workers, devices, trainer, children.note)
+        return executor, all(device.name == "cpu" for device in devices)
+    if trainer != TRAINER:
+        raise InputError(f"{run.id} was trained by {trainer}, which runs on this machine alone; add --executor local")
+    from fairnad_engine.training.ray_cluster import Cluster
+    from fairnad_engine.training.ray_executor import RayExecutor
+
+    on_cluster = RayExecutor(
+        Cluster(machine.executor, machine.workers),
+        machine.workers,
+        gpus=check_on_cluster(machine.devices),
+        streams=machine.streams,
+        on_load=activity.show_nodes,
+    )
+    return on_cluster, not on_cluster.on_gpus
 
 
-def _shared_scores(store: Store, run_id: str, config: RunConfig, devices: tuple[Device, ...]) -> SharedScores | None:
+def _jail(machine: MachineSection, children: Children) -> Jail | SpreadJail:
+    """Where model-written code is run, by the settings of the machine; the cluster has been joined."""
+    from fairnad_engine.backbone.jail.client import Jail
+    from fairnad_engine.backbone.jail.spread import SpreadJail
+
+    if machine.verify_on == "ray" and machine.executor != "local":
+        return SpreadJail(accept_weak=machine.accept_weak_jail)
+    return Jail(accept_weak=machine.accept_weak_jail, on_start=children.note)
+
+
+def _shared_scores(store: Store, run_id: str, config: RunConfig, *, on_cpu: bool) -> SharedScores | None:
     """Scores of other runs that are this run's too, where seeds allow it and nothing is trained on a GPU."""
     from fairnad_engine.search.shared_scores import SharedScores
 
-    if config.search.seeds_by == "place" or any(device.name != "cpu" for device in devices):
+    if config.search.latency_objective != "off" or config.search.seeds_by == "place" or not on_cpu:
         return None
     return SharedScores.of_run(store, run_id, config.machine.latency_rounds)
 
@@ -153,7 +189,6 @@ async def finish(store: Store, job: JobRow, control: Control, activity: Activity
     """Train a run's best anew and test them; return how many test scores there are."""
     import torch
 
-    from fairnad_engine.backbone.jail.client import Jail
     from fairnad_engine.search.finish import Finish
     from fairnad_engine.search.widening import widener_of
     from fairnad_engine.training.checkpoints import sweep_checkpoints
@@ -161,8 +196,9 @@ async def finish(store: Store, job: JobRow, control: Control, activity: Activity
     torch.set_num_threads(1)
     run = store.runs.get(job.run_id or "")
     machine = machine_of_finish(store, job)
-    executor = _executor(machine, _devices(machine))
-    with Jail(accept_weak=machine.accept_weak_jail) as jail:
+    children = Children(children_file(store.path, job.id))
+    executor, _ = _executor(machine, run, children, activity)
+    with _jail(machine, children) as jail:
         finish = Finish(
             store,
             run.id,

@@ -19,17 +19,26 @@ from pathlib import Path
 
 from fairnad_engine import clock
 from fairnad_engine.activity import Activity
-from fairnad_engine.errors import FairnadError, LeaseLostError, MachineFaultError, StoreError
+from fairnad_engine.children import end_survivors
+from fairnad_engine.errors import DamagedStoreError, FairnadError, LeaseLostError, MachineFaultError, StoreError
+from fairnad_engine.faults import fault_of
 from fairnad_engine.heartbeat import Heartbeat
+from fairnad_engine.job_log import JobLog
+from fairnad_engine.llm.absence import absences_told_to
 from fairnad_engine.on_finish import run_on_finish
 from fairnad_engine.queueing import Devices
 from fairnad_engine.reading_jobs import propose_categories, structure_papers
+from fairnad_engine.restoring import told_of_backup
+from fairnad_engine.room import Room
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
+from fairnad_engine.store.snapshots import Snapshots, leave_all
+from fairnad_engine.store.soundness import check_sound
 from fairnad_engine.training_jobs import finish, search, study
-from fairnad_engine.workspace import end_worker, job_folder
+from fairnad_engine.waiting import Waiting
+from fairnad_engine.workspace import children_file, end_worker, job_folder
 
 # A stop ends their trainings and model calls in flight: the next life goes on from checkpoints and stored replies.
 _ENDED_AT_ONCE = ("search", "finish")
@@ -42,7 +51,7 @@ def main() -> None:
     """Carry out the job named on the command line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     path, job_id = Path(sys.argv[1]), sys.argv[2]
-    with Store(path) as store:
+    with _opened(path) as store:
         job = store.jobs.get(job_id)
         try:
             token = store.jobs.acquire(job_id)
@@ -50,14 +59,28 @@ def main() -> None:
         except FairnadError as error:
             _log.error("%s", error)
             sys.exit(error.exit_code)
+        end_survivors(children_file(path, job_id))
+        snapshots = Snapshots(path)
+        snapshots.start()
         try:
             # Not asyncio.run(), which waits for the model calls that are abandoned.
             code = asyncio.new_event_loop().run_until_complete(_guarded(store, job, token))
         finally:
             _write(lambda: store.jobs.release(job_id))
+            snapshots.end()
         _call_on_finish(store, job, _STATES.get(code, "failed"))
+    for problem in leave_all():
+        _log.error("%s", problem)
     logging.shutdown()
     os._exit(code)  # likewise: a thread that waits for a model's answer would keep the process
+
+
+def _opened(path: Path) -> Store:
+    try:
+        return Store(path)
+    except StoreError as error:
+        _log.error("%s", error)
+        sys.exit(error.exit_code)
 
 
 def _write(change: Callable[[], None]) -> None:
@@ -91,11 +114,13 @@ class _End:
     state: str
     message: str
     exit_code: int = 0
+    fault: str = ""
 
 
 async def _guarded(store: Store, job: JobRow, token: str) -> int:
-    control = Control()
+    control, waiting = Control(), Waiting()
     loop = asyncio.get_running_loop()
+    room = Room(store.path, waiting, lambda held: loop.call_soon_threadsafe(control.hold, held))
     work = asyncio.current_task()
     assert work is not None  # noqa: S101 - this is a coroutine
     patience = _Patience()
@@ -111,6 +136,7 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
         loop.add_signal_handler(number, handle, "stop")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     activity = Activity(job_folder(store.path, job.id) / "activity.json")
+    shown, log = _Shown(job.id, control, waiting), JobLog(job_folder(store.path, job.id))
 
     def look(beside: Store) -> None:
         """Take requests, publish what is going on; in the heartbeat's thread."""
@@ -121,27 +147,72 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
             if request == "stop" and job.kind in _ENDED_AT_ONCE:
                 patience.begin()  # not left to the loop, which may stand still
             loop.call_soon_threadsafe(handle, request)
-            stopping = control.stopping or request == "stop"
-            beside.jobs.set_state(job.id, "stopping" if stopping else "paused" if request == "pause" else "running")
+            shown.asked(request)
         if patience.is_over():
             _stop_now(beside, job)  # something does not let go
-        activity.flush()
+        room.look()
+        log.keep_small()
+        shown.publish(beside)
+        try:
+            activity.flush()
+        except OSError as error:  # it is tried again; the beat went well
+            shown.unwritten(error)
+            room.heard(error)
 
-    heartbeat = Heartbeat(store.path, job.id, token, look, _leave)
+    def troubled(error: Exception) -> None:
+        room.heard(error)
+        room.look()
+
+    heartbeat = Heartbeat(store.path, job.id, token, look, _leave, troubled)
     devices = Devices(store, job, token)
     try:
-        end = await _ended(store, job, control, activity, heartbeat, devices)
+        with absences_told_to(waiting.told):
+            end = await _ended(store, job, control, activity, heartbeat, room, devices)
     finally:
         _write(devices.give_back)
         heartbeat.end()  # what it stores must not follow the end
         with suppress(OSError):
             activity.flush()
-    _write(lambda: store.jobs.set_state(job.id, end.state, end.message, end.exit_code))
+    _write(lambda: store.jobs.set_state(job.id, end.state, end.message, end.exit_code, end.fault))
+    room.end()
     return end.exit_code if end.state != "stopped" else 7
 
 
+class _Shown:
+    """The state of a job as its row has it; changed in the heartbeat's thread alone."""
+
+    def __init__(self, job_id: str, control: Control, waiting: Waiting) -> None:
+        self._job_id = job_id
+        self._control = control
+        self._waiting = waiting
+        self._wanted = "running"
+        self._stored = ("running", "")
+        self._told = ""
+
+    def asked(self, request: str) -> None:
+        """Show what is asked for before it is done."""
+        if self._wanted != "stopping":
+            self._wanted = {"pause": "paused", "resume": "running"}.get(request, "stopping")
+
+    def publish(self, store: Store) -> None:
+        """Store the state where it is another one than before."""
+        wanted = "stopping" if self._control.stopping else self._wanted
+        reason = str(self._waiting)
+        now = ("waiting" if reason and wanted == "running" else wanted, reason)
+        if now != self._stored:
+            store.jobs.set_state(self._job_id, *now, fault=self._waiting.fault)
+            self._stored = now
+
+    def unwritten(self, error: OSError) -> None:
+        """Tell once why what is going on is not shown."""
+        told = error.strerror or str(error)  # its whole text names another temporary file each time
+        if told != self._told:
+            self._told = told
+            _log.warning("what is going on cannot be shown: %s", error)
+
+
 async def _ended(
-    store: Store, job: JobRow, control: Control, activity: Activity, heartbeat: Heartbeat, devices: Devices
+    store: Store, job: JobRow, control: Control, activity: Activity, heartbeat: Heartbeat, room: Room, devices: Devices
 ) -> _End:
     """Do a job's work; how it ended."""
     try:
@@ -149,8 +220,10 @@ async def _ended(
         store.jobs.set_state(job.id, "running")
         _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
         heartbeat.start()
+        if not await asyncio.to_thread(check_sound, store.path):
+            _log.info("the workspace was looked through for damage only in part: it is large, or its disk is slow")
         await devices.wait(control)
-        message = await _WORK[job.kind](store, job, control, activity)
+        message = await _worked(store, job, control, activity, room)
     except asyncio.CancelledError:
         if not control.stopping:
             raise
@@ -159,18 +232,34 @@ async def _ended(
     except StopRequestedError:
         _log.info("%s stopped on request", job.id)
         return _End("stopped", "stopped on request")
+    except DamagedStoreError as error:
+        told = f"{str(error).partition('; restore')[0]}; {told_of_backup(store.path)}"
+        _log.error("%s", told)
+        return _End("failed", told, error.exit_code, fault_of(error))
     except FairnadError as error:
         _log.error("%s", error)
-        return _End("failed", str(error), error.exit_code)
+        return _End("failed", str(error), error.exit_code, fault_of(error))
     except OSError as error:
         _log.exception("%s ended by a fault of the machine", job.id)
         told = f"{error}; that is the machine's fault, not the run's: mend it, then resume"
-        return _End("failed", told, MachineFaultError.exit_code)
+        return _End("failed", told, MachineFaultError.exit_code, fault_of(error))
     except Exception as error:
         _log.exception("%s ended by a defect of the program", job.id)
         return _End("failed", f"defect: {type(error).__name__}: {error}"[:500], 1)
     _log.info("%s done: %s", job.id, message)
     return _End("done", message)
+
+
+async def _worked(store: Store, job: JobRow, control: Control, activity: Activity, room: Room) -> str:
+    """Do a job's work to its end; each time the disk is full, go on from what is stored once there is room."""
+    while True:
+        try:
+            return await _WORK[job.kind](store, job, control, activity)
+        except (FairnadError, OSError) as error:
+            if not room.heard(error):
+                raise
+            _log.warning("interrupted: %s", error)
+        await room.returns(control)
 
 
 class _Patience:

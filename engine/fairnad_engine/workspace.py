@@ -36,6 +36,7 @@ _PACKAGES = (
     "safetensors",
     "sqlite-utils",
 )
+SIMULATED = "SIMULATED trainings"
 _START_SECONDS = 60.0
 _FROZEN = ("config", "template_version", "model", "model_digest", "dataset_digest", "protocol_digest", "seed")
 _DRAWN_FROM = ("ideas", "briefs", "briefs-again")  # events: the approved ideas, and the drawn ones as they read
@@ -141,7 +142,11 @@ def create_run(
     from fairnad_engine.search.fidelity import check_short_epochs
     from fairnad_engine.training.datasets import dataset_info, split_digest
     from fairnad_engine.training.protocol import load_protocol
+    from fairnad_engine.training.remote import TRAINER, check_trainer, trainer_module
 
+    if ancestry is not None:
+        check_trainer(store.runs.get(ancestry["run"]).environment, ancestry["run"])
+    trainer = trainer_module()
     config = config.model_copy(update={"data": config.data.resolved()})
     info = dataset_info(config.data.dataset, **config.data.location())
     protocol = load_protocol(config.data.protocol)
@@ -160,8 +165,10 @@ def create_run(
         "protocol": protocol.model_dump(mode="json"),
         "seed_source": source,
         "dataset": {"name": info.name, "shape": list(info.image_shape), "classes": info.num_classes},
-        "split_label": info.split_label,
+        # It stands beside every number, so no number of a simulated run is shown without it.
+        "split_label": info.split_label if trainer == TRAINER else f"{info.split_label}, {SIMULATED}",
         "edits_judged": True,  # by their graphs; older runs go on, and are replayed, with what was proposed
+        **({"trainer": trainer} if trainer != TRAINER else {}),
         **({"guards": guards} if guards else {}),
         **({"ancestry": ancestry} if ancestry is not None else {}),
     }
@@ -192,6 +199,7 @@ def create_finish_job(
     workers: int | None = None,
     devices: str | list[str] | None = None,
     streams: str | int | None = None,
+    executor: str | None = None,
     fill: bool = False,
     nader_column: bool = False,
 ) -> JobRow:
@@ -204,6 +212,7 @@ def create_finish_job(
         workers: Trainings at a time on the CPU; None, here and below: as the search had it.
         devices: As in ``[machine]``.
         streams: As in ``[machine]``.
+        executor: As in ``[machine]``.
         fill: Whether members are also tried at the budget's edge.
         nader_column: Whether NADER's column is filled at the end.
 
@@ -213,7 +222,7 @@ def create_finish_job(
     search = store.jobs.of_run(run_id)
     if search is None or search.state != "done":
         raise InputError(f"{run_id} is not done; end it first with: fairnad-tui run --resume {run_id}")
-    asked = {"top": top, "workers": workers, "devices": devices, "streams": streams}
+    asked = {"top": top, "workers": workers, "devices": devices, "streams": streams, "executor": executor}
     asked |= {"fill": fill or None, "nader_column": nader_column or None}
     config = {name: value for name, value in asked.items() if value is not None}
     before = store.jobs.of_run(run_id, "finish")
@@ -227,11 +236,16 @@ def job_folder(store_path: Path, job_id: str) -> Path:
     return store_path.with_name(f"{store_path.stem}-files") / "jobs" / job_id
 
 
+def children_file(store_path: Path, job_id: str) -> Path:
+    """Where a job's worker writes down which processes it has started."""
+    return job_folder(store_path, job_id) / "children.json"
+
+
 def read_activity(store_path: Path, job_id: str) -> dict[str, str]:
     """What the worker said each subject goes through now."""
     with suppress(OSError, ValueError):
         found = json.loads((job_folder(store_path, job_id) / "activity.json").read_text("utf-8"))
-        return {str(subject): str(doing) for subject, doing in found.items()}
+        return {str(subject): doing for subject, doing in found.items() if isinstance(doing, str)}
     return {}
 
 

@@ -37,15 +37,18 @@ def doctor(llm: str | None, db: Path | None, as_json: bool) -> None:
 
 
 def _machine(db: Path) -> list[tuple[str, bool, bool, str]]:
+    from fairnad_engine.logging_out import after_logout
     from fairnad_engine.machine import accelerators
-    from fairnad_engine.store.connection import file_system_type
+    from fairnad_engine.preflight import disk_check
+    from fairnad_engine.store.filesystem import file_system
 
-    devices = accelerators()
-    kind = file_system_type(db.parent)
+    devices, logout = accelerators(), after_logout()
+    where = f"{db.parent.resolve()} on {file_system(db.parent).kind}"
     return [
         ("python", sys.version_info >= (3, 11), True, sys.version.split()[0]),
         ("gpu", bool(devices), False, ", ".join(devices) or "none; training runs on the CPU"),
-        ("workspace disk", True, False, f"{db.parent.resolve()} on {kind}"),
+        ("workspace disk", True, False, f"{where}; {disk_check(db).detail}"),
+        ("runs after log-out", logout.survives, False, logout.told),
     ]
 
 

@@ -1,4 +1,4 @@
-"""``backup``, ``export-workspace`` and ``import-workspace``: copies of a workspace, here and elsewhere."""
+"""``backup``, ``restore``, ``export-workspace`` and ``import-workspace``: copies of a workspace, here and elsewhere."""
 
 from __future__ import annotations
 
@@ -21,9 +21,23 @@ if TYPE_CHECKING:
 def backup(file: Path, force: bool, db: Path | None) -> None:
     """Copy the workspace to FILE while it is used; FILE is a workspace that can be opened."""
     from fairnad_engine.backup import backup as copy
+    from fairnad_engine.restoring import note_backup
 
-    done = copy(_workspace(db), file, force=force)
+    source = _workspace(db)
+    done = copy(source, file, force=force)
+    note_backup(source, file)
     tell(f"{_said(done)}, {done.known:,} of them there already; open it with: fairnad-tui --db {file}")
+
+
+@click.command()
+@click.argument("file", metavar="BACKUP", type=click.Path(path_type=Path))
+@db_option
+def restore(file: Path, db: Path | None) -> None:
+    """Put BACKUP in the place of the workspace (--db), which is kept beside it as FILE.damaged-N."""
+    from fairnad_engine.restoring import restore as put_back
+
+    done = put_back(file, _workspace(db))
+    tell(f"{_said(done)}, {done.known:,} of them whole already; jobs go on with: fairnad-tui run --resume RUN")
 
 
 @click.command("export-workspace")

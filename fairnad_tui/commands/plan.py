@@ -25,7 +25,7 @@ _STAGES = ("I, fair ideas", "II, Pareto-aware", "III, chains of two")
 def dry_run(settings: RunConfig, db: Path | None, *, as_json: bool) -> None:
     """Print what a run with these settings would be."""
     from fairnad_engine.machine import accelerators
-    from fairnad_engine.preflight import checks
+    from fairnad_engine.preflight import checks, disk_check
     from fairnad_engine.search.outlook import look_ahead, protocol_of
 
     gpus = len(accelerators())
@@ -33,7 +33,7 @@ def dry_run(settings: RunConfig, db: Path | None, *, as_json: bool) -> None:
     timing, why_not = _timed(settings)
     protocol = protocol_of(settings)
     expected = look_ahead(settings, timing, why_not, gpus=gpus)
-    needs = (*checks(settings), _gpu(settings, expected, gpus), _ideas(settings, db))
+    needs = (*checks(settings), _gpu(settings, expected, gpus), disk_check(_workspace(db)), _ideas(settings, db))
     if as_json:
         print_json(_document(settings, protocol, expected, needs))
     else:
@@ -66,17 +66,22 @@ def _ideas(settings: RunConfig, db: Path | None) -> Check:
     """The approved ideas of the workspace, if there is one; none is made."""
     from fairnad_engine.preflight import Check
     from fairnad_engine.store import Store
+    from fairnad_engine.store.local_copy import there_is
 
-    context = click.get_current_context(silent=True)
-    path = db or (context.find_root().obj if context else None) or DEFAULT_DB
+    path = _workspace(db)
     remedy = "add papers, structure them and approve ideas, see: fairnad-tui papers add, structure, ideas approve"
     if not settings.search.draws_ideas:
         return Check("approved ideas", detail="none are needed: no slot draws one")
-    if not path.exists():
+    if not there_is(path):
         return Check("approved ideas", f"{path}: there is no workspace yet; {remedy}")
     with Store(path) as store:
         count = len(store.ideas.approved())
     return Check("approved ideas", detail=f"{count:,}") if count else Check("approved ideas", f"{path}: none; {remedy}")
+
+
+def _workspace(db: Path | None) -> Path:
+    context = click.get_current_context(silent=True)
+    return db or (context.find_root().obj if context else None) or DEFAULT_DB
 
 
 def _plan(settings: RunConfig, expected: Forecast) -> dict[str, Any]:

@@ -113,6 +113,7 @@ def finish(
     workers: int | None,
     devices: str | list[str] | None,
     streams: str | int | None,
+    executor: str | None,
     db: Path | None,
 ) -> None:
     """Retrain the front's best with fresh weights and 3 seeds, then test each once.
@@ -135,6 +136,7 @@ def finish(
             workers=workers,
             devices=devices,
             streams=streams,
+            executor=executor,
             fill=fill,
             nader_column=nader_column,
         )
@@ -183,16 +185,31 @@ def show_front(store: Store, run_id: str, display: Display | None) -> None:
     protocol = f"{run.environment['protocol']['name']}, {run.environment['split_label']}"
     if isinstance(display, JsonLines):
         members = [
-            {"id": c.id, "validation_accuracy": c.accuracy, "params": c.params, "macs": c.macs, "change": c.change}
+            {
+                "id": c.id,
+                "validation_accuracy": c.accuracy,
+                "params": c.params,
+                "macs": c.macs,
+                **({} if c.latency is None else {"latency_ms": c.latency}),
+                "change": c.change,
+            }
             for c in front
         ]
         display.show({"event": "front", "run": run_id, "protocol": protocol, "digest": run.digest, "members": members})
         return
+    timed = any(c.latency is not None for c in front)
     print_table(
         f"Pareto front of {run_id} ({protocol}; run digest {run.digest or 'not yet'})",
-        ("candidate", "val %", "params", "MACs", "change"),
-        ((c.id, f"{c.accuracy:.2f}", c.params, c.macs, c.change) for c in front),
+        ("candidate", "val %", "params", "MACs", *(["ms"] if timed else []), "change"),
+        (
+            (c.id, f"{c.accuracy:.2f}", c.params, c.macs, *([_milliseconds(c.latency)] if timed else []), c.change)
+            for c in front
+        ),
     )
+
+
+def _milliseconds(latency: float | None) -> str:
+    return "-" if latency is None else f"{latency:.3g}"
 
 
 def _run(store: Store, run_id: str | None) -> str:

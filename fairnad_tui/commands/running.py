@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from fairnad_engine.activity import read_nodes
 from fairnad_engine.errors import InputError
+from fairnad_engine.faults import remedy_of
+from fairnad_engine.workspace import job_folder
 from fairnad_tui.left import hours_left, left_text
 from fairnad_tui.options import db_option, json_option, open_store
 from fairnad_tui.output import print_json, print_table, tell
@@ -48,12 +52,13 @@ def control(request: str, run_id: str | None, db: Path | None) -> None:
 
 
 @click.command()
+@click.argument("run_id", metavar="[RUN]", required=False)
 @db_option
 @json_option
-def status(db: Path | None, as_json: bool) -> None:
-    """Say where the workspace and its runs stand."""
+def status(run_id: str | None, db: Path | None, as_json: bool) -> None:
+    """Say where the workspace and its runs stand; of one run also the nodes it trains on."""
     with open_store(db) as store:
-        document = workspace_status(store)
+        document = workspace_status(store, store.runs.get(run_id) if run_id else None)
     if as_json:
         print_json(document)
         return
@@ -76,12 +81,19 @@ def status(db: Path | None, as_json: bool) -> None:
                     r["generation"],
                     "-" if r["best_validation_accuracy"] is None else f"{r['best_validation_accuracy']:.2f}",
                     left_text(r["hours_left"]),
-                    r["model"],
+                    r["model"] + (", SIMULATED trainings" if r["simulated"] else ""),
                     r["worker"] or "-",
                 )
                 for r in document["runs"]
             ),
         )
+    for one in document["runs"]:
+        if run_id and one["nodes"]:
+            _print_nodes(one["nodes"], one["nodes_seconds_ago"])
+        if one["state"] == "waiting":
+            tell(f"{one['run']} waiting: {one['message']}")
+        elif one["remedy"]:
+            tell(f"{one['run']} failed: {one['message']}; remedy: {one['remedy']}")
     _show_devices(document["devices"])
 
 
@@ -125,8 +137,25 @@ def _devices(store: Store) -> list[dict[str, Any]]:
     ]
 
 
-def workspace_status(store: Store) -> dict[str, Any]:
-    """The workspace as ``status --json`` prints it."""
+def _print_nodes(nodes: list[dict[str, Any]], age: float) -> None:
+    """The machines of a run's cluster, as its worker saw them a moment ago."""
+    print_table(
+        f"Ray nodes, {age:.0f} s ago",
+        ("node", "state", "cores used", "cores", "GPUs used", "GPUs", "trainings of this run"),
+        (
+            (
+                one["address"],
+                "alive" if one["alive"] else "lost",
+                *(f"{one[name]:g}" for name in ("cpus_used", "cpus", "gpus_used", "gpus")),
+                one["trainings"],
+            )
+            for one in nodes
+        ),
+    )
+
+
+def workspace_status(store: Store, only: RunRow | None = None) -> dict[str, Any]:
+    """The workspace as ``status --json`` prints it, with all runs or one."""
     jobs = [job for job in store.jobs.all() if job.kind in ("structure", "propose") and job.state != "done"]
     return {
         "workspace": str(store.path),
@@ -136,7 +165,7 @@ def workspace_status(store: Store) -> dict[str, Any]:
             {"job": j.id, "state": store.jobs.living_state(j), "message": j.message, "model_digest": j.model_digest}
             for j in jobs
         ],
-        "runs": [_run_status(store, one) for one in store.runs.all()],
+        "runs": [_run_status(store, one) for one in ([only] if only else store.runs.all())],
         "devices": _devices(store),
     }
 
@@ -151,11 +180,14 @@ def _beside(run: dict[str, Any]) -> str:
 def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
     job, progress = store.jobs.of_run(run.id), store.runs.progress(run.id)
     holder = store.jobs.holder(job.id) if job else None
+    at, nodes = read_nodes(job_folder(store.path, job.id)) if job and store.jobs.is_held(job.id) else (0.0, [])
     return {
         "run": run.id,
         "name": run.name,
         "state": store.jobs.living_state(job) if job else "unknown",
         "message": job.message if job else "",
+        "fault": job.fault if job else "",
+        "remedy": remedy_of(job.fault) if job and job.state == "failed" else "",
         "trained": progress.trained,
         "screened": progress.screened,
         "counted": progress.counted,
@@ -165,9 +197,12 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
         "hours_left": hours_left(store, run.id),
         "edits": store.runs.edits_made(run.id),
         "model": run.model,
+        "simulated": "trainer" in run.environment,
         "digest": run.digest,
         "worker": f"{holder[0].host}:{holder[0].pid}" if holder else None,
         "heartbeat_seconds_ago": round(time.time() - holder[1], 1) if holder else None,
+        "nodes": [asdict(one) for one in nodes],
+        "nodes_seconds_ago": round(max(0.0, time.time() - at), 1) if nodes else None,
     }
 
 

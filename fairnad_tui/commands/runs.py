@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from fairnad_engine.store.records import JobRow, RunRow
 
 
-_MACHINE = ("workers", "devices", "streams", "accept_weak_jail", "no_queue")  # settings that change no outcome
+# Settings that change no outcome.
+_MACHINE = ("workers", "devices", "streams", "executor", "accept_weak_jail", "no_queue")
 
 
 @click.command()

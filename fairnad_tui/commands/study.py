@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fairnad_engine.errors import InputError
-from fairnad_tui.options import db_option, json_option, open_store
+from fairnad_tui.options import db_option, executor_option, json_option, open_store
 from fairnad_tui.output import print_json, print_table, tell
 
 if TYPE_CHECKING:
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 @click.option("--config", type=click.Path(path_type=Path), help="The study's settings, a TOML file.")
 @click.option("--detach", is_flag=True, help="Leave it running in the background.")
 @click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON once it is done.")
+@executor_option
 @db_option
 @click.pass_context
-def study(ctx: click.Context, config: Path | None, detach: bool, as_json: bool, db: Path | None) -> None:
+def study(
+    ctx: click.Context, config: Path | None, detach: bool, as_json: bool, executor: str | None, db: Path | None
+) -> None:
     """Run methods by seeds and compare them; the same command goes on where it stopped.
 
     Each method and seed is an ordinary run with a process of its own. Without --config the studies are listed.
@@ -34,12 +37,13 @@ def study(ctx: click.Context, config: Path | None, detach: bool, as_json: bool, 
             raise InputError("--config, --detach and --json of a study stand without `show`; write: study show NAME")
         return
     if config is None:
-        if detach:
-            raise InputError("--detach starts a study; name its settings with --config FILE")
+        if detach or executor:
+            named = "--detach" if detach else "--executor"
+            raise InputError(f"{named} starts a study; name its settings with --config FILE")
         with open_store(db) as store:
             _list(store, as_json=as_json)
         return
-    _start(config, db, detach=detach, as_json=as_json)
+    _start(config, db, executor, detach=detach, as_json=as_json)
 
 
 @study.command()
@@ -66,7 +70,7 @@ def show(group_db: Path | None, name: str | None, output: Path | None, as_json: 
         _print(report)
 
 
-def _start(path: Path, db: Path | None, *, detach: bool, as_json: bool) -> None:
+def _start(path: Path, db: Path | None, executor: str | None, *, detach: bool, as_json: bool) -> None:
     from fairnad_engine.preflight import check_before_start
     from fairnad_engine.report.study import study_report
     from fairnad_engine.search.study_config import load_study
@@ -76,6 +80,8 @@ def _start(path: Path, db: Path | None, *, detach: bool, as_json: bool) -> None:
     from fairnad_tui.follow import follow
 
     config: StudyConfig = load_study(path)
+    if executor is not None:
+        config = config.with_executor(executor)
     check_before_start(config.cell(config.methods[0], config.seeds[0]))
     with open_store(db, create=True) as store:
         job = study_job(store, config)

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from fairnad_engine.errors import InputError, JailError
+from fairnad_engine.store.jobs import AT_WORK
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
@@ -36,6 +37,7 @@ class RunLine:
     trained: int
     budget: int
     best: float | None
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,22 @@ class HomeSnapshot:
     runs: tuple[RunLine, ...]
     structuring: str
     gpus: tuple[str, ...]
+    disk: str = ""
 
 
 def read_home(store: Store) -> HomeSnapshot:
     """Read what home shows."""
     from fairnad_engine.machine import accelerators
+    from fairnad_engine.store.filesystem import short_advice
+    from fairnad_engine.store.snapshots import told_of
 
     runs = []
     for run in reversed(store.runs.all()):
         job = store.jobs.of_run(run.id)
         progress = store.runs.progress(run.id)
         state = store.jobs.living_state(job) if job else "unknown"
-        runs.append(RunLine(run.id, run.name, state, progress.counted, progress.budget, progress.best_accuracy))
+        told = job.message if job and state in ("waiting", "queued") else ""
+        runs.append(RunLine(run.id, run.name, state, progress.counted, progress.budget, progress.best_accuracy, told))
     structuring = [j for j in store.jobs.all() if j.kind == "structure" and store.jobs.is_held(j.id)]
     return HomeSnapshot(
         papers=store.papers.count(),
@@ -68,6 +74,7 @@ def read_home(store: Store) -> HomeSnapshot:
         runs=tuple(runs),
         structuring=structuring[0].id if structuring else "",
         gpus=accelerators(),
+        disk=told_of(store.path) or short_advice(store.path),
     )
 
 
@@ -89,12 +96,19 @@ def next_step(snapshot: HomeSnapshot) -> Step:
     if snapshot.unstructured:
         return Step("papers", f"Structure {snapshot.unstructured:,} papers into ideas.")
     for run in snapshot.runs:
-        if run.state in ("running", "paused", "stopping"):
+        if run.state in AT_WORK:
             return Step("search", f"Look on as {run.id} searches.", run.id)
+    for run in snapshot.runs:
+        if run.state == "waiting":
+            return Step("search", f"{run.id} waits: {run.message or 'no reason is given'}.", run.id)
+        if run.state == "stalled":
+            return Step("runs", f"The worker of {run.id} hangs; {key_of('runs.take_over')} among the runs takes over.")
     # An older one that died was left so.
     for run in snapshot.runs[:1]:
         if run.state == "dead":
             return Step("search", f"Resume {run.id}, whose worker died, on its desk.", run.id)
+        if run.state == "queued" and run.message:
+            return Step("search", f"{run.id} is queued: {run.message}.", run.id)
     if snapshot.ideas["proposed"]:
         return Step("ideas", f"Decide about {snapshot.ideas['proposed']:,} proposed ideas.")
     if not snapshot.runs:
@@ -202,8 +216,10 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         glance = [
             Content.assemble(Content.styled(f"{name:<11}", "dim"), plain_line(text, width)) for name, text in lines
         ]
-        for place, piece in enumerate(plain(self._jail or "trying its layers …").wrap(width)):
-            glance.append(Content.assemble(Content.styled(f"{'' if place else 'Jail':<11}", "dim"), piece))
+        long = [("Disk", snapshot.disk)] if snapshot.disk else []
+        for name, text in (*long, ("Jail", self._jail or "trying its layers …")):
+            for place, piece in enumerate(plain(text).wrap(width)):
+                glance.append(Content.assemble(Content.styled(f"{'' if place else name:<11}", "dim"), piece))
         self._glance_lines = len(glance)
         self.query_one("#glance", Static).update(Content("\n").join(glance))
         self.query_one("#step", Static).update(
@@ -213,7 +229,11 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         if not self._jail_asked:
             self._jail_asked = True
             # After this paint, and once: what the machine allows does not change while one looks on.
-            self.call_after_refresh(self.run_worker, self._try_jail(), group="jail")
+            self.call_after_refresh(self._begin_to_try)
+
+    def _begin_to_try(self) -> None:
+        # The coroutine is made here: where one leaves at once this is not called, and none is left unawaited.
+        self.run_worker(self._try_jail(), group="jail")
 
     async def _try_jail(self) -> None:
         self._jail = await asyncio.to_thread(jail_state)
@@ -239,6 +259,7 @@ class HomeScreen(FairScreen[HomeSnapshot]):
     def _run(self, place: int, run: RunLine) -> Content:
         here = place == self._selected
         best = f"best {run.best:.2f} % val" if run.best is not None else ""
+        best = plain_line(run.message, 60).plain if run.message else best
         cursor = GLYPHS.cursor if here else " "
         name = plain_line(run.name, 18)
         line = Content.assemble(

@@ -83,6 +83,8 @@ class PapersPane(PapersWork):
 
     def look_on(self) -> None:
         """Show what the model has written meanwhile."""
+        if not self.there:
+            return  # the timer may ring once more while the screen goes
         selected = self.query_one(Rows).selected
         if self.is_current and selected is not None and (self.looks_on or self.doing(selected)):
             self.read_detail_soon()

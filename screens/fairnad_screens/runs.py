@@ -8,6 +8,7 @@ from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.runs import RunEntry, deletion_question, report_text, start_finish, write_run_report
 from fairnad_screens.dialogs import ConfirmDialog, LineDialog
+from fairnad_screens.runs_control import WorkerKeys
 from fairnad_screens.runs_sheet import RunsSheet
 from fairnad_screens.viewer import TextViewer
 from fairnad_screens.widgets.candidate_page import PageView
@@ -15,11 +16,24 @@ from fairnad_screens.widgets.candidate_page import PageView
 if TYPE_CHECKING:
     from fairnad_screens.launch import LaunchScreen
 
-_NEEDS_RUN = ("open", "mark", "compare", "again", "export", "view", "finish", "delete", "axis", "front")
+_NEEDS_RUN = (
+    "resume",
+    "take_over",
+    "open",
+    "mark",
+    "compare",
+    "again",
+    "export",
+    "view",
+    "finish",
+    "delete",
+    "axis",
+    "front",
+)
 FINISH_TOP = 3
 
 
-class RunsScreen(RunsSheet):
+class RunsScreen(WorkerKeys, RunsSheet):
     """What the keys of the runs screen do."""
 
     BINDINGS = bindings("runs")
@@ -28,10 +42,14 @@ class RunsScreen(RunsSheet):
     def why_not(self, one: Action) -> str | None:
         """See :class:`FairScreen`."""
         run = self._current()
+        if one.name == "backup":
+            return self.why_no_backup()
         if run is None:
             if one.name not in _NEEDS_RUN:
                 return None
             return f"There is no run yet; {key_of('app.launch')} opens the form that launches one."
+        if one.name in ("resume", "take_over"):
+            return self.why_no_worker(one.name, run)
         if one.name == "front":
             if self._comparing:
                 return f"{key_of('runs.unmark')} leaves the comparison first."

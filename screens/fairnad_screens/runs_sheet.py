@@ -89,6 +89,11 @@ class RunsSheet(FairScreen[RunsSnapshot]):
         self._comparing = self._comparing and len(self._marked) > 1
         self._paint()
 
+    def tick(self) -> None:
+        """See :class:`FairScreen`; a worker that hangs writes nothing, so its silence is looked after."""
+        if not self.frozen and self._snapshot is not None and any(one.keeper for one in self._snapshot.runs):
+            self.reload()
+
     def on_resize(self) -> None:
         """Lay the lines out anew."""
         self.call_after_refresh(self._paint)

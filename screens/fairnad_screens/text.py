@@ -73,6 +73,7 @@ class Glyphs:
             "running": self.running,
             "stopping": self.paused,
             "paused": self.paused,
+            "waiting": self.paused,
             "queued": self.idle,
             "done": self.done,
             "failed": self.failed,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from fairnad_engine.activity import read_nodes
 from fairnad_engine.search.ledger import read_ledger
 from fairnad_engine.store import Store
+from fairnad_engine.workspace import job_folder
 from tests.conftest import command_line, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
@@ -192,3 +195,28 @@ def test_each_export_scores_exactly_as_recorded_and_stands_alone(undisturbed, fa
             assert found["equal"]
             assert found["validation_accuracy"] == found["recorded"]
             assert check_standalone(export, jail) < 1e-4
+
+
+def test_on_a_ray_cluster_the_same_search_comes_to_the_same(undisturbed, tmp_path):
+    """Trainings and jails on a cluster of the run's own, which ends with it; the ideas are those of the first run."""
+    folder, _ = undisturbed
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    text = (copy / "small.toml").read_text()
+    (copy / "ray.toml").write_text(text.replace("workers = 2", 'workers = 2\nverify_on = "ray"'))
+    done = subprocess.run(
+        command_line("run", "--config", "ray.toml", "--executor", "ray"),
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        env=environment(FAIRNAD_CACHE=str(tmp_path / "cache"), RAY_ADDRESS=""),
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    assert digest(copy / "fairnad.db") == digest(folder / "fairnad.db")
+    assert [one.name for one in (tmp_path / "cache" / "datasets").iterdir() if one.is_dir()]
+    with Store(copy / "fairnad.db") as store:
+        job = store.jobs.of_run("run-2")
+        assert (job.config["machine"]["executor"], job.config["machine"]["verify_on"]) == ("ray", "ray")
+        _, nodes = read_nodes(job_folder(store.path, job.id))
+    assert [(one.address, one.cpus) for one in nodes] == [("127.0.0.1", 2)]

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="raw call
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+@pytest.mark.fault("jail-memory")
 def test_attack_reaches_nothing(attack: Attack, bare_jail: Jail, guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAIRNAD_TEST_SECRET", "hunter2")
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -64,6 +64,7 @@ def _send(jail: Jail, attack: Attack, guard: Guard):
     [(OLDER.format(0), {"files"}, FILES[0]), (NO_SECCOMP, {"network", "other programs"}, NETWORK[0])],
     ids=["no Landlock", "no seccomp"],
 )
+@pytest.mark.fault("jail-layer")
 def test_a_missing_layer_is_found_named_and_refused(
     code: str, missing: set[str], attack: Attack, guard: Guard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

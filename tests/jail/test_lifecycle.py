@@ -60,6 +60,7 @@ def test_attempts_run_side_by_side_and_are_not_mixed_up(bare_jail: Jail) -> None
     assert len({r.data["process"] for r in results}) == 60
 
 
+@pytest.mark.fault("jail-deadline")
 def test_deadline_kills_and_leaves_nothing(bare_jail: Jail) -> None:
     result = bare_jail.run("snippet", {"source": SLEEP}, wall_seconds=0.4)
     process, scratch = result.stdout.split()
@@ -179,6 +180,7 @@ def test_unknown_task_and_oversized_request(bare_jail: Jail) -> None:
         bare_jail.run("ping", {}, {"b": bytes(wire.MAX_BLOB_BYTES + 1)})
 
 
+@pytest.mark.fault("zygote-killed")
 def test_a_dead_zygote_is_replaced_and_the_attempt_repeated(bare_jail: Jail) -> None:
     first = zygote_of(bare_jail)
     source = "import time\ntime.sleep(0.5)\nseen = {'end': 'reached'}"

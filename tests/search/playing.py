@@ -91,7 +91,8 @@ class Verifier:
 class Scorer:
     """Scores by hash, after a random number of turns of the event loop; is killed before a given training."""
 
-    def __init__(self, store, rng, kill_at=None, seconds=30.0, workers=64, life=None, run=RUN):
+    def __init__(self, store, rng, kill_at=None, seconds=30.0, workers=64, life=None, run=RUN, latency_batch=0):
+        self.latency_batch = latency_batch
         self.store, self.rng, self.kill_at, self.seconds, self.trainings = store, rng, kill_at, seconds, 0
         self.workers, self.life, self.order, self.run = asyncio.Semaphore(workers), life or Life(), [], run
 
@@ -111,15 +112,17 @@ class Scorer:
             values = {"purpose": "search", "seed": 0, "protocol": "p", "protocol_digest": "", "weights": None}
             values |= {"status": "diverged" if diverged else "done", "message": "", "seconds": self.seconds}
             values["accuracy"] = None if diverged else 80 + 10 * chance("accuracy", candidate.exact_hash)
-            self.store.runs.save_evaluation(self.run, candidate.id, values, [])
+            latency = 5 * chance("latency", candidate.exact_hash) if self.latency_batch and not diverged else None
+            self.store.runs.save_evaluation(self.run, candidate.id, values, [], latency=latency)
         return self.store.runs.candidate(self.run, candidate.id)
 
 
 @contextmanager
-def workspace(folder, search=None, budget=None, ideas=2, subs=None, lanes=2):
+def workspace(folder, search=None, budget=None, ideas=2, subs=None, lanes=2, machine=None):
     """A store with approved ideas and a run that has not begun."""
     config = {"search": {"seed_backbone": "digits-small", **(search or {})}, "budget": {**SMALL, **(budget or {})}}
     config |= {"model": {"llm": "rules", "lanes": lanes}, "data": {"protocol": "smoke"}}
+    config |= {"machine": machine or {}}
     folder.mkdir(parents=True, exist_ok=True)
     with Store(folder / "w.db") as store:
         store._db.execute("PRAGMA synchronous = OFF")  # nothing here outlives the power

@@ -29,6 +29,7 @@ def give_up(store, **life):
     return closed(store)
 
 
+@pytest.mark.fault("barren")
 def test_a_run_that_was_killed_gives_up_where_an_undisturbed_one_does(tmp_path):
     with workspace(tmp_path / "a") as store:
         undisturbed = give_up(store)

@@ -25,7 +25,7 @@ def candidate(position, accuracy, params, macs, status="trained"):
     values.update(
         id=f"c{position}", position=position, accuracy=accuracy, params=params, macs=macs, status=status, generation=1
     )
-    return CandidateRow(**values)
+    return CandidateRow(**{**values, "latency": None})
 
 
 def dominates(a, b):

@@ -4,9 +4,12 @@ import pytest
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.preflight import check_before_start
+from fairnad_engine.report.summary import summarise
 from fairnad_engine.search.baselines import EDIT, POPULATION, edit_brief, plan_baseline
 from fairnad_engine.search.config import RunConfig, parse_config
-from fairnad_engine.search.config_search import BASELINES, METHOD_ALIASES, METHODS
+from fairnad_engine.search.config_search import BASELINES, LATENCY_BATCH, METHOD_ALIASES, METHODS
+from fairnad_engine.search.digest import run_digest
+from fairnad_engine.search.front import front_of
 from fairnad_engine.search.plan import places_of, waves_of
 from fairnad_engine.search.selection import Ranking, top_by_accuracy
 from tests.search.playing import RUN, Designer, Verifier, play, template_of, workspace
@@ -35,6 +38,7 @@ LATER = {
     "search.proposals": "sequential",
     "search.scale_up": 0.5,
     "search.scale_down": 0.5,
+    "search.latency_objective": "image",
     "search.structural_quota": 0.5,
     "search.near_duplicates": "strict",
     "search.generation_scale": 2,
@@ -45,16 +49,20 @@ LATER = {
 
 def nested(place, value):
     section, name = place.split(".")
-    return parse_config({section: {name: value}}, "test")
+    given = {section: {name: value}}
+    if name == "latency_objective":  # changes nothing but that there is something to select by
+        given["machine"] = {"latency_rounds": 5}
+    return parse_config(given, "test")
 
 
 def differences(config):
+    """What is not at its default, but for the timed passes that another setting needs."""
     dumped = config.model_dump(mode="json")
     return {
         f"{section}.{name}"
         for section in ("search", "budget", "model", "data", "machine", "fidelity", "papers", "curation")
         for name in dumped[section]
-        if dumped[section][name] != DEFAULTS[section][name]
+        if dumped[section][name] != DEFAULTS[section][name] and name != "latency_rounds"
     }
 
 
@@ -379,3 +387,31 @@ def test_a_baseline_has_no_idea_no_turn_and_keeps_the_accounts(method, tmp_path)
         assert store.sampling.counts(RUN) == store.sampling.uses(RUN) == {}
         judged = {"unknown"} if method == "llm-no-idea" else {"yes", "no"}
         assert {c.realised for c in candidates[1:]} == judged
+
+
+def test_latency_is_an_objective_only_where_it_is_asked_for_and_everything_follows_it(tmp_path):
+    fronts = {}
+    for objective in ("off", "image"):
+        config = {"stages": (6, 4, 0), "latency_objective": objective}
+        with workspace(tmp_path / objective, config, {"trained": 20}, machine={"latency_rounds": 5}) as store:
+            played = play(store, latency_batch=LATENCY_BATCH[objective])
+            rows = store.runs.candidates(RUN)
+            assert {c.latency is not None for c in rows if c.status == "trained"} == {objective == "image"}
+            first, *_, last = store.runs.generations(RUN)
+            fronts[objective] = first.front  # of the same candidates: what is selected differs only from then on
+            assert last.front == tuple(c.id for c in front_of(store.live.candidates(RUN)))
+            assert last.front == tuple(one.id for one in summarise(store, RUN).front)
+            assert played == run_digest(store, RUN)
+    assert set(fronts["image"]) > set(fronts["off"])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "needs timed passes; set machine.latency_rounds"),
+        ({"machine": {"latency_rounds": 5}, "fidelity": {"mode": "promote"}}, "cannot be used with fidelity.mode"),
+    ],
+)
+def test_latency_that_cannot_be_an_objective_is_refused_with_its_place(given, told):
+    with pytest.raises(InputError, match=f"test: search.latency_objective: {told}"):
+        parse_config({"search": {"latency_objective": "image"}, **given}, "test")

@@ -1,11 +1,9 @@
 """What becomes of a full disk, a damaged or a read-only file: one line with a remedy, and the store goes on after."""
 
-import asyncio
 import sqlite3
 
 import pytest
 
-from fairnad_engine import worker
 from fairnad_engine.errors import DamagedStoreError, DiskFullError, StoreError, UnreachableStoreError
 from fairnad_engine.store import Store
 
@@ -80,6 +78,7 @@ def test_a_file_that_became_read_only_is_told_as_one(store):
     check_message(error, str(store.path), "permissions")
 
 
+@pytest.mark.fault("store-locked")
 def test_a_lock_is_told_as_one(store):
     with sqlite3.connect(store.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -88,18 +87,3 @@ def test_a_lock_is_told_as_one(store):
             store.jobs.create("search", {}, None)
         other.execute("ROLLBACK")
     other.close()
-
-
-def test_a_worker_on_a_full_disk_ends_with_the_store_as_its_reason(store, monkeypatch, caplog):
-    async def work(store, _job, _control, _activity):
-        fill(store)
-        with store.transaction():
-            store.jobs.create("search", MUCH, None)
-
-    monkeypatch.setitem(worker._WORK, "structure", work)
-    job = store.jobs.create("structure", {}, None)
-    assert asyncio.run(worker._guarded(store, job, store.jobs.acquire(job.id))) == DiskFullError.exit_code
-    assert "the disk is full" in caplog.text
-    assert "defect" not in caplog.text
-    make_room(store)
-    assert store.jobs.get(job.id).state in ("failed", "running")

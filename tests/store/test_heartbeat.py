@@ -85,6 +85,7 @@ worker.main()
 """
 
 
+@pytest.mark.fault("lease-lost")
 def test_a_worker_whose_loop_hangs_beats_and_leaves_when_its_lease_is_lost(store):
     job = store.jobs.create("structure", {}, None)
     process = subprocess.Popen(

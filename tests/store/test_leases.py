@@ -44,6 +44,7 @@ def results(store, run_id):
     yield lambda: store.jobs.take_requests("job-1")
 
 
+@pytest.mark.fault("lease-lost")
 def test_who_lost_a_lease_writes_nothing_more(store, tmp_path, monkeypatch):
     run = store.runs.create("x", FROZEN)
     job = store.jobs.create("search", {}, run.id)
@@ -106,6 +107,7 @@ def wait_until(condition, seconds=20):
         time.sleep(0.02)
 
 
+@pytest.mark.fault("worker-frozen")
 def test_a_worker_that_stands_still_is_told_and_taken_over(store, holder, monkeypatch):
     monkeypatch.setattr(jobs, "STALE_SECONDS", 2.0)
     job, told = store.jobs.get("job-1"), []

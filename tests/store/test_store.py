@@ -18,7 +18,6 @@ from fairnad_engine.knowledge.structuring import apply_policy
 from fairnad_engine.llm.derived import derived_idea
 from fairnad_engine.llm.protocol import IdeaDraft, ModelCall
 from fairnad_engine.store import Store
-from fairnad_engine.store.connection import file_system_type
 from fairnad_engine.store.library import idea_document
 from fairnad_engine.store.records import CountRow, Derivation
 from fairnad_engine.store.schema import migrations
@@ -352,11 +351,6 @@ def test_files_are_replaced_where_none_can_be_without_a_name(tmp_path, monkeypat
     for content in (b"one", b"two"):
         artifacts.write_atomically(tmp_path / "file", content)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"two")]
-
-
-def test_file_systems_are_recognised(tmp_path, monkeypatch):
-    assert file_system_type(tmp_path) not in ("", "unknown")
-    assert file_system_type("/proc") == "proc"
 
 
 def test_selection_code_has_no_way_to_test_scores():

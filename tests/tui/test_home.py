@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import warnings
+from dataclasses import replace
 
 import pytest
 from textual.widgets import Static
@@ -19,6 +22,7 @@ from fairnad_screens.actions import actions_of
 from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.dialogs import LineDialog
 from fairnad_screens.help import HelpDialog
+from fairnad_screens.home import HomeSnapshot, RunLine, next_step
 from fairnad_screens.memory import UserSettings
 from fairnad_screens.palette import CommandPalette
 from fairnad_screens.shell import PLACES
@@ -338,3 +342,43 @@ async def test_studies_are_a_key_away(tmp_path):
         await wait_for(lambda: "No study yet" in shown(app))
         await pilot.press("q")
         await wait_for(lambda: app.screen.SCOPE == "home")
+
+
+async def test_leaving_before_the_next_refresh_leaves_nothing_unawaited(path, monkeypatch):
+    from fairnad_screens.home import HomeScreen
+
+    monkeypatch.setattr(HomeScreen, "call_after_refresh", lambda self, *_, **__: False)  # as when it closes
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        async with opened(path) as (app, _):
+            await wait_for(lambda: app.screen._jail_asked)
+        gc.collect()
+    assert not [one for one in told if "never awaited" in str(one.message)]
+
+
+async def test_home_names_a_network_file_system_and_its_remedy(path, monkeypatch):
+    monkeypatch.setattr("fairnad_engine.store.filesystem.magic_of", lambda path: 0x0BD00BD0)
+    async with opened(path) as (app, pilot):
+        await wait_for(lambda: "lustre, a network file system" in shown(app))
+        assert "--local-store DIR" in " ".join(shown(app).split())
+        assert "second" in shown(app), "there is still room for runs"
+        app.goto("launch")
+        await wait_for(lambda: "workspace disk: lustre" in shown(app))
+
+
+async def test_home_names_the_local_copy_and_its_snapshot(tmp_path, monkeypatch):
+    from fairnad_engine.store import local_copy
+
+    monkeypatch.setattr(local_copy, "_open", {})
+    monkeypatch.setenv("FAIRNAD_LOCAL_STORE", str(tmp_path / "scratch"))
+    async with opened(tmp_path / "w.db") as (app, _):
+        await wait_for(lambda: "worked on in" in shown(app))
+        assert "may hold more" in " ".join(shown(app).split())
+
+
+def test_a_stalled_worker_and_a_reason_to_wait_come_next():
+    snapshot = HomeSnapshot(1, 0, {"proposed": 0, "approved": 3}, (), "", ())
+    run = RunLine("run-9", "x", "waiting", 1, 4, 90.0, "the disk is full; free some space")
+    assert "run-9 waits: the disk is full; free some space" in next_step(replace(snapshot, runs=(run,))).words
+    assert "t among the runs takes over" in next_step(replace(snapshot, runs=(replace(run, state="stalled"),))).words
+    assert "is queued" in next_step(replace(snapshot, runs=(replace(run, state="queued"),))).words

@@ -1,13 +1,19 @@
 """Runs and reports: every action, the comparison, deletion and what it leaves."""
 
+import asyncio
+
 import pytest
 from textual.widgets import Input
 
+from fairnad_engine import clock
 from fairnad_engine import workspace as jobs
+from fairnad_engine.activity import Activity, NodeLoad
+from fairnad_engine.processes import ProcessIdentity, current_identity
 from fairnad_engine.store import Store
 from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.data.runs import differing_settings, read_runs
 from fairnad_screens.dialogs import ConfirmDialog, LineDialog
+from fairnad_screens.runs_control import WatchDialog
 from fairnad_screens.viewer import TextViewer
 from fairnad_screens.widgets.candidate_page import PageView
 from tests.tui.harness import messages, opened, said_to, shown, wait_for
@@ -49,7 +55,7 @@ async def ready(app):
 async def test_an_empty_workspace_names_the_next_key(tmp_path):
     async with opened(tmp_path / "empty.db", "runs") as (app, pilot):
         await wait_for(lambda: "L opens the form" in shown(app))
-        answers = await said_to(app, pilot, "enter", "space", "c", "n", "e", "v", "f", "D", "a", "tab")
+        answers = await said_to(app, pilot, "enter", "space", "c", "n", "e", "v", "f", "D", "a", "tab", "r", "t")
         assert all("There is no run yet; L opens" in one for one in answers), answers
         assert await said_to(app, pilot, "escape") == ["There is no mark to take back."]
         await pilot.press("j", "k", "g", "G", "J", "K")
@@ -297,3 +303,212 @@ async def test_studies_are_a_key_away(tmp_path):
         await wait_for(lambda: "No study yet" in shown(app))
         await pilot.press("q")
         await wait_for(lambda: app.screen.SCOPE == "runs")
+
+
+# -- workers ------------------------------------------------------------------------------------------------------
+
+GONE = ProcessIdentity(current_identity().host, "another boot", 1, 1)
+ELSEWHERE = ProcessIdentity("gpu-box", "its boot", 4711, 99)
+
+
+def hold(path, identity, run=SECOND, state="running", message=""):
+    """Another process has a run's lease."""
+    with Store(path) as store:
+        job = store.jobs.of_run(run)
+        store.jobs.set_state(job.id, state, message)
+        lease = {"job_id": job.id, "host": identity.host, "boot_id": identity.boot_id, "pid": identity.pid,
+                 "start_time": identity.start_time, "heartbeat": clock.now() - 7, "token": "t", "beats": 1}  # fmt: skip
+        store._db.table("leases").upsert(lease, pk="job_id")
+        return job.id
+
+
+def beat(path):
+    with Store(path) as store:
+        store._db.execute("UPDATE leases SET beats = beats + 1, heartbeat = ?", [clock.now()])
+
+
+def worker(app):
+    return next((line for line in details(app).splitlines() if line.startswith("Worker")), "")
+
+
+async def test_who_works_on_a_run_is_named(path):
+    hold(path, current_identity())
+    async with opened(path, "runs") as (app, pilot):
+        await ready(app)
+        me = current_identity()
+        await wait_for(lambda: f"{me.host}:{me.pid}, heartbeat" in details(app))
+        assert "live" in worker(app)
+        answers = await said_to(app, pilot, "r", "t")
+        assert "worked on already" in answers[0]
+        assert "which beats" in answers[1]
+
+
+async def test_a_worker_that_is_gone_is_stale_and_r_resumes(path, monkeypatch):
+    started = []
+    hold(path, GONE)
+    monkeypatch.setattr(jobs, "start_worker", lambda store, job: started.append((job.id, job.state)))
+    async with opened(path, "runs") as (app, pilot):
+        await ready(app)
+        await wait_for(lambda: "stale: it is gone" in details(app))
+        assert "r resumes" in details(app)
+        assert "dead" in shown(app)
+        assert "No process holds run-2; r resumes it." in (await said_to(app, pilot, "t"))[0]
+        await pilot.press("r")
+        await wait_for(lambda: any("goes on in the background" in one for one in messages(app)))
+    assert [state for _, state in started] == ["queued"]
+
+
+async def test_silence_is_told_and_a_beat_ends_it(path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(clock, "steady", lambda: now[0])
+    hold(path, ELSEWHERE)
+    async with opened(path, "runs") as (app, pilot):
+        await ready(app)
+        await wait_for(lambda: "gpu-box:4711" in details(app))
+        assert "live, on another host" in worker(app)
+        assert "t takes over if it is gone" in (await said_to(app, pilot, "r"))[0]
+        now[0] += 6
+        await wait_for(lambda: "silent" in worker(app))
+        now[0] += 60
+        await wait_for(lambda: "stale" in worker(app))
+        assert "t takes over" in details(app)
+        beat(path)
+        await wait_for(lambda: "live" in worker(app))
+
+
+async def test_taking_over_says_what_happens_watches_and_goes_on(path, monkeypatch):
+    now, started = [0.0], []
+    monkeypatch.setattr(clock, "steady", lambda: now[0])
+    monkeypatch.setattr(jobs, "start_worker", lambda store, job: started.append(job))
+    job = hold(path, ELSEWHERE)
+    async with opened(path, "runs") as (app, pilot):
+        await ready(app)
+        await wait_for(lambda: "live" in worker(app))
+        now[0] += 6
+        await wait_for(lambda: "silent" in worker(app))
+        await pilot.press("t")
+        await wait_for(lambda: isinstance(app.screen, ConfirmDialog))
+        assert "process 4711 on gpu-box" in shown(app)
+        assert "cannot be ended from here" in " ".join(shown(app).split())
+        await pilot.press("y")
+        await wait_for(lambda: isinstance(app.screen, WatchDialog))
+        assert "Esc: give it up" in shown(app)
+        for _ in range(100):  # the watching thread looks five times a second
+            now[0] += 0 if started else 20
+            await asyncio.sleep(0 if started else 0.1)
+        await wait_for(lambda: any("was taken over" in one for one in messages(app)))
+        await wait_for(lambda: not isinstance(app.screen, WatchDialog))
+    assert [one.id for one in started] == [job]
+    with Store(path) as store:
+        assert store.jobs.holder(job) is None
+
+
+async def test_taking_over_is_given_up_with_esc(path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(clock, "steady", lambda: now[0])
+    monkeypatch.setattr(jobs, "start_worker", lambda store, job: pytest.fail("nothing is started"))
+    job = hold(path, ELSEWHERE)
+    async with opened(path, "runs") as (app, pilot):
+        await ready(app)
+        await wait_for(lambda: "live" in worker(app))
+        now[0] += 6
+        await wait_for(lambda: "silent" in worker(app))
+        await pilot.press("t")
+        await wait_for(lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await wait_for(lambda: isinstance(app.screen, WatchDialog))
+        await pilot.press("escape")
+        await wait_for(lambda: any("you gave it up" in one for one in messages(app)))
+    with Store(path) as store:
+        assert store.jobs.holder(job)[0] == ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    ("state", "message", "told"),
+    [
+        (
+            "waiting",
+            "/data: the disk is full; free some space there",
+            ("Waits", "goes on by itself", "free some space"),
+        ),
+        ("queued", "2 of 2 GPUs are taken by run-1", ("Queued", "taken by run-1")),
+        (
+            "failed",
+            "cuda:0: out of memory; lower --streams",
+            ("Fault", "out of memory", "Remedy", "lower --streams; r"),
+        ),
+        ("failed", "[/] \x1b[31m\u202e no remedy here", ("Fault", "see its log")),
+    ],
+)
+async def test_states_come_with_reason_and_remedy(path, state, message, told):
+    hold(path, GONE if state == "failed" else current_identity(), state=state, message=message)
+    async with opened(path, "runs") as (app, pilot):
+        await ready(app)
+        for words in told:
+            await wait_for(lambda words=words: words in " ".join(details(app).split()), words)
+        assert "\x1b" not in shown(app)
+        assert state in shown(app)
+        if state in ("waiting", "queued"):
+            app.goto("home")
+            await wait_for(lambda: " ".join(shown(app).split()).count(message[:12]) >= 1, "the reason on home")
+            app.selected_run = SECOND
+            app.goto("search")
+            await wait_for(lambda: state in shown(app), "the state on the desk")
+            app._said = ""
+            await pilot.press("full_stop")
+            await wait_for(lambda: any(f"is {state} and goes on by itself" in one for one in messages(app)))
+
+
+async def test_a_waiting_run_whose_worker_is_gone_is_dead(path):
+    hold(path, GONE, state="waiting", message="the disk is full; free some")
+    async with opened(path, "runs") as (app, _):
+        await ready(app)
+        await wait_for(lambda: "dead" in shown(app))
+        assert "Waits" not in details(app)
+
+
+async def test_nodes_and_their_load(path):
+    job = hold(path, current_identity())
+    folder = jobs.job_folder(path, job)
+    folder.mkdir(parents=True)
+    activity = Activity(folder / "activity.json")
+    activity.show_nodes([NodeLoad("10.0.0.2", True, 32, 8, 4, 2.5, 5), NodeLoad("10.0.0.3", False, 0, 0, 0, 0, 0)])
+    activity.flush()
+    async with opened(path, "runs") as (app, _):
+        await ready(app)
+        await wait_for(lambda: "Nodes (2, 1 gone)" in details(app))
+        lines = details(app).splitlines()
+        at = next(place for place, line in enumerate(lines) if line.startswith("Nodes"))
+        assert "10.0.0.3" in lines[at + 1] and "gone" in lines[at + 1]
+        assert lines[at + 2].split()[1:] == ["10.0.0.2", "8/32", "2.5/4", "5"]
+
+
+async def test_the_workspace_is_backed_up(path, tmp_path):
+    target = tmp_path / "copy" / "b.db"
+    async with opened(path, "runs") as (app, pilot):
+        await ready(app)
+        for again in (False, True):
+            await pilot.press("b")
+            await wait_for(lambda: isinstance(app.screen, LineDialog))
+            app.screen.query_one(Input).value = str(target)
+            await pilot.press("enter")
+            if again:
+                await wait_for(lambda: isinstance(app.screen, ConfirmDialog))
+                assert "up to date" in shown(app)
+                await pilot.press("y")
+            await wait_for(lambda n=again: sum("The backup is" in one for one in messages(app)) == 1 + n, "its end")
+        assert str(target) in messages(app)[-1].replace("\n", "")
+    with Store(target) as store:
+        assert store.runs.get(RUN).digest
+
+
+async def test_a_backup_onto_the_workspace_is_refused(path):
+    async with opened(path, "runs") as (app, pilot):
+        await ready(app)
+        await pilot.press("b")
+        await wait_for(lambda: isinstance(app.screen, LineDialog))
+        app.screen.query_one(Input).value = str(path)
+        await pilot.press("enter")
+        await wait_for(lambda: isinstance(app.screen, ConfirmDialog))
+        await pilot.press("y")
+        await wait_for(lambda: any("is the workspace itself" in one for one in messages(app)))

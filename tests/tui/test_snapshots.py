@@ -15,7 +15,9 @@ import pytest
 from rich.segment import Segment
 from textual.pilot import Pilot
 
+from fairnad_engine.activity import Activity, NodeLoad
 from fairnad_engine.store import Store
+from fairnad_engine.workspace import job_folder
 from fairnad_screens.candidate import CandidateScreen
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
 from fairnad_screens.help import HelpDialog
@@ -167,6 +169,19 @@ for key, name, part in (
 @scene
 async def runs(app, pilot):
     await go(app, "runs", "first try", "night run", "digits at night", "Front (")
+
+
+@scene
+async def runs_cluster(app, pilot):
+    """A run on a cluster that waits for room, one of its nodes gone."""
+    nodes = [NodeLoad(f"10.0.0.{number}", number != 2, 32, 12, 4, 3.5, 7) for number in (1, 2, 3)]
+    with Store(WORKSPACE) as store:
+        job = store.jobs.of_run(RUN)
+        store.jobs.set_state(job.id, "waiting", "/scratch/fairnad.db: the disk is full; free some space there")
+    activity = Activity(job_folder(WORKSPACE, job.id) / "activity.json")
+    activity.show_nodes(nodes)
+    activity.flush()
+    await go(app, "runs", "first try", "Waits", "Nodes (3, 1 gone)" if app.size.height > 24 else "Remedy")
 
 
 @scene

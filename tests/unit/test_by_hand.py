@@ -252,6 +252,7 @@ def test_on_finish_tells_what_ended(tmp_path):
         (f"{sys.executable} -c 'import time; time.sleep(600)'", "ended after 0.5 s"),
     ],
 )
+@pytest.mark.fault("on-finish-fails")
 def test_a_failing_on_finish_is_one_line_of_the_log(tmp_path, caplog, command, says):
     with caplog.at_level(logging.INFO, "fairnad.worker"):
         run_on_finish(command, job="j", run="r", state="done", db=tmp_path / "a.db", output=tmp_path / "out", limit=0.5)

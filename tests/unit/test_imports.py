@@ -21,6 +21,7 @@ HEAVY = (
     "numpy",
     "rich",
     "sqlite_utils",
+    "ray",
 )
 
 
@@ -46,6 +47,14 @@ def test_commands_of_the_library_import_no_torch(command):
 
 def test_the_store_imports_no_torch():
     assert not loaded_after("import fairnad_engine.store, fairnad_engine.workspace") & {"torch", "pymoo", "textual"}
+
+
+def test_nobody_pays_for_a_cluster_who_has_none():
+    modules = "worker, training_jobs, preflight, training.executor, training.ray_cluster, training.ray_executor"
+    names = ", ".join(f"fairnad_engine.{one}" for one in modules.split(", "))
+    loaded = loaded_after(f"import {names}\nimport fairnad_tui.commands.runs, fairnad_tui.commands.study")
+    assert "fairnad_engine" in loaded
+    assert "ray" not in loaded
 
 
 def test_the_trainer_never_loads_jail_store_or_models():

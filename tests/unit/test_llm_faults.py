@@ -170,6 +170,9 @@ def check_nothing_lost(store, server, undisturbed, faulty):
 
 @pytest.mark.parametrize("at", [0, 2, CALLS - 1])
 @pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.fault("model-missing")
+@pytest.mark.fault("model-fails")
+@pytest.mark.fault("model-babbles")
 def test_a_fault_as_often_as_the_program_tries(open_store, template, server, undisturbed, name, at, caplog):
     fault, store = FAULTS[name], open_store("faulty")
     server.behaviours = [Behaviour()] * at + [fault.behaviour] * fault.tries + [Behaviour()]
@@ -210,6 +213,7 @@ def test_a_slow_first_token_is_waited_for(open_store, template, server, undistur
     check_nothing_lost(store, server, undisturbed, 0)
 
 
+@pytest.mark.fault("model-restarted")
 def test_a_server_that_is_started_again(open_store, template, undisturbed):
     store = open_store("restarted")
     with ExitStack() as stack:
@@ -245,6 +249,7 @@ def test_a_server_that_stays_away_ends_the_job_which_goes_on_later(open_store, t
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.fault("model-host-lost")
 def test_one_of_two_servers_dies_and_comes_back(open_store, template, server, undisturbed, lanes):
     """In a whole job: nothing is lost, nobody waits, and the dead one is tried again when its time is over."""
     store, clock = open_store("two servers"), [0.0]

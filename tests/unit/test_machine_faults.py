@@ -43,12 +43,15 @@ def ended(job):  # noqa: F811
         return _failure(error)
 
 
+@pytest.mark.fault("machine-fault")
+@pytest.mark.fault("data-gone")
+@pytest.mark.fault("disk-full-trainer")
 def test_every_fault_of_the_disk_is_the_machines(job, tmp_path, small_disk):  # noqa: F811
     full = small_disk / "files"
     full.mkdir()
     with pytest.raises(OSError, match="No space"):
         (small_disk / "ballast").write_bytes(bytes(512 << 10))
-    assert ended(replace(job, artifacts=str(full), checkpoint_seconds=0.0)) == "machine-fault"
+    assert ended(replace(job, artifacts=str(full), checkpoint_seconds=0.0)) == "disk-full"
     (small_disk / "ballast").unlink()
     assert ended(replace(job, artifacts=str(full))) == "done"
     weights = tmp_path / "weights.safetensors"
@@ -70,6 +73,7 @@ def highest_descriptor():
     return max(int(one.name) for one in Path("/proc/self/fd").iterdir())
 
 
+@pytest.mark.fault("no-descriptors")
 def test_a_trainer_without_descriptors_never_began(job):  # noqa: F811
     async def run():
         executor = LocalExecutor(1)
@@ -95,5 +99,6 @@ def test_a_trainer_without_descriptors_never_began(job):  # noqa: F811
 
 def test_what_is_the_networks_own_stays_its_own():
     assert _failure(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) == "trainer-error"
-    assert _failure(OSError(28, "No space left on device")) == "machine-fault"
+    assert _failure(OSError(28, "No space left on device")) == "disk-full"
+    assert _failure(OSError(5, "Input/output error")) == "machine-fault"
     assert _failure(MachineFaultError("x")) == "machine-fault"

@@ -141,6 +141,7 @@ def test_training_depends_on_its_arguments_alone():
     assert not torch.equal(results[0], results[2])
 
 
+@pytest.mark.fault("diverged")
 def test_a_loss_that_is_no_number_is_a_divergence():
     with pytest.raises(trainer.DivergedError, match="epoch 1"):
         _train(_Tiny(scale=float("nan")))
@@ -204,12 +205,14 @@ def test_a_broken_job_is_an_outcome_and_the_trainer_goes_on(job, tmp_path):
     assert good.status == "done"
 
 
+@pytest.mark.fault("training-timeout")
 def test_a_job_past_its_deadline_is_ended(job):
     (outcome,), _ = _run([job], workers=1, deadline=0.01)
     assert outcome.status == "timeout"
 
 
 @pytest.mark.slow
+@pytest.mark.fault("trainer-killed")
 def test_a_trainer_killed_mid_job_is_replaced_and_the_result_is_the_same(job):
     (undisturbed,), _ = _run([job], workers=1)
 

@@ -68,8 +68,15 @@ def test_a_resumed_training_equals_an_undisturbed_one_bit_for_bit(tmp_path, stop
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"\xff" * 64])
-def test_a_damaged_checkpoint_is_removed_and_the_training_begins_anew(tmp_path, damage):
+def _one_bit(data):
+    return data[:-9] + bytes([data[-9] ^ 1]) + data[-8:]
+
+
+@pytest.mark.fault("checkpoint-damaged")
+@pytest.mark.parametrize(
+    "damage", [_one_bit, lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"\xff" * 64]
+)
+def test_a_damaged_checkpoint_is_removed_and_the_training_begins_anew(tmp_path, damage, caplog):
     path = tmp_path / "one.safetensors"
     with pytest.raises(_InterruptedError):
         _train(_network(), Checkpoint(path, 0), 3)
@@ -79,6 +86,7 @@ def test_a_damaged_checkpoint_is_removed_and_the_training_begins_anew(tmp_path, 
     assert _train(again, checkpoint) == _train(undisturbed)
     assert checkpoint.restored == 0
     assert not path.exists()
+    assert "one.safetensors is damaged" in caplog.text
 
 
 def test_checkpoints_wait_for_their_time(tmp_path):
@@ -119,6 +127,7 @@ def test_what_trainings_of_a_run_left_is_swept(job):  # noqa: F811
 
 
 @pytest.mark.slow
+@pytest.mark.fault("trainer-killed")
 def test_a_trainer_killed_mid_job_goes_on_from_its_checkpoint_and_the_result_is_the_same(job, tmp_path):  # noqa: F811
     job = TrainingJob(**{**job.as_dict(), "protocol": PROTOCOL.model_dump(mode="json"), "checkpoint_seconds": 0.0})
     told, plain = [], []

@@ -112,6 +112,11 @@ def test_a_job_is_repeated_once_for_itself_and_more_often_for_its_neighbours():
     repeats = Repeats()
     assert [repeats.again("trainer-died", beside=False) for _ in range(2)] == [True, False]
     repeats = Repeats()
+    ends = [repeats.again("trainer-died", beside=False, epoch=epoch) for epoch in (3, 5, 6, 6)]
+    assert ends == [True, True, True, False]  # a network that ends its trainer would do so at the same place again
+    repeats = Repeats()
+    assert [repeats.again("trainer-died", beside=False, epoch=epoch) for epoch in (3, 2)] == [True, False]
+    repeats = Repeats()
     assert [repeats.again("device-fault", beside=True) for _ in range(5)] == [True, True, True, True, False]
     repeats = Repeats()
     assert repeats.again("out-of-memory", beside=False)
@@ -127,7 +132,7 @@ class _Simulated:
         self.script = {name: list(outcomes) for name, outcomes in script.items()}
         self.running, self.seen, self.killed, self.records = set(), [], 0, []
 
-    def __call__(self, device):
+    def __call__(self, device, *_):
         world = self
 
         class Trainer:
@@ -141,7 +146,7 @@ class _Simulated:
                     progress({"type": "ready", "memory": 100})
                     for _ in range(5):
                         await asyncio.sleep(0)
-                        progress({"type": "epoch", "restored": False, "seconds": 1.0, "memory": 10})
+                        progress({"type": "epoch", "epoch": 1, "restored": False, "seconds": 1.0, "memory": 10})
                     outcome = world.script.get(job.id, ["done"]).pop(0)
                     if outcome == "hangs":
                         await asyncio.Event().wait()
@@ -173,6 +178,7 @@ def _run(monkeypatch, script, names, devices, deadline=60.0):
     return dict(zip(names, asyncio.run(go()), strict=True)), world
 
 
+@pytest.mark.fault("trainer-out-of-memory")
 def test_a_job_that_ran_out_of_memory_gets_the_device_to_itself_once(monkeypatch):
     script = {"b": ["out-of-memory", "done"], "c": ["out-of-memory", "out-of-memory"]}
     outcomes, world = _run(monkeypatch, script, list("abcdef"), [Device("cuda:0", 3)])
@@ -185,6 +191,7 @@ def test_a_job_that_ran_out_of_memory_gets_the_device_to_itself_once(monkeypatch
         assert [beside for job, _, beside in world.seen if job == name][1:] == [1]
 
 
+@pytest.mark.fault("device-fault")
 def test_a_device_fault_replaces_the_process_and_repeats_its_job_and_its_neighbours(monkeypatch):
     script = {"a": ["device-fault", "done"], "b": ["died", "died", "done"]}
     outcomes, world = _run(monkeypatch, script, list("ab"), [Device("cuda:0", 2)])
@@ -209,6 +216,7 @@ def test_a_training_that_diverged_is_not_repeated(monkeypatch):
     assert world.killed == 0
 
 
+@pytest.mark.fault("device-fault")
 def test_a_device_that_fails_twice_is_named_in_the_outcome(monkeypatch):
     outcomes, _ = _run(monkeypatch, {"a": ["device-fault"] * 2}, ["a"], [Device("cuda:0", 1)])
     assert outcomes["a"].status == "trainer-error"

@@ -18,7 +18,7 @@ from fairnad_engine.backbone.canonical import structure_hashes
 from fairnad_engine.backbone.contract import CONTRACT, Entry, check_source
 from fairnad_engine.backbone.fitting import Budget, Hint, read_hints, widths_below, widths_to_fill
 from fairnad_engine.backbone.graph import BackboneGraph, GraphRefusedError, ModeGraph, NodeRef, parse_graph
-from fairnad_engine.backbone.jail.client import Jail
+from fairnad_engine.backbone.jail.client import Confinement
 
 __all__ = ["Budget", "Verdict", "Verifier", "check_weights", "load_graph", "longest_chain"]
 
@@ -90,7 +90,7 @@ class Verifier:
     """
 
     def __init__(
-        self, jail: Jail, files: ArtifactFolder, budget: Budget, fit: str = "down", entry: Entry = CONTRACT
+        self, jail: Confinement, files: ArtifactFolder, budget: Budget, fit: str = "down", entry: Entry = CONTRACT
     ) -> None:
         self._jail = jail
         self._files = files

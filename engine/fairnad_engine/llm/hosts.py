@@ -21,7 +21,7 @@ from fairnad_engine.errors import ModelMissingError, ModelUnavailableError
 from fairnad_engine.llm.chat import ChatReply
 from fairnad_engine.llm.incidents import report
 from fairnad_engine.llm.ollama import OllamaModel
-from fairnad_engine.llm.patience import LostAnswerError, notice
+from fairnad_engine.llm.patience import LostAnswerError, Patience, notice
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -65,6 +65,11 @@ class OllamaHosts:
     def name(self) -> str:
         """The model as the user named it."""
         return self._hosts[0].model.name
+
+    @property
+    def patience(self) -> Patience:
+        """How long they are asked again when all have failed."""
+        return self._patience
 
     @property
     def context(self) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from fairnad_engine.errors import InputError
+from fairnad_engine.errors import InputError, ModelAwayError
+from fairnad_engine.llm.secrets import refuse_secrets
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def parse_llm(spec: str) -> LlmSpec:
     Raises:
         InputError: It is of no known form.
     """
+    refuse_secrets(spec, "--llm")
     kind, _, rest = spec.strip().partition(":")
     if kind == "rules" and not rest and ":" not in spec:
         return LlmSpec("rules")
@@ -170,7 +172,7 @@ def make_author(
     model = chat_model(
         parsed, on_text=on_text, keep_alive=keep_alive, timeouts=timeouts, max_context=max_context, pause=pause
     )
-    digest = model.check()
+    digest = _checked(model)
     asked = IdentifiedChat(model, digest)
     return ChatAuthor(around(asked, digest) if around else asked, on_text=on_text)
 
@@ -197,12 +199,25 @@ def _chatting(
     from fairnad_engine.llm.chat_reader import ChatReader
     from fairnad_engine.llm.identified import IdentifiedChat
 
-    digest = model.check()
+    digest = _checked(model)
     asked = IdentifiedChat(model, digest)
     reading = around(asked, digest) if around else asked
     return Models(
         ChatReader(reading, ask_by=ask_by, on_text=on_text), ChatDesigner(asked, template, edits), spec.name, digest
     )
+
+
+def _checked(model: OllamaModel | OllamaHosts | OpenAIModel) -> str:
+    """The digest of a model's weights; a server that is away is waited for where the settings say so."""
+    from fairnad_engine.llm.patience import LostAnswerError
+
+    def question() -> str:
+        try:
+            return model.check()
+        except ModelAwayError as away:
+            raise LostAnswerError(away) from away
+
+    return model.patience.ask(question) if model.patience.away else model.check()
 
 
 def chat_model(

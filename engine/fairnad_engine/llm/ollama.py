@@ -25,7 +25,7 @@ from fairnad_engine.llm.ollama_server import (
     lost_or_refused,
     server_url,
 )
-from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, notice, whole_characters
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, Timed, notice, whole_characters
 from fairnad_engine.llm.read_whole import Size, capped, cut_short
 from fairnad_engine.llm.stalls import StallWatch
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT, context_for
@@ -88,7 +88,7 @@ class OllamaModel:
         self._url = server_url(url)
         self._timeouts = timeouts or Timeouts()
         self._on_token = on_token
-        self._patience = Patience(self._timeouts.retry, pause, on_token)
+        self._patience = Patience(self._timeouts.retry, pause, on_token, away=self._timeouts.away)
         self._keep_alive = int(keep_alive) if keep_alive.lstrip("-").isdigit() else keep_alive or None
         self._max_context = max_context
         self._lock = threading.Lock()
@@ -188,15 +188,16 @@ class OllamaModel:
         context = self._room_for(size.most + max_tokens, purpose)
         discarded: list[ChatReply] = []
         for last in (False, True):
-            started = time.monotonic()
+            question = Timed(partial(self._ask, request, context))
             try:
-                raw = ask(partial(self._ask, request, context))
+                raw = ask(question)
                 problem = self._cut_short(raw, size, context)
             except TruncatedPromptError as refusal:
                 raw, problem = _Raw("", 0, 0, False), str(refusal)
-            seconds = time.monotonic() - started
             parsed = read(raw.text, schema) if schema else None
-            reply = ChatReply(raw.text, parsed, raw.read or 0, raw.written, seconds, prompt_hash, raw.finished, prompt)
+            reply = ChatReply(
+                raw.text, parsed, raw.read or 0, raw.written, question.seconds, prompt_hash, raw.finished, prompt
+            )
             if problem is None:
                 return replace(reply, discarded=tuple(discarded))
             discarded.append(reply)

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from fairnad_engine.errors import InputError, ModelMissingError, ModelUnavailableError
+from fairnad_engine.errors import InputError, ModelAwayError, ModelMissingError, ModelUnavailableError
 from fairnad_engine.llm.chat import TruncatedPromptError
 from fairnad_engine.llm.lines import lines_at_line_ends
 from fairnad_engine.llm.patience import RETRY_SECONDS, LostAnswerError
+from fairnad_engine.llm.secrets import refuse_secrets
 from fairnad_engine.llm.stalls import note_response
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
@@ -40,6 +41,7 @@ class Timeouts:
         first: For the first piece of an answer: a cold model may have to be loaded, and others to be answered first.
         silence: For each further piece of an answer.
         retry: Between the tries of a prompt whose answers are lost, in all; 0 for no further try.
+        away: After those, where nothing answers at all; 0 for no such wait.
     """
 
     connect: float = 2.0
@@ -47,6 +49,7 @@ class Timeouts:
     first: float = 600.0
     silence: float = 60.0
     retry: float = RETRY_SECONDS
+    away: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ def server_url(address: str | None) -> str:
         InputError: It is no address.
     """
     given = (address or os.environ.get("OLLAMA_HOST") or DEFAULT_URL).strip()
+    place = "--llm ollama:MODEL@URL" if address else "OLLAMA_HOST"
+    refuse_secrets(given if "//" in given else f"http://{given}", place)
     scheme, separator, rest = given.partition("://")
     scheme, rest = (scheme.lower(), rest) if separator else ("http", given)
     try:
@@ -80,7 +85,6 @@ def server_url(address: str | None) -> str:
     except ValueError:
         host, port = "", 0
     if scheme not in ("http", "https") or not host or "@" in rest or any(character.isspace() for character in rest):
-        place = "--llm ollama:MODEL@URL" if address else "OLLAMA_HOST"
         raise InputError(f"{given}: not the address of an Ollama server; write {place} like {DEFAULT_URL}")
     # A server told to listen on every interface is reached through the local one.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
@@ -248,17 +252,17 @@ def _refused(status: int, text: str, model: str, url: str) -> Exception:
     return LostAnswerError(failing(url, text))
 
 
-def not_answering(url: str) -> ModelUnavailableError:
+def not_answering(url: str) -> ModelAwayError:
     """Nothing listens, or what listens says nothing."""
     if not is_local(url):
-        return ModelUnavailableError(f"Ollama does not answer at {url}; start it on that machine with: ollama serve")
+        return ModelAwayError(f"Ollama does not answer at {url}; start it on that machine with: ollama serve")
     start = f"{_environment(url)}ollama serve"
     if shutil.which("ollama") is None:
-        return ModelUnavailableError(
+        return ModelAwayError(
             f"Ollama does not answer at {url} and is not installed here; get it from https://ollama.com/download and "
             f"start it with: {start}"
         )
-    return ModelUnavailableError(f"Ollama does not answer at {url}; start it with: {start}")
+    return ModelAwayError(f"Ollama does not answer at {url}; start it with: {start}")
 
 
 def no_model(model: str, url: str) -> ModelMissingError:

@@ -16,21 +16,20 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fairnad_engine.errors import ModelUnavailableError
+from fairnad_engine.errors import ModelAwayError, ModelUnavailableError
 from fairnad_engine.llm.chat import ChatReply, TruncatedPromptError, beyond_context, hash_prompt, whole_prompt
 from fairnad_engine.llm.incidents import report
 from fairnad_engine.llm.ollama_server import Timeouts, is_local
 from fairnad_engine.llm.openai_wire import FORM, context_of, events, openai_url
-from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, whole_characters
+from fairnad_engine.llm.patience import LONGEST_TOKEN, LostAnswerError, Patience, Timed, whole_characters
 from fairnad_engine.llm.read_whole import Size, cut_short
+from fairnad_engine.llm.secrets import KEY_VARIABLE, without_key
 from fairnad_engine.llm.stalls import StallWatch, note_response
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 
 if TYPE_CHECKING:
     import httpx
     from pydantic import BaseModel
-
-KEY_VARIABLE = "FAIRNAD_API_KEY"
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class OpenAIModel:
         self._url = openai_url(url)
         self._timeouts = timeouts or Timeouts()
         self._on_token = on_token
-        self._patience = Patience(self._timeouts.retry, pause, on_token)
+        self._patience = Patience(self._timeouts.retry, pause, on_token, away=self._timeouts.away)
         self._max_context = max_context
         self._lock = threading.Lock()
         self._client: httpx.Client | None = None
@@ -94,6 +93,11 @@ class OpenAIModel:
     def says_not_to_think(self) -> bool:
         """Whether prompts say so; False once the server did not know the field."""
         return self._says_not_to_think
+
+    @property
+    def patience(self) -> Patience:
+        """How long the server is asked again."""
+        return self._patience
 
     def check(self) -> str:
         """Return what identifies the model: a hash of what the server says of it, since it tells no weights' digest.
@@ -133,14 +137,14 @@ class OpenAIModel:
         if schema is not None:
             form = {"name": "reply", "strict": True, "schema": wire_schema(schema)}
             request["response_format"] = {"type": "json_schema", "json_schema": form}
-        started = time.monotonic()
-        answer = self._patience.ask(lambda: self._ask(request))
+        question = Timed(lambda: self._ask(request))
+        answer = self._patience.ask(question)
         reply = ChatReply(
             text=answer.text,
             parsed=read(answer.text, schema) if schema else None,
             prompt_tokens=answer.read or 0,
             completion_tokens=answer.written,
-            seconds=time.monotonic() - started,
+            seconds=question.seconds,
             prompt_hash=hash_prompt(system, user, schema),
             finished=answer.finished,
             prompt=whole_prompt(system, user),
@@ -164,9 +168,7 @@ class OpenAIModel:
             answer.raise_for_status()
             known = {str(one["id"]): one for one in answer.json()["data"]}
         except httpx.TransportError as error:
-            raise ModelUnavailableError(f"nothing answers at {self._url}; start the server, or name it: {FORM}") from (
-                error
-            )
+            raise ModelAwayError(f"nothing answers at {self._url}; start the server, or name it: {FORM}") from error
         except httpx.HTTPStatusError as error:
             told = error.response.status_code
             key = f"; set {KEY_VARIABLE} to its key" if told in (401, 403) else f"; name its address: {FORM}"
@@ -212,12 +214,12 @@ class OpenAIModel:
                     raise self._refused(answer.status_code, answer.text, "chat_template_kwargs" in request)
                 for part in events(answer):
                     if "error" in part:
-                        raise self._lost(str(part["error"]))
+                        raise self._lost(without_key(str(part["error"])))
                     choice: dict[str, Any] = next(iter(part.get("choices", ())), {})
                     piece = choice.get("delta", {}).get("content") or ""
                     yield piece, choice.get("finish_reason") or "", part.get("usage")
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise LostAnswerError(ModelUnavailableError(f"nothing answers at {self._url}; start the server")) from error
+            raise LostAnswerError(ModelAwayError(f"nothing answers at {self._url}; start the server")) from error
         except httpx.TimeoutException as error:
             raise self._lost("it does not answer in time") from error
         except httpx.TransportError as error:
@@ -249,7 +251,7 @@ class OpenAIModel:
         return _Answer(whole_characters(pieces), read, written, finished=reason != "length")
 
     def _refused(self, status: int, text: str, said_not_to_think: bool) -> Exception:
-        told = " ".join(text.split())[:200]
+        told = without_key(" ".join(text.split()))[:200]
         if status == 400 and "chat_template_kwargs" in text and said_not_to_think:
             return _UnknownFieldError()
         if status == 400 and "context" in text:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.lines import lines_of
+from fairnad_engine.llm.secrets import refuse_secrets
 
 if TYPE_CHECKING:
     import httpx
@@ -22,6 +23,7 @@ def openai_url(address: str) -> str:
     Raises:
         InputError: It is no address.
     """
+    refuse_secrets(address, "--llm")
     try:
         parts = urlsplit(address)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc

@@ -1,4 +1,7 @@
-"""Asking a server again after a lost answer: soon at first, then less and less often, for about a minute in all."""
+"""Asking a server again after a lost answer: soon at first, then less and less often, for about a minute in all.
+
+Where nothing answers at all, a worker then waits for hours, as its settings say.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
+from fairnad_engine.errors import ModelAwayError
+from fairnad_engine.llm.absence import tell_absence
 from fairnad_engine.llm.incidents import Kind, report
 
 if TYPE_CHECKING:
@@ -20,6 +25,9 @@ RETRY_SECONDS = 60.0
 """Waits between the tries in all: Ollama is up again within seconds, and a full queue is shorter after some more."""
 
 _FIRST_WAIT = 0.5
+_AWAY_WAIT = 30.0
+"""Longest wait between two tries of a server that is away for hours."""
+
 _SURE_TRIES = 3
 
 LONGEST_TOKEN = 16
@@ -47,15 +55,58 @@ class Patience:
         pause: Waits so many seconds; whatever it raises, such as a request to stop, ends the tries.
         told: Told what was lost and how long is waited, for whoever looks on.
         clock: Seconds that only go forward.
+        away: Seconds, after those, that a server is waited for where nothing answers; 0 for none.
     """
 
     seconds: float = RETRY_SECONDS
     pause: Callable[[float], None] = time.sleep
     told: Callable[[str], None] | None = None
     clock: Callable[[], float] = time.monotonic
+    away: float = 0.0
 
     def ask(self, question: Callable[[], _Answer]) -> _Answer:
-        """Ask until there is an answer or patience ends.
+        """Ask until there is an answer or patience ends; for a server that is away it ends later.
+
+        Args:
+            question: Raises :class:`LostAnswerError` where another try may succeed.
+
+        Raises:
+            ModelUnavailableError: Each answer was lost; the verdict of the last one.
+        """
+        while True:
+            try:
+                return self._ask(question)
+            except ModelAwayError as verdict:
+                if not self.away:
+                    raise
+                if answered := self._wait_until_back(question, verdict):
+                    return answered[0]
+
+    def _wait_until_back(self, question: Callable[[], _Answer], verdict: ModelAwayError) -> list[_Answer]:
+        """The answer, or nothing where the server is back and loses it; the question is then asked as at first.
+
+        Raises:
+            ModelAwayError: The wait is over.
+        """
+        began, wait, prompt = self.clock(), _FIRST_WAIT, object()
+        notice(self.told, f"{verdict}; waited for, {self.away / 3600:.3g} hours at most ([model] wait_hours)")
+        tell_absence(prompt, f"no answer from the model's server: {verdict}")
+        try:
+            while self.clock() - began < self.away:
+                self.pause(wait)
+                wait = min(2 * wait, _AWAY_WAIT)
+                try:
+                    return [question()]
+                except LostAnswerError as lost:
+                    if not isinstance(lost.verdict, ModelAwayError):
+                        return []
+                    verdict = lost.verdict
+        finally:
+            tell_absence(prompt, "")
+        raise verdict
+
+    def _ask(self, question: Callable[[], _Answer]) -> _Answer:
+        """Ask for about a minute.
 
         Tries that take long themselves, such as those that end by a stall, use patience up too; there are three all the
         same.
@@ -83,6 +134,26 @@ class Patience:
                 notice(self.told, f"{lost}; asked again in {wait:g} s, {left}", "retry")
             self.pause(wait)
             wait *= 2
+
+
+class Timed(Generic[_Answer]):
+    """A question that knows how long its last try took: to wait for a server is no work of its model's.
+
+    Attributes:
+        seconds: Of the last try.
+    """
+
+    def __init__(self, question: Callable[[], _Answer]) -> None:
+        self._question = question
+        self.seconds = 0.0
+
+    def __call__(self) -> _Answer:
+        """Ask."""
+        began = time.monotonic()
+        try:
+            return self._question()
+        finally:
+            self.seconds = time.monotonic() - began
 
 
 def notice(told: Callable[[str], None] | None, what: str, kind: Kind | None = None) -> None:

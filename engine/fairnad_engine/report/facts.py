@@ -22,7 +22,7 @@ class RunFacts:
     Attributes:
         id: Run id.
         name: As the user named it.
-        state: ``queued``, ``running``, ``paused``, ``stopping``, ``stopped``, ``failed``, ``done``, or
+        state: ``queued``, ``running``, ``waiting``, ``paused``, ``stopping``, ``stopped``, ``failed``, ``done``, or
             ``interrupted`` where the process that worked on it is gone.
         message: What the job said last.
         created_at: ISO 8601, UTC.
@@ -106,6 +106,7 @@ class ModelLine:
         width: Width it was built with.
         exact_hash: Structure hash.
         on_front: Whether it is on the Pareto front.
+        latency: Milliseconds of a pass, where the run selects by it.
     """
 
     id: str
@@ -127,6 +128,7 @@ class ModelLine:
     width: float
     exact_hash: str
     on_front: bool
+    latency: float | None = None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from fairnad_engine.report.facts import (
 )
 from fairnad_engine.report.ledger import ledger_facts
 from fairnad_engine.report.realisation import realisation_lines
-from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config import RunConfig, without_commands
 from fairnad_engine.search.control_row import control_facts
 from fairnad_engine.search.fairness import largest_difference
 from fairnad_engine.search.fidelity import short_length, short_name
@@ -39,10 +39,9 @@ from fairnad_engine.search.selection import counted, pareto_front, trained
 from fairnad_engine.search.warm import WARM_START
 from fairnad_engine.store import Store
 from fairnad_engine.store.calls import CallTotals
+from fairnad_engine.store.jobs import AT_WORK
 from fairnad_engine.store.records import AttemptRow, CandidateRow, CountRow, RunRow, SlotRow
 from fairnad_engine.store.runs import SEED_CANDIDATE
-
-_WORKED_ON = ("running", "paused", "stopping")
 
 
 def summarise(store: Store, run_id: str) -> RunSummary:
@@ -68,7 +67,7 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
     tests = finish_results(store, run_id)
     return RunSummary(
         run=_run(store, run),
-        settings=run.config,
+        settings=without_commands(run.config),
         protocol=protocol_facts(run),
         seed=models.get(SEED_CANDIDATE),
         budget=BudgetFacts(
@@ -119,7 +118,7 @@ def run_state(store: Store, run: RunRow) -> str:
     job = store.jobs.of_run(run.id)
     if job is None:
         return "done" if run.ended_at else "queued"
-    if job.state in _WORKED_ON and not store.jobs.is_held(job.id):
+    if job.state in AT_WORK and not store.jobs.is_held(job.id):
         return "interrupted"
     return job.state
 
@@ -173,6 +172,7 @@ def _model(store: Store, candidate: CandidateRow, on_front: bool) -> ModelLine:
         width=candidate.width,
         exact_hash=candidate.exact_hash,
         on_front=on_front,
+        latency=candidate.latency,
     )
 
 

@@ -15,8 +15,8 @@ from fairnad_engine.text import csv_cell
 
 _MODEL = (
     "id", "generation", "stage", "slot", "step", "kind", "parent", "status", "failure", "validation_accuracy",
-    "params", "macs", "width", "on_front", "idea", "sub", "idea_name", "change", "edit_type", "realised", "exact_hash",
-    "protocol",
+    "params", "macs", "latency", "width", "on_front", "idea", "sub", "idea_name", "change", "edit_type", "realised",
+    "exact_hash", "protocol",
 )  # fmt: skip
 _COST = (
     "proposals", "design_seconds", "verify_seconds", "training_seconds", "finish_seconds", "prompt_tokens",

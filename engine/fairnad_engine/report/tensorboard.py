@@ -42,7 +42,7 @@ def write_tensorboard(store: Store, run_id: str, folder: Path) -> Path:
             "TensorBoard is not installed; install it with: pip install 'fairnad-tui[tensorboard]'"
         ) from error
     run = store.runs.get(run_id)
-    target = folder / run.id
+    target = folder / (f"{run.id}-SIMULATED" if "trainer" in run.environment else run.id)
     with store.snapshot():  # a run that goes on would add models between two reads
         curves = [
             (target, _of_run(store, run_id)),

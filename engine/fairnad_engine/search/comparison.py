@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,7 @@ class Model:
     accuracy: float
     status: str = "trained"
     counts: bool = True
+    latency: ClassVar[None] = None  # no axis here: it differs from machine to machine, and hypervolume has none
 
 
 @dataclass(frozen=True)

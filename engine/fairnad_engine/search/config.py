@@ -10,19 +10,29 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tomli_w
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
 from fairnad_engine.llm.models import hosts_named
 from fairnad_engine.llm.ollama_server import Timeouts
 from fairnad_engine.llm.patience import RETRY_SECONDS
+from fairnad_engine.llm.secrets import refuse_secrets
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 from fairnad_engine.on_finish import split_command
 from fairnad_engine.search.config_search import SearchSection, Section
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
+from fairnad_engine.training.ray_cluster import check_executor
 
-_OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds"}
+_OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds", "wait_hours"}
 """Settings of ``[model]`` that change nothing of what it says."""
 _NO_OUTCOME: dict[str, Any] = {"name": True, "machine": True, "model": _OF_THE_SERVER, "papers": {"max_tokens"}}
 """What may differ between runs that come to the same."""
@@ -88,6 +98,8 @@ class ModelSection(Section):
         first_token_seconds: How long the first piece of an answer may take: a cold model is loaded first.
         stall_seconds: How long each further piece may take before the answer is given up and asked for again.
         retry_seconds: How long a server that fails is waited for before the job ends; 0 for no further try.
+        wait_hours: How long the job then waits for a server where nothing answers at all: over a night by
+            default, since whoever can start it may be asleep. 0 ends the job at once, as ``retry_seconds = 0`` does.
     """
 
     llm: str = "ollama:qwen3:8b"
@@ -100,6 +112,7 @@ class ModelSection(Section):
     first_token_seconds: float = Field(default=600.0, ge=1, le=86_400)
     stall_seconds: float = Field(default=60.0, ge=1, le=86_400)
     retry_seconds: float = Field(default=RETRY_SECONDS, ge=0, le=86_400)
+    wait_hours: float = Field(default=12.0, ge=0, le=1000)
 
     @model_validator(mode="before")
     @classmethod
@@ -108,10 +121,23 @@ class ModelSection(Section):
             return {**given, "lanes": lanes_for(given["llm"])}
         return given
 
+    @field_validator("llm")
+    @classmethod
+    def _no_secret(cls, llm: str) -> str:
+        try:
+            return refuse_secrets(llm, "the address")
+        except InputError as error:
+            raise ValueError(str(error)) from None
+
     @property
     def timeouts(self) -> Timeouts:
         """How long a server is waited for, as the models take it."""
-        return Timeouts(first=self.first_token_seconds, silence=self.stall_seconds, retry=self.retry_seconds)
+        return Timeouts(
+            first=self.first_token_seconds,
+            silence=self.stall_seconds,
+            retry=self.retry_seconds,
+            away=self.wait_hours * 3600 if self.retry_seconds else 0.0,
+        )
 
     @property
     def edits(self) -> EditSettings:
@@ -202,6 +228,8 @@ class FidelitySection(Section):
     window: int = Field(default=4, ge=1, le=400)
 
 
+_LATER = {"executor": "local", "verify_on": "worker"}
+"""Settings of ``[machine]`` that are written only where they are not at their default."""
 DeviceName = Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,3})$")]
 
 
@@ -224,6 +252,10 @@ class MachineSection(Section):
         training_deadline: Seconds after which one training is given up.
         accept_weak_jail: Run model-written code although a layer of the jail is missing.
         on_finish: Command that is run when a job ends, without a shell; empty for none.
+        executor: ``local``, or a Ray cluster: ``ray`` (that of ``$RAY_ADDRESS``, else one on this machine alone),
+            ``ray:auto`` (of which this machine is a node) or ``ray:HOST:PORT``. There ``workers`` is the most trainings
+            at a time on CPUs, ``devices`` is ``auto`` or ``cpu``, and ``streams = "auto"`` is the paper's two on a GPU.
+        verify_on: ``worker``, or ``ray``: where a cluster trains, model-written code runs in jails on its nodes too.
     """
 
     workers: int = Field(default=2, ge=1, le=256)
@@ -238,6 +270,14 @@ class MachineSection(Section):
     training_deadline: float = Field(default=3600.0, gt=0)
     accept_weak_jail: bool = False
     on_finish: str = Field(default="", max_length=4000)
+    executor: Annotated[str, Field(max_length=300), AfterValidator(check_executor)] = "local"
+    verify_on: Literal["worker", "ray"] = "worker"
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is newer than stored runs and says nothing."""
+        dumped: dict[str, Any] = dump(self)
+        return {name: value for name, value in dumped.items() if _LATER.get(name) != value}
 
     @field_validator("on_finish")
     @classmethod
@@ -258,6 +298,19 @@ class RunConfig(Section):
     search: SearchSection = SearchSection()
     fidelity: FidelitySection = FidelitySection()
     machine: MachineSection = MachineSection()
+
+    @model_validator(mode="after")
+    def _latency_can_be_an_objective(self) -> RunConfig:
+        if self.search.latency_objective == "off":
+            return self
+        if not self.machine.latency_rounds:
+            raise ValueError("search.latency_objective: needs timed passes; set machine.latency_rounds, to 50 say")
+        if self.fidelity.mode != "off":
+            raise ValueError(
+                'search.latency_objective: cannot be used with fidelity.mode = "promote", where a short training stops '
+                "what is dominated without regard to latency; choose one of them"
+            )
+        return self
 
     def outcome_settings(self) -> dict[str, Any]:
         """The settings that decide a run's outcome; the rest may differ between equal runs."""
@@ -288,6 +341,13 @@ class RunConfig(Section):
         return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
 
 
+def without_commands(settings: Any) -> Any:  # noqa: ANN401 - settings as they were stored
+    """Settings without the user's own commands, which may hold a key: as they go elsewhere."""
+    if isinstance(settings, dict):
+        return {name: "" if name == "on_finish" else without_commands(value) for name, value in settings.items()}
+    return settings
+
+
 def parse_config(document: dict[str, Any], source: str) -> RunConfig:
     """Check settings.
 
@@ -313,8 +373,10 @@ def config_problems(document: dict[str, Any]) -> dict[str, str]:
 def _problems(error: ValidationError) -> dict[str, str]:
     problems: dict[str, str] = {}
     for one in error.errors():
-        place = ".".join(str(part) for part in one["loc"]) or "file"
+        place = ".".join(str(part) for part in one["loc"])
         reason = "there is no such setting" if one["type"] == "extra_forbidden" else one["msg"]
+        if not place:  # a check across sections, whose message begins with the place
+            place, _, reason = reason.removeprefix("Value error, ").partition(": ")
         problems.setdefault(place, reason)
     return problems
 

@@ -37,6 +37,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "llm-no-idea": {"stages": (20, 0, 0)},
 }
 BASELINES = ("random", "evolution", "nsga2", "llm-no-idea")
+LATENCY_BATCH = {"off": 0, "image": 1, "batch": 256}  # the timed batch, by latency_objective
 # Other names of the same: the baseline by its full one, the ablations by what is left of the stages.
 METHOD_ALIASES = {"regularized-evolution": "evolution", "stage1-only": "fair", "stage3-only": "iterative"}
 MOST_SLOTS = 400  # of a generation, as candidates' positions have room for them
@@ -77,6 +78,9 @@ class SearchSection(Section):
             its hyper-parameters is changed, as where there is no slack.
         scale_down: Probability with which a Stage II parent is scaled down instead, to between a half and an eighth of
             its cost: the paper only scales up, and leaves the cheap end of the front to chance.
+        latency_objective: Whether measured latency is a fourth objective of rank, crowding distance and front: that of
+            one ``image``, or of a ``batch`` of 256. It needs ``latency_rounds``; being measured, it differs from run
+            to run, and with it the run digest.
         structural_quota: Share of a generation's Stage I and III models that must be structural edits.
         near_duplicates: ``strict`` refuses programs that differ from one of the run by next to nothing, before any
             training (:mod:`fairnad_engine.search.sketch`).
@@ -99,6 +103,7 @@ class SearchSection(Section):
     control: Literal["finish", "search", "off"] = "finish"
     scale_up: float = Field(default=1.0, ge=0, le=1)
     scale_down: float = Field(default=0.0, ge=0, le=1)
+    latency_objective: Literal["off", "image", "batch"] = "off"
     structural_quota: float = Field(default=0.0, ge=0, le=1)
     near_duplicates: Literal["off", "strict"] = "off"
 
@@ -149,7 +154,8 @@ class SearchSection(Section):
         """
         dumped = self.model_dump(mode="json", exclude={"control"})
         sampling = ("fair_unit", "thompson", "refill", "stage3_counts", "proposals", "generation_scale")
-        later = (*sampling, "method", "seeds_by", "scale_up", "scale_down", "structural_quota", "near_duplicates")
+        kinds = ("scale_up", "scale_down", "latency_objective", "structural_quota", "near_duplicates")
+        later = (*sampling, "method", "seeds_by", *kinds)
         unset = {name for name in later if dumped[name] == type(self).model_fields[name].default}
         if self.method not in BASELINES:
             unset.add("method")

@@ -19,9 +19,10 @@ class Control:
         self._stop = threading.Event()
         self.stopping = False
         self.paused = False
+        self._held = False
 
     async def gate(self) -> None:
-        """Wait while paused.
+        """Wait while paused or held.
 
         Raises:
             StopRequestedError: The run is asked to stop.
@@ -43,12 +44,21 @@ class Control:
         """Apply a request: ``pause``, ``resume``, ``stop``."""
         if request == "pause":
             self.paused = True
-            self._open.clear()
         elif request == "resume":
             self.paused = False
-            self._open.set()
         elif request in ("stop", "stop-now"):
             self.stopping = True
             self._stop.set()
             self.paused = False
+        self._settle()
+
+    def hold(self, held: bool) -> None:
+        """Let nothing new begin while a disk is full, whatever the user asks for; a stop ends that too."""
+        self._held = held
+        self._settle()
+
+    def _settle(self) -> None:
+        if self.stopping or not (self.paused or self._held):
             self._open.set()
+        else:
+            self._open.clear()

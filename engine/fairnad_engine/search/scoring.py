@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fairnad_engine.errors import MachineFaultError
+from fairnad_engine.errors import DiskFullError, MachineFaultError
 from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config_search import LATENCY_BATCH
 from fairnad_engine.search.control import Control
 from fairnad_engine.search.fidelity import FULL, PromotionRule, Seen, short_name, short_protocol
 from fairnad_engine.search.seeds import SeedRule, training_seed
@@ -17,7 +18,7 @@ from fairnad_engine.store.records import CandidateRow, Row
 from fairnad_engine.training.checkpoints import discard_checkpoints
 from fairnad_engine.training.data.description import Split
 from fairnad_engine.training.executor import Executor, Progress
-from fairnad_engine.training.jobs import MACHINE_FAULT, JobSettings, TrainingJob, TrainingOutcome
+from fairnad_engine.training.jobs import DISK_FULL, MACHINE_FAULT, JobSettings, TrainingJob, TrainingOutcome
 from fairnad_engine.training.protocol import Protocol
 
 _STORED = ("epoch", "train_loss", "train_accuracy", "validation_accuracy", "learning_rate", "seconds")
@@ -54,6 +55,7 @@ class Scorer:
         settings: JobSettings | None = None,
         seeds_by: SeedRule = "place",
         shared: SharedScores | None = None,
+        mend: Callable[[CandidateRow], Awaitable[None]] | None = None,
     ) -> None:
         self._store = store
         self._run_id = run_id
@@ -68,6 +70,7 @@ class Scorer:
         self._settings = settings or JobSettings()
         self._seeds_by = seeds_by
         self._shared = shared
+        self._mend = mend
 
     async def train(self, candidate: CandidateRow, earlier: Earlier | None = None) -> CandidateRow:
         """Train a candidate for the search and return it with its score, failure, or stopped as ``screened``.
@@ -209,6 +212,8 @@ class Scorer:
                 text += f", {message['memory'] / 2**20:.0f} MiB"
             self._activity(candidate.id, text)
 
+        if self._mend is not None and weights == candidate.weights:
+            await self._mend(candidate)
         if purpose in ("search", "screen"):
             self._store.runs.start_training(self._run_id, candidate.id)
         self._activity(candidate.id, "training: waiting for a worker")
@@ -236,6 +241,7 @@ class Scorer:
                 "latency_256": outcome.latency.get(256),
             },
             epochs,
+            latency=outcome.latency.get(self._settings.latency_batch) if purpose == "search" else None,
         )
         discard_checkpoints(job)  # not before, lest a kill between the two cost the whole training
         if self._shared and purpose in _SHARED and outcome.accuracy is not None:
@@ -248,8 +254,11 @@ class Scorer:
 
         Raises:
             MachineFaultError: Not the candidate but the machine ended it; nothing of it may be stored.
+            DiskFullError: The trainer found no room to write.
         """
         outcome = await self._executor.run(job, progress, deadline)
+        if outcome.status == DISK_FULL:
+            raise DiskFullError(f"{candidate.id} could not be trained: {outcome.message}; free some space, then resume")
         if outcome.status == MACHINE_FAULT:
             raise MachineFaultError(
                 f"{candidate.id} could not be trained: {outcome.message}; that is not the candidate's doing: mend it"
@@ -296,5 +305,6 @@ def job_settings(config: RunConfig, dataset_digest: str) -> JobSettings:
         precision=config.machine.precision,
         checkpoint_seconds=config.machine.checkpoint_seconds,
         latency_rounds=config.machine.latency_rounds,
+        latency_batch=LATENCY_BATCH[config.search.latency_objective],
         dataset_digest=dataset_digest,
     )

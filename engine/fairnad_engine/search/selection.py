@@ -1,4 +1,7 @@
-"""Pareto selection over accuracy (up), parameters and MACs (down), by pymoo (method, section 3, Stage II)."""
+"""Pareto selection over accuracy (up), parameters and MACs (down), by pymoo (method, section 3, Stage II).
+
+Measured latency (down) is a fourth objective where the run asks for it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fairnad_engine.search.front import Placed, Scored
+from fairnad_engine.search.front import Placed, Scored, latencies
 
 _Scored = TypeVar("_Scored", bound=Scored)
 _Placed = TypeVar("_Placed", bound=Placed)
@@ -38,11 +41,14 @@ def counted(candidates: Sequence[_Placed], chains: str = "both") -> list[_Placed
 
 
 def objectives(candidates: Sequence[Scored]) -> NDArray[np.float64]:
-    """(N, 3) matrix to minimise: error, parameters, MACs."""
-    values = np.empty((len(candidates), 3), dtype=np.float64)
+    """(N, 3) matrix to minimise: error, parameters, MACs; (N, 4) where latency in milliseconds is one more."""
+    slow = latencies(candidates)
+    values = np.empty((len(candidates), 3 if slow is None else 4), dtype=np.float64)
     values[:, 0] = [100.0 - (c.accuracy or 0.0) for c in candidates]
     values[:, 1] = [c.params for c in candidates]
     values[:, 2] = [c.macs for c in candidates]
+    if slow is not None:
+        values[:, 3] = slow
     return values
 
 
@@ -55,9 +61,9 @@ def pareto_front(candidates: Sequence[_Scored]) -> list[_Scored]:
         return []
     values = objectives(pool)
     _, first = np.unique(values, axis=0, return_index=True)
-    unique = [pool[i] for i in sorted(first)]
-    chosen = NonDominatedSorting().do(objectives(unique), only_non_dominated_front=True)
-    return sorted((unique[i] for i in chosen), key=lambda c: (-(c.accuracy or 0.0), c.params, c.position))
+    unique = np.sort(first)
+    chosen = unique[NonDominatedSorting().do(values[unique], only_non_dominated_front=True)]
+    return sorted((pool[i] for i in chosen), key=lambda c: (-(c.accuracy or 0.0), c.params, c.position))
 
 
 class Ranking(Generic[_Scored]):
@@ -111,7 +117,7 @@ def hypervolume(candidates: Sequence[Scored], seed_accuracy: float, max_params: 
     """Hypervolume in the unit cube, worst corner as reference (method, section 3).
 
     The accuracy axis runs from five points below the seed to 100 %; a cost c under budget B counts
-    ``log(1.1 B / c) / log(110)``, clipped to [0, 1].
+    ``log(1.1 B / c) / log(110)``, clipped to [0, 1]. Latency is no axis of it: it has no budget.
     """
     from pymoo.indicators.hv import HV
 

@@ -42,6 +42,8 @@ class SharedScores:
         run = store.runs.get(run_id)
         versions = {name: run.environment["packages"].get(name) for name in _PACKAGES}
         machine: dict[str, Any] = {"processor": _processor(), "packages": versions, "latency_rounds": latency_rounds}
+        if trainer := run.environment.get("trainer"):
+            machine["trainer"] = trainer  # no score of a simulated training becomes a real run's
         return cls(store, run.dataset_digest, json.dumps(machine, sort_keys=True))
 
     def key(self, candidate: CandidateRow, protocol: Protocol, seed: int) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fairnad_engine.store import Store
 
 WAITING = "waiting"
+HELD_UP = "held-up"
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Cell:
     Attributes:
         method: A method's name, or a variant's.
         seed: The seed of its run.
-        status: ``waiting`` (not started), or the state of its job: ``queued``, ``running``, ``paused``, ``stopping``,
-            ``stopped``, ``dead`` (its process is gone; the study goes on with it), ``failed`` or ``done``.
+        status: ``waiting`` (not started), ``held-up`` (its job waits for a disk or a server), or the state of its job:
+            ``queued``, ``running``, ``paused``, ``stopping``, ``stopped``,
+            ``dead`` (its process is gone; the study goes on with it), ``failed`` or ``done``.
         run_id: Its run, once it is started.
         trained: Models that the budget counts so far.
         hypervolume: Of its front now; None before the seed is trained.
@@ -182,7 +184,10 @@ def run_curve(store: Store, run_id: str) -> Curve | None:
 
 def _status(store: Store, run_id: str | None) -> str:
     job = store.jobs.of_run(run_id) if run_id else None
-    return WAITING if job is None else store.jobs.living_state(job)
+    if job is None:
+        return WAITING
+    state = store.jobs.living_state(job)
+    return HELD_UP if state == "waiting" else state
 
 
 def _cell(method: str, seed: int, status: str, run_id: str | None, curve: Curve | None) -> Cell:

@@ -69,6 +69,10 @@ class StudyConfig(BaseModel):
         """Models that each run trains; that of the first where variants differ."""
         return self.cell(self.methods[0], self.seeds[0]).budget.trained
 
+    def with_executor(self, executor: str) -> StudyConfig:
+        """The same study with ``[machine] executor`` of all its runs as a command said."""
+        return self.model_copy(update={"run": _laid_over(self.run, {"machine": {"executor": executor}})})
+
     def cells(self) -> list[tuple[str, int]]:
         """Method and seed of every run, seed by seed, so that a study that is stopped early has whole pairs."""
         return [(method, seed) for seed in self.seeds for method in self.methods]

@@ -155,10 +155,11 @@ async def _watch(
 
 
 def _progress(store: Store, job: JobRow) -> str:
+    waits = f", waiting: {job.message}" if job.state == "waiting" else ""
     if job.run_id is None:
-        return "structuring"
+        return "structuring" + waits
     progress = store.runs.progress(job.run_id)
-    return f"{job.run_id}: {progress.trained + progress.screened} of {progress.budget} models trained"
+    return f"{job.run_id}: {progress.trained + progress.screened} of {progress.budget} models trained{waits}"
 
 
 def start_and_wait(store: Store, job: JobRow, on_look: Callable[[JobRow], None] = lambda _job: None) -> JobRow:

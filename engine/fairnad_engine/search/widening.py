@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fairnad_engine.backbone.jail.client import Jail
+from fairnad_engine.backbone.jail.client import Confinement
 from fairnad_engine.backbone.verifier import Budget, Verifier
 from fairnad_engine.errors import RunFailedError
 from fairnad_engine.search.config import RunConfig
@@ -30,7 +30,7 @@ def budget_of(run: RunRow) -> Budget:
     )
 
 
-def widener_of(jail: Jail, store: Store, run: RunRow) -> Verifier:
+def widener_of(jail: Confinement, store: Store, run: RunRow) -> Verifier:
     """What puts a network at the budget's edge, whatever the search does with those over it."""
     return Verifier(jail, store.files, budget_of(run), "fill")
 

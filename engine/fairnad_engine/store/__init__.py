@@ -22,6 +22,7 @@ from fairnad_engine.store.ledger import LedgerTable
 from fairnad_engine.store.library import IdeaTable, PaperTable, TemplateTable
 from fairnad_engine.store.lineage import LineageTable
 from fairnad_engine.store.live import LiveTable
+from fairnad_engine.store.local_copy import working_file
 from fairnad_engine.store.outcomes import OutcomeTable
 from fairnad_engine.store.proposals import ProposalTable
 from fairnad_engine.store.reservations import ReservationTable
@@ -37,13 +38,16 @@ class Store:
     """An open workspace; use it from one thread."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the workspace file.
+        """Open or create the workspace file, or its copy on this machine's disk.
+
+        Args:
+            path: The workspace's name and home; files beside the store lie there.
 
         Raises:
             StoreError: The file cannot be used.
         """
         self.path = path
-        self._db: Database = open_database(path)
+        self._db: Database = open_database(working_file(path))
         self.files = ArtifactFolder(path.with_name(f"{path.stem}-files"))
         self.papers = PaperTable(self._db)
         self.templates = TemplateTable(self._db)

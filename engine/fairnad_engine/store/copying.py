@@ -29,6 +29,8 @@ def copy_of(source: Path, folder: Path) -> Iterator[Path]:
                 opened.backup(written, pages=4096, sleep=0.01)
                 # The copy is one file: no log beside it.
                 written.execute("PRAGMA journal_mode = DELETE")
+                # Where it will lie decides anew whether it may have one.
+                written.execute("PRAGMA user_version = 0")
             check_whole(copy, source)
         except sqlite3.DatabaseError as error:
             raise StoreError(f"{source}: cannot be copied ({error}); restore it from an earlier backup") from error
@@ -54,7 +56,7 @@ def leave_out(copy: Path) -> None:
     """Take out of a copy what is of this machine alone: leases, and commands that may hold a key."""
     with closing(sqlite3.connect(copy, isolation_level=None)) as opened:
         opened.execute("DELETE FROM leases")
-        for table in ("jobs", "runs"):
+        for table in ("jobs", "runs", "studies"):
             rows = opened.execute(f"SELECT rowid, config_json FROM {table}").fetchall()  # noqa: S608
             for row, config in rows:
                 opened.execute(
@@ -70,15 +72,21 @@ def _without_commands(config: Any) -> Any:  # noqa: ANN401 - settings as they we
     return config
 
 
+def lay_down(store: Path, message: str) -> None:
+    """Let no job of a copied store claim to be worked on; ``message`` says why it is not."""
+    with closing(sqlite3.connect(store, isolation_level=None)) as opened:
+        opened.execute("DELETE FROM leases")
+        opened.execute(
+            "UPDATE jobs SET state = 'stopped', message = ? "
+            "WHERE state IN ('running', 'waiting', 'paused', 'stopping', 'queued')",
+            [message],
+        )
+
+
 def settle(store: Path, archive: Path) -> None:
     """Make sure that a store of an archive is whole, and that no job of it claims to be worked on."""
     try:
         check_whole(store, archive)
-        with closing(sqlite3.connect(store, isolation_level=None)) as opened:
-            opened.execute("DELETE FROM leases")
-            opened.execute(
-                "UPDATE jobs SET state = 'stopped', message = 'moved here while it was worked on' "
-                "WHERE state IN ('running', 'paused', 'stopping', 'queued')"
-            )
+        lay_down(store, "moved here while it was worked on")
     except sqlite3.DatabaseError as error:
         raise InputError(f"{archive}: holds no workspace ({error}); export it again") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ _FAULTS = frozenset(
     ]
 )
 
+# How SQLite reports a full disk where it makes or maps a file beside the store.
+_ALSO_OF_A_FULL_DISK = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+
 
 def explain(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     """The error of the store that a database error stands for."""
@@ -38,7 +42,7 @@ def explain(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     text = str(error)
     if text == LEASE_LOST:
         return LeaseLostError(f"{path}: lease lost: another process has taken this job over; this one ends")
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code in _ALSO_OF_A_FULL_DISK and _has_no_room(path.parent)):
         return DiskFullError(f"{path}: the disk is full; free some space there, then resume")
     if code == sqlite3.SQLITE_NOTADB:
         return DamagedStoreError(f"{path}: is not a workspace file; choose another with --db FILE")
@@ -53,6 +57,14 @@ def explain(path: Path, error: sqlite3.DatabaseError) -> StoreError:
     if code == sqlite3.SQLITE_BUSY:
         return StoreError(f"{path}: is locked by another program; close it or wait, then try again")
     return StoreError(f"{path}: {text}; check the disk, or choose another with --db FILE")
+
+
+def _has_no_room(folder: Path) -> bool:
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail == 0 or (found.f_files > 0 and found.f_favail == 0)
 
 
 class WatchedConnection(sqlite3.Connection):

@@ -17,6 +17,8 @@ from fairnad_engine.store.faults import LEASE_LOST
 from fairnad_engine.store.records import JobRow, Row, decode
 
 STALE_SECONDS = 60.0  # a worker that an observer has seen no beat of for so long hangs, or its host is gone
+AT_WORK = ("running", "waiting", "paused", "stopping")
+"""States of a job that a process works on; ``waiting`` goes on by itself once what its message names is there."""
 REQUEST_KINDS = ("pause", "resume", "stop", "stop-now")
 
 
@@ -70,9 +72,9 @@ class JobTable:
         row = next(self._db.query(query, [run_id, kind]), None)
         return None if row is None else JobRow(**decode(row))
 
-    def set_state(self, job_id: str, state: str, message: str = "", exit_code: int = 0) -> None:
+    def set_state(self, job_id: str, state: str, message: str = "", exit_code: int = 0, fault: str = "") -> None:
         """Change a job's state."""
-        values = {"state": state, "message": message, "exit_code": exit_code, "updated_at": now()}
+        values = {"state": state, "message": message, "exit_code": exit_code, "fault": fault, "updated_at": now()}
         self._db.table("jobs").update(job_id, values)
 
     def note_model(self, job_id: str, digest: str) -> None:
@@ -187,7 +189,7 @@ class JobTable:
     def living_state(self, job: JobRow) -> str:
         """The job's state; where it claims to be at work ``dead`` if nobody is, ``stalled`` if who is hangs."""
         waits = job.state == "queued" and self.holder(job.id) is not None  # a worker of its own waits for devices
-        if job.state not in ("running", "paused", "stopping") and not waits:
+        if job.state not in AT_WORK and not waits:
             return job.state
         if not self.is_held(job.id):
             return "dead"

@@ -35,6 +35,7 @@ class CandidateLine(NamedTuple):
     edit_type: str = ""
     parent_id: str | None = None
     exact_hash: str = ""
+    latency: float | None = None
 
     @property
     def open(self) -> bool:

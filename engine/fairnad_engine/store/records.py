@@ -111,6 +111,7 @@ class JobRow:
     """A long job: ``structure``, ``search`` or ``finish``; ``exit_code`` says what kind of failure ended it.
 
     ``model_digest`` identifies the weights of the model that read papers in it; empty where that is not known.
+    ``fault`` names what ended it, or what it waits for, in :mod:`fairnad_engine.fault_table`; empty for none of those.
     """
 
     id: str
@@ -123,6 +124,7 @@ class JobRow:
     created_at: str
     updated_at: str
     model_digest: str
+    fault: str = ""
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,10 @@ class AttemptRow:
 
 @dataclass(frozen=True)
 class CandidateRow:
-    """A verified backbone; ``accuracy`` is on the validation split, percent."""
+    """A verified backbone; ``accuracy`` is on the validation split, percent, ``latency`` in milliseconds.
+
+    Latency is there only where the run selects by it.
+    """
 
     run_id: str
     id: str
@@ -270,6 +275,7 @@ class CandidateRow:
     failure: str | None
     accuracy: float | None
     created_at: str
+    latency: float | None = None
 
 
 @dataclass(frozen=True)

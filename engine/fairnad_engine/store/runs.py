@@ -252,8 +252,18 @@ class RunTable:
         """Mark a candidate as being trained."""
         self._db.table("candidates").update((run_id, candidate_id), {"status": "training"})
 
-    def save_evaluation(self, run_id: str, candidate_id: str, values: Row, epochs: list[Row]) -> None:
-        """Store how a training ended, with its epochs, and the candidate's new state."""
+    def save_evaluation(
+        self, run_id: str, candidate_id: str, values: Row, epochs: list[Row], latency: float | None = None
+    ) -> None:
+        """Store how a training ended, with its epochs, and the candidate's new state.
+
+        Args:
+            run_id: The run.
+            candidate_id: The candidate.
+            values: The evaluation.
+            epochs: Its epochs.
+            latency: Milliseconds that the candidate is selected by, where the run does that.
+        """
         with transaction(self._db):
             key = {"run_id": run_id, "candidate_id": candidate_id}
             self._db.table("evaluations").insert({**key, **values, "at": now()}, ignore=True)
@@ -269,6 +279,7 @@ class RunTable:
                         "status": "trained" if done else "failed",
                         "accuracy": values["accuracy"],
                         "failure": None if done else values["status"],
+                        "latency": latency,
                     },
                 )
 

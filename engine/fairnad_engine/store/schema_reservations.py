@@ -1,10 +1,10 @@
-"""Which job trains on which device, and which ones wait for it; after :mod:`fairnad_engine.store.schema_progress`."""
+"""Which job trains on which device, and which ones wait for it; after :mod:`fairnad_engine.store.schema_net`."""
 
 from __future__ import annotations
 
 from sqlite_utils import Database
 
-from fairnad_engine.store.schema_progress import migrations as migrations
+from fairnad_engine.store.schema_net import migrations as migrations
 
 
 @migrations()

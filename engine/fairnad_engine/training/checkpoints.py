@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import shutil
 import time
@@ -24,6 +25,8 @@ from fairnad_engine.training.jobs import TrainingJob
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+_log = logging.getLogger("fairnad.trainer")
 
 
 def checkpoint_path(job: TrainingJob, device: str = "cpu") -> Path:
@@ -114,7 +117,8 @@ class Checkpoint:
         meta = {"epochs": progress.epochs, "accuracy": None if math.isnan(progress.accuracy) else progress.accuracy}
         # Copies, because tied weights share memory, which the format refuses.
         plain = {name: one.cpu().contiguous().clone() for name, one in tensors.items()}
-        write_atomically(self.path, save(plain, {"progress": json.dumps(meta)}))
+        progress_ = json.dumps(meta)
+        write_atomically(self.path, save(plain, {"progress": progress_, "digest": _digest(plain, progress_)}))
         self._last = self._clock()
 
     def load(self, model: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> Progress | None:
@@ -126,10 +130,15 @@ class Checkpoint:
             return None
         try:
             with safe_open(self.path, "pt") as file:
-                meta = json.loads(file.metadata()["progress"])
+                about = file.metadata()
+                meta = json.loads(about["progress"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-            self.discard()  # damaged: the training begins anew
+            # One of an earlier version has no digest.
+            if about.get("digest", "") not in ("", _digest(tensors, about["progress"])):
+                raise ValueError("its content does not match its digest")
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            _log.warning("checkpoint %s is damaged (%s): the training begins anew", self.path.name, error)
+            self.discard()
             return None
         model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
         for index, parameter in enumerate(_parameters(optimiser)):
@@ -143,6 +152,17 @@ class Checkpoint:
     def discard(self) -> None:
         """Remove the file: the training is over."""
         self.path.unlink(missing_ok=True)
+
+
+def _digest(tensors: dict[str, torch.Tensor], progress: str) -> str:
+    """SHA-256 of a state: a disk that flips a bit of it would otherwise change the outcome unseen."""
+    import torch
+
+    digest = hashlib.sha256(progress.encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}".encode())
+        digest.update(tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:

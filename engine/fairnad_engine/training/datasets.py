@@ -10,9 +10,8 @@ of NAS-Bench-201) and ``imagefolder`` (how a folder of own images is read).
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fairnad_engine.errors import InputError
-from fairnad_engine.training.data import cifar, digits, fashion_mnist, image_folder, imagenet16
+from fairnad_engine.training.data import cifar, digits, fashion_mnist, image_folder, imagenet16, packed
 from fairnad_engine.training.data.description import (
     DatasetInfo,
     DatasetState,
@@ -29,6 +28,7 @@ from fairnad_engine.training.data.description import (
     Pool,
     Split,
     Where,
+    content_digest,
     default_root,
 )
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
@@ -44,6 +44,7 @@ __all__ = [
     "dataset_state",
     "load_split",
     "load_whole_test",
+    "packed_parts",
     "split_digest",
     "split_sizes",
     "splits_problem",
@@ -70,6 +71,7 @@ _SOURCES = {
     "cifar100": _Source(cifar.info100, cifar.missing100, cifar.pool100),
     "imagenet16-120": _Source(imagenet16.info, imagenet16.missing, imagenet16.pool),
 }
+_PACKED = _Source(packed.info, packed.missing, packed.pool)  # came from another machine; nobody names it in settings
 _FOLDER = _Source(image_folder.info, image_folder.missing, image_folder.pool, image_folder.stamp)
 
 
@@ -215,15 +217,17 @@ def split_digest(
     Raises:
         InputError: The data set is missing or damaged.
     """
-    import numpy as np
+    return content_digest(_pool(*_find(name, root, splits, imagefolder)))
 
-    pool = _pool(*_find(name, root, splits, imagefolder))
-    digest = hashlib.sha256()
-    for split in ("train", "validation", "test"):
-        index = pool.splits[split]
-        digest.update(np.ascontiguousarray(pool.images[index]).data)
-        digest.update(np.ascontiguousarray(pool.labels[index]).data)
-    return digest.hexdigest()[:16]
+
+def packed_parts(name: str, where: Mapping[str, Any]) -> Iterator[packed.Part]:
+    """Take a data set apart for another machine; ``where`` holds the keywords of its readers.
+
+    Raises:
+        InputError: The data set is missing or damaged.
+    """
+    source, place = _find(name, where.get("root"), where.get("splits"), where.get("imagefolder"))
+    return packed.pack(source.info(place), _pool(source, place))
 
 
 def _find(
@@ -234,6 +238,8 @@ def _find(
 ) -> tuple[_Source, Where]:
     """Find the source of a data set, and where it is looked for."""
     kind, _, path = name.partition(":")
+    if kind == packed.KIND and path:
+        return _PACKED, Where(Path(path), path=path)
     own = kind == IMAGE_FOLDER and path != ""
     if not own and name not in _SOURCES:
         known = ", ".join((*_SOURCES, f"{IMAGE_FOLDER}:PATH"))

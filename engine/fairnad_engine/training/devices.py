@@ -60,6 +60,17 @@ def choose_devices(
     )
 
 
+def check_on_cluster(wanted: Literal["auto"] | Sequence[str]) -> bool:
+    """Whether a cluster's GPUs may be used, where it has some; it gives them out itself.
+
+    Raises:
+        InputError: GPUs are named.
+    """
+    if wanted != "auto" and any(name != "cpu" for name in wanted):
+        raise InputError("machine.devices: a Ray cluster gives out its GPUs itself; write auto, or cpu to use none")
+    return wanted == "auto"
+
+
 def _visible_gpus() -> int:
     """GPUs that torch can use, counted through the driver without opening one."""
     import torch

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from fairnad_engine.training.devices import Device
 from fairnad_engine.training.jobs import MACHINE_FAULT, TrainingJob, TrainingOutcome
 from fairnad_engine.training.packing import Packing
-from fairnad_engine.training.remote import Progress, TrainerDiedError, TrainerProcess
+from fairnad_engine.training.remote import TRAINER, Progress, TrainerDiedError, TrainerProcess
 
-__all__ = ["Executor", "LocalExecutor", "Progress", "Repeats"]
+__all__ = ["FAULTS", "Executor", "LocalExecutor", "Progress", "Repeats", "final_outcome"]
 
-_FAULTS = ("trainer-died", "not-started", "device-fault")
+FAULTS = ("trainer-died", "not-started", "device-fault")
 _FROM_NEIGHBOURS = 3  # repeats because of faults beside a job, before a fault counts as its own
 
 
@@ -47,21 +47,27 @@ class Repeats:
         self.alone = False
         self._own = 0
         self._beside = 0
+        self._furthest = 0
 
-    def again(self, status: str, beside: bool) -> bool:
+    def again(self, status: str, beside: bool, epoch: int = 0) -> bool:
         """Whether a job that ended like this runs once more.
 
         Args:
             status: How it ended.
             beside: Whether a neighbour on the device had a fault while it ran, which may have caused this one.
+            epoch: The last epoch that it came to.
         """
         if status == "out-of-memory":
             first, self.alone = not self.alone, True
             return first
-        if status not in _FAULTS:
+        if status not in FAULTS:
             return False
         if beside and self._beside < _FROM_NEIGHBOURS:
             self._beside += 1
+            return True
+        if status == "trainer-died" and epoch > self._furthest:
+            # A network that ends its trainer does so at the same place again; this one got further than ever before.
+            self._furthest, self._own = epoch, 1
             return True
         # Killed from outside, as a rule: the job is not to blame, so it gets another process, once.
         self._own += 1
@@ -71,14 +77,26 @@ class Repeats:
 class LocalExecutor:
     """Trainer processes on this machine's devices, each with one thread."""
 
-    def __init__(self, workers: int, devices: Sequence[Device] = ()) -> None:
+    def __init__(
+        self,
+        workers: int,
+        devices: Sequence[Device] = (),
+        module: str = TRAINER,
+        on_start: Callable[[int], None] | None = None,
+    ) -> None:
         """Start nothing yet.
 
         Args:
             workers: Trainings at a time on the CPU, where no devices are given.
             devices: Places to train, from :func:`fairnad_engine.training.devices.choose_devices`.
+            module: What a trainer process runs; another than the real trainer speaks the same lines.
+            on_start: Told the number of each process that is started.
         """
-        self._pools = [_Pool(device, self._wake) for device in devices or (Device("cpu", workers),)]
+
+        def new_trainer(device: str) -> TrainerProcess:
+            return TrainerProcess(device, module, on_start)
+
+        self._pools = [_Pool(device, new_trainer, self._wake) for device in devices or (Device("cpu", workers),)]
         self._changed = asyncio.Event()
         self._tickets = itertools.count()
         self._queue: set[tuple[int, int]] = set()  # rank and ticket of jobs that wait for any place
@@ -90,17 +108,23 @@ class LocalExecutor:
         while True:
             ticket = next(self._tickets)
             pool = await self._enter(ticket, job.rank, pool if repeats.alone else None)
-            faults = pool.faults
+            faults, reached = pool.faults, 0
+
+            def listen(message: dict[str, Any]) -> None:
+                nonlocal reached
+                reached = max(reached, int(message["epoch"]))
+                progress(message)
+
             try:
-                outcome = await pool.attempt(ticket, job, progress, deadline)
+                outcome = await pool.attempt(ticket, job, listen, deadline)
             finally:
                 pool.packing.leave(ticket)
                 self._wake()
             beside = pool.faults - faults > 1  # its own is counted there too
-            if not repeats.again(outcome.status, beside):
-                return _final(outcome)
+            if not repeats.again(outcome.status, beside, reached):
+                return final_outcome(outcome)
             # A recorded CUDA graph is the first suspect of a fault.
-            job = replace(job, record=job.record and outcome.status not in _FAULTS)
+            job = replace(job, record=job.record and outcome.status not in FAULTS)
 
     async def close(self) -> None:
         """See :class:`Executor`."""
@@ -141,8 +165,9 @@ class LocalExecutor:
 class _Pool:
     """The trainers of one device."""
 
-    def __init__(self, device: Device, wake: Callable[[], None]) -> None:
+    def __init__(self, device: Device, new_trainer: Callable[[str], TrainerProcess], wake: Callable[[], None]) -> None:
         self.device = device
+        self._new_trainer = new_trainer
         self.packing = Packing(device.streams)
         self.wanted_alone = 0
         self.faults = 0
@@ -175,7 +200,7 @@ class _Pool:
             raise
         finally:
             self._idle.append(trainer)
-        if outcome.status in _FAULTS:
+        if outcome.status in FAULTS:
             self.faults += 1
             await trainer.kill()
         if self.device.name != "cpu" and len(self.packing) + len(self._idle) > self.packing.streams + 1:
@@ -183,7 +208,7 @@ class _Pool:
         return outcome
 
     def _new(self) -> TrainerProcess:
-        self.trainers.append(TrainerProcess(self.device.name))
+        self.trainers.append(self._new_trainer(self.device.name))
         return self.trainers[-1]
 
     async def close(self) -> None:
@@ -192,7 +217,8 @@ class _Pool:
             await trainer.kill()
 
 
-def _final(outcome: TrainingOutcome) -> TrainingOutcome:
+def final_outcome(outcome: TrainingOutcome) -> TrainingOutcome:
+    """Say of a fault that was not repeated any more whose it is."""
     match outcome.status:
         case "trainer-died":
             told = f"the trainer process died twice, last with {outcome.message}"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 JobKind = Literal["train", "score"]
 MACHINE_FAULT = "machine-fault"
+DISK_FULL = "disk-full"
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,17 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class JobSettings:
-    """What all jobs of a run share besides data set and protocol; see :class:`TrainingJob`."""
+    """What all jobs of a run share besides data set and protocol; see :class:`TrainingJob`.
+
+    Attributes:
+        latency_batch: Batch size whose latency the candidates are selected by; 0 for none.
+    """
 
     data: dict[str, Any] = field(default_factory=dict)
     precision: Literal["fp32", "bf16"] = "fp32"
     checkpoint_seconds: float | None = None
     latency_rounds: int = 0
+    latency_batch: int = 0
     dataset_digest: str = ""
 
 
@@ -79,7 +85,8 @@ class TrainingOutcome:
 
     Attributes:
         status: ``done``, ``diverged``, ``batch-dependent``, ``timeout``, ``out-of-memory`` or ``trainer-error``; or
-            ``machine-fault``, which says nothing about the network: disk, files or processes were at fault.
+            ``machine-fault`` or ``disk-full``, which say nothing about the network: disk, files or processes were at
+            fault.
         accuracy: Percent on the split that was scored (``done`` only).
         weights: Name of the trained weights in the artifact folder.
         message: What went wrong, in one line.

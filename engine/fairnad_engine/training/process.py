@@ -6,6 +6,7 @@ or its parent dies.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -17,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fairnad_engine.errors import FairnadError, MachineFaultError
-from fairnad_engine.training.jobs import MACHINE_FAULT
+from fairnad_engine.faults import is_disk_full
+from fairnad_engine.training.jobs import DISK_FULL, MACHINE_FAULT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 Send = Callable[[dict[str, Any]], None]
 _CONTEXT = 600 * 2**20  # what a process's CUDA context takes beside torch's own pool
 _CHECKED_IMAGES = 64
+_HASH = 64  # letters of a SHA-256
 
 
 def main() -> None:
@@ -48,18 +51,23 @@ def main() -> None:
 
     send({"type": "ready", "device": device, "memory": _device_memory(device)})
     for line in sys.stdin:
-        started = time.monotonic()
-        try:
-            result = _work(json.loads(line), send, device)
-        except Exception as error:
-            told = str(error) if isinstance(error, FairnadError) else f"{type(error).__name__}: {error}"
-            result = {"status": _failure(error), "message": told[:500]}
-        send({"type": "outcome", "seconds": time.monotonic() - started, "peak_memory": _peak(device), **result})
-        if result["status"] == "device-fault":
+        if carry_out(json.loads(line), send, device) == "device-fault":
             sys.exit(3)  # what the device holds of this process is lost
         if device != "cpu":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(device)
+
+
+def carry_out(job: dict[str, Any], send: Send, device: str = "cpu") -> str:
+    """Do a job and send how it went and how it ended, whatever happens; return the status."""
+    started = time.monotonic()
+    try:
+        result = _work(job, send, device)
+    except Exception as error:
+        told = str(error) if isinstance(error, FairnadError) else f"{type(error).__name__}: {error}"
+        result = {"status": _failure(error), "message": told[:500]}
+    send({"type": "outcome", "seconds": time.monotonic() - started, "peak_memory": _peak(device), **result})
+    return str(result["status"])
 
 
 def _device_memory(device: str) -> int:
@@ -87,12 +95,14 @@ def _failure(error: Exception) -> str:
         return "out-of-memory"
     if isinstance(error, torch.AcceleratorError) or any(sign in told for sign in ("CUDA error", "CUBLAS", "CUDNN")):
         return "device-fault"
+    if is_disk_full(error):
+        return DISK_FULL
     # A network that passed the verifier opens no file: what does is the trainer, on the user's disk.
     return MACHINE_FAULT if isinstance(error, (OSError, FairnadError)) else "trainer-error"
 
 
 def _work(job: dict[str, Any], send: Send, device: str = "cpu") -> dict[str, Any]:
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     from fairnad_engine.backbone.graph import parse_graph
     from fairnad_engine.backbone.rebuild import GraphBackbone
@@ -103,7 +113,8 @@ def _work(job: dict[str, Any], send: Send, device: str = "cpu") -> dict[str, Any
 
     task = TrainingJob(**{**job, "precision": "fp32" if device == "cpu" else job.get("precision", "fp32")})
     with _reading():
-        model = GraphBackbone(parse_graph(json.loads(Path(task.graph).read_text("utf-8"))), load_file(task.weights))
+        graph, weights = (_read_whole(Path(one)) for one in (task.graph, task.weights))
+        model = GraphBackbone(parse_graph(json.loads(graph)), load(weights))
         info = dataset_info(task.dataset, **task.data)
         protocol = Protocol.model_validate(task.protocol)
         scored = load_split(task.dataset, task.split, **task.data) if task.kind == "score" else None
@@ -120,6 +131,14 @@ def _work(job: dict[str, Any], send: Send, device: str = "cpu") -> dict[str, Any
         return _train(task, model, info, training, validation, protocol, send, device)
     except trainer.DivergedError as error:
         return {"status": "diverged", "message": str(error)}
+
+
+def _read_whole(path: Path) -> bytes:
+    """A file's content; where its name is that of its content, the two are held against each other."""
+    data, named = path.read_bytes(), path.name.partition(".")[0]
+    if len(named) == _HASH and hashlib.sha256(data).hexdigest() != named:
+        raise MachineFaultError(f"{path}: content does not match its name; resume, and it is made again")
+    return data
 
 
 @contextmanager

@@ -7,13 +7,42 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from fairnad_engine.errors import InputError
 from fairnad_engine.training.jobs import TrainingJob, TrainingOutcome
 
 Progress = Callable[[dict[str, Any]], None]
+TRAINER = "fairnad_engine.training.process"
+_VARIABLE = "FAIRNAD_TRAINER_MODULE"
+
+
+def trainer_module() -> str:
+    """The module that trainer processes run: the real trainer, unless the environment names another.
+
+    It is read from the environment alone, never from a file or a workspace: a run that somebody handed over cannot
+    have a module of its choice started. Runs record what they were begun with.
+    """
+    return os.environ.get(_VARIABLE) or TRAINER
+
+
+def check_trainer(environment: Mapping[str, Any], what: str) -> str:
+    """See that a run goes on with the trainer that it was begun with, and return its module.
+
+    Args:
+        environment: What the run recorded.
+        what: Names the run in the error.
+
+    Raises:
+        InputError: The environment names another trainer now: real and simulated scores would mix.
+    """
+    recorded, now = str(environment.get("trainer", TRAINER)), trainer_module()
+    if recorded != now:
+        remedy = f"unset {_VARIABLE}" if recorded == TRAINER else f"set {_VARIABLE}={recorded}"
+        raise InputError(f"{what} was trained by {recorded}, not by {now}, and the two do not mix; {remedy}")
+    return now
 
 
 class TrainerDiedError(Exception):
@@ -36,8 +65,10 @@ class TrainerProcess:
         pid: The process, or None while there is none.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, module: str = TRAINER, on_start: Callable[[int], None] | None = None) -> None:
         self._device = device
+        self._module = module
+        self._on_start = on_start
         self._process: asyncio.subprocess.Process | None = None
         self.memory = 0
         self._ready = False
@@ -64,7 +95,7 @@ class TrainerProcess:
         while line := await process.stdout.readline():
             message = json.loads(line)
             if message["type"] == "outcome":
-                return _outcome(message)
+                return outcome_of(message)
             if message["type"] == "ready":
                 self.memory, self._ready = message["memory"], True
             progress(message)
@@ -79,7 +110,7 @@ class TrainerProcess:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "fairnad_engine.training.process",
+                self._module,
                 self._device,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -87,6 +118,8 @@ class TrainerProcess:
                 limit=2**24,
                 start_new_session=True,
             )
+            if self._on_start is not None:
+                self._on_start(self._process.pid)
         return self._process
 
     async def kill(self) -> None:
@@ -98,7 +131,8 @@ class TrainerProcess:
             await process.wait()
 
 
-def _outcome(message: dict[str, Any]) -> TrainingOutcome:
+def outcome_of(message: dict[str, Any]) -> TrainingOutcome:
+    """Read the last message of a trainer."""
     return TrainingOutcome(
         status=message["status"],
         accuracy=message.get("accuracy"),

@@ -11,6 +11,8 @@ from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.errors import InputError, ModelUnavailableError
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.store import Store
+from fairnad_engine.store.filesystem import short_advice
+from fairnad_engine.store.local_copy import named_copy
 from fairnad_screens.actions import key_of
 
 if TYPE_CHECKING:
@@ -27,17 +29,20 @@ class LaunchSnapshot:
         approved: Approved ideas.
         proposed: Ideas nobody has decided about.
         papers: Papers of the workspace.
+        disk: What to know of the file system it lies on; empty for a local one.
     """
 
     approved: int
     proposed: int
     papers: int
+    disk: str = ""
 
 
 def read_launch(store: Store) -> LaunchSnapshot:
     """Read what the form shows of the workspace."""
     counts = store.ideas.counts()
-    return LaunchSnapshot(counts["approved"], counts["proposed"], store.papers.count())
+    disk = "" if named_copy(store.path) else short_advice(store.path)
+    return LaunchSnapshot(counts["approved"], counts["proposed"], store.papers.count(), disk)
 
 
 def ideas_problem(snapshot: LaunchSnapshot, stage_one: int) -> str:

@@ -145,6 +145,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
             Field("search.parent_floor", "Parent floor", "points under the seed", "number"),
             _choice("fit", "Over budget", "down and fill by program"),
             Field("search.seed", "Random seed", "equal seeds, equal searches", "count"),
+            _choice("latency_objective", "Latency counts", "a fourth objective, if timed"),
             *_where_there(
                 Field("search.structural_quota", "Structural quota", "least share of edits", "number"),
                 _choice("near_duplicates", "Near duplicates", "strict: refused untrained"),

@@ -10,6 +10,7 @@ from fairnad_engine.llm.incidents import SUBJECT as INCIDENTS
 from fairnad_engine.llm.models import parse_llm
 from fairnad_engine.store import Store
 from fairnad_engine.store.filing import IdeaCount
+from fairnad_engine.store.jobs import AT_WORK
 from fairnad_engine.store.records import PaperLine, PaperRow
 from fairnad_engine.workspace import read_activity, read_stream
 
@@ -34,7 +35,7 @@ class StructureJob:
     @property
     def live(self) -> bool:
         """Whether a process works on it."""
-        return self.state in ("queued", "running", "paused", "stopping")
+        return self.state in ("queued", *AT_WORK)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def read_job(store: Store) -> StructureJob | None:
     if job is None:
         return None
     state = store.jobs.living_state(job)
-    live = state in ("running", "paused", "stopping")
+    live = state in AT_WORK
     llm = str(job.config.get("model", {}).get("llm", ""))
     doing = read_activity(store.path, job.id) if live else {}
     pace = doing.pop(PACE, "")

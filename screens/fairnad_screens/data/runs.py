@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fairnad_engine import clock
+from fairnad_engine.activity import NodeLoad, read_nodes
 from fairnad_engine.search.finish_results import FinishResult
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import RunRow
+from fairnad_engine.store.jobs import STALE_SECONDS
+from fairnad_engine.store.records import JobRow, RunRow
+from fairnad_engine.workspace import job_folder
+
+QUIET_SECONDS = 5.0  # without a heartbeat, of which there are two a second, before a worker may be taken over
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,27 @@ class FrontMember:
     params: int
     macs: int
     change: str
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """The process that holds the lease of a run's job.
+
+    Attributes:
+        job: The job, of the search or of the finish.
+        host: Where it runs.
+        pid: Its number there.
+        age: Seconds since its last heartbeat, by the clocks of two machines where it is another; 0 for few.
+        lease: ``live``, ``quiet`` (it may hang), ``stalled`` (no beat for a minute) or ``stale`` (it is gone).
+        elsewhere: Whether it is on another host.
+    """
+
+    job: str
+    host: str
+    pid: int
+    age: float
+    lease: str
+    elsewhere: bool
 
 
 @dataclass(frozen=True)
@@ -38,6 +65,10 @@ class RunEntry:
         generation: The last generation begun.
         finish: State of its finish, empty for none.
         held: Whether a process works on it now.
+        job: The job of its search, empty for none.
+        exit_code: What that job ended with.
+        fault: The name of what ended it or holds it up (:mod:`fairnad_engine.faults`), where it has one.
+        keeper: Who holds a lease on it.
     """
 
     row: RunRow
@@ -50,6 +81,10 @@ class RunEntry:
     generation: int
     finish: str
     held: bool
+    job: str = ""
+    exit_code: int = 0
+    fault: str = ""
+    keeper: Keeper | None = None
 
     @property
     def id(self) -> str:
@@ -63,6 +98,7 @@ class RunDetail:
 
     front: tuple[FrontMember, ...]
     tests: tuple[FinishResult, ...]
+    nodes: tuple[NodeLoad, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +132,29 @@ def _entry(store: Store, row: RunRow) -> RunEntry:
         generation=progress.generation,
         finish=store.jobs.living_state(finish) if finish else "",
         held=any(store.jobs.is_held(one.id) for one in (job, finish) if one),
+        job=job.id if job else "",
+        exit_code=job.exit_code if job else 0,
+        fault=job.fault if job else "",
+        keeper=next(filter(None, (_keeper(store, one) for one in (job, finish))), None),
     )
+
+
+def _keeper(store: Store, job: JobRow | None) -> Keeper | None:
+    holder = store.jobs.holder(job.id) if job else None
+    if job is None or holder is None:
+        return None
+    identity, beat = holder
+    alive, quiet = identity.is_alive(), store.jobs.quiet_seconds(job.id)
+    age = clock.now() - beat
+    # At the first look nothing is known but what the holder's clock said, which on this host is this one's.
+    late = alive is True and age >= 3 * QUIET_SECONDS
+    lease = "quiet" if late or quiet >= QUIET_SECONDS else "live"
+    if alive is False or (alive is None and quiet >= STALE_SECONDS):
+        lease = "stale"
+    elif quiet >= STALE_SECONDS:
+        lease = "stalled"
+    # To the second it is of interest only where it grows; else the screen would be drawn anew with each beat.
+    return Keeper(job.id, identity.host, identity.pid, age if age >= QUIET_SECONDS else 0.0, lease, alive is None)
 
 
 def _detail(store: Store, run_id: str) -> RunDetail:
@@ -107,7 +165,9 @@ def _detail(store: Store, run_id: str) -> RunDetail:
         FrontMember(one.id, one.accuracy or 0.0, one.params, one.macs, one.change)
         for one in front_of(sorted(store.live.candidates(run_id), key=lambda c: c.position))
     )
-    return RunDetail(front, finish_results(store, run_id))
+    job = store.jobs.of_run(run_id)
+    nodes = read_nodes(job_folder(store.path, job.id))[1] if job and store.jobs.is_held(job.id) else []
+    return RunDetail(front, finish_results(store, run_id), tuple(nodes))
 
 
 def differing_settings(runs: list[RunEntry]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fairnad_engine.search.control_row import ControlFacts
+from fairnad_engine.store.jobs import AT_WORK
 from fairnad_engine.store.live import CandidateLine
 from fairnad_engine.store.records import TurnCounts
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 STAGES = {1: "I ideas", 2: "II Pareto", 3: "III chains"}
 NO_TURNS = TurnCounts()
 # A run in one of these states has, or claims to have, a worker.
-CLAIMS_WORK = ("running", "paused", "stopping", "queued")
+CLAIMS_WORK = (*AT_WORK, "queued")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class RunHead:
         trained: Models trained, the seed not among them.
         screened: Models stopped after a short training.
         counted: Models as the budget counts them: both, or of a chain only the last one.
+        remedy: What mends the fault that ended it; empty where that is not known.
     """
 
     id: str
@@ -52,6 +54,7 @@ class RunHead:
     best: float | None
     screened: int = 0
     counted: int = 0
+    remedy: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from datetime import datetime
 from pathlib import Path
@@ -29,14 +30,23 @@ class LogTail:
         try:
             status = self._path.stat()
             if self._seen != (status.st_size, status.st_mtime_ns):
-                with self._path.open("rb") as file:
-                    file.seek(max(0, status.st_size - _TAIL_BYTES))
-                    lines = file.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()
-                self._lines = tuple(lines[1 if status.st_size > _TAIL_BYTES else 0 :][-_TAIL_LINES:])
+                end, cut = _end_of(self._path)
+                if not cut and (before := self._path.with_name("log.1.txt")).exists():
+                    part, cut = _end_of(before)  # it was cut just now
+                    end = part + end
+                self._lines = tuple(end.decode("utf-8", "replace").splitlines()[cut:][-_TAIL_LINES:])
                 self._seen = (status.st_size, status.st_mtime_ns)
         except OSError:
             self._lines = ()
         return self._lines
+
+
+def _end_of(path: Path) -> tuple[bytes, bool]:
+    """The last bytes of a file, and whether there are more before, so that the first line is a piece of one."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        return file.read(_TAIL_BYTES), size > _TAIL_BYTES
 
 
 class TokenCount:

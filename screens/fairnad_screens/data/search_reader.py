@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 from fairnad_engine import clock
+from fairnad_engine.faults import remedy_of
 from fairnad_engine.search.control_row import ControlFacts, control_facts
 from fairnad_engine.search.front import front_of
 from fairnad_engine.store import Store
+from fairnad_engine.store.jobs import AT_WORK
 from fairnad_engine.store.live import CandidateLine
 from fairnad_engine.store.records import GenerationRow, RunRow
 from fairnad_engine.workspace import read_activity
 from fairnad_screens.data.search import (
-    CLAIMS_WORK,
     Failures,
     Front,
     GenerationLine,
@@ -117,7 +118,7 @@ class _RunReader:
         holder = store.jobs.holder(job.id) if job else None
         trained = [c for c in self._candidates if c.status == "trained"]
         held = job is not None and store.jobs.is_held(job.id)
-        state = "unknown" if job is None else "dead" if job.state in CLAIMS_WORK[:3] and not held else job.state
+        state = "unknown" if job is None else "dead" if job.state in AT_WORK and not held else job.state
         return RunHead(
             id=self.row.id,
             name=self.row.name,
@@ -125,6 +126,7 @@ class _RunReader:
             job=job.id if job else "",
             state=state,
             message=job.message if job else "",
+            remedy=remedy_of(job.fault) if job and job.state == "failed" else "",
             worker=None
             if holder is None
             else Worker(holder[0].host, holder[0].pid, holder[1], max(0.0, clock.now() - holder[1])),

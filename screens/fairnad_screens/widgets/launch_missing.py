@@ -31,6 +31,8 @@ def missing_text(
     if snapshot is not None:
         problem = ideas_problem(snapshot, stage_one)
         lines.append((not problem, f"ideas: {problem or f'{snapshot.approved:,} approved'}"))
+    if snapshot is not None and snapshot.disk:
+        lines.append((None, f"workspace disk: {snapshot.disk}"))
     lines += [(one.ready, f"{one.name}: {one.problem or one.detail}") for one in checks or ()]
     if problem := device_problem(devices, gpus):
         lines.append((False, f"devices: {problem}"))

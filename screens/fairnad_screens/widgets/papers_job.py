@@ -30,6 +30,8 @@ def job_lines(job: StructureJob | None, done: int, papers: int, width: int) -> l
     llm = job.llm.partition("@")[0]
     text = f"{sign} {job.id} {job.state}: {done:,} of {papers:,} papers structured with {llm}"
     lines = [plain_line(text, width), *_pace(job, width)]
+    if job.state == "waiting":
+        lines.append(plain_line(f"  {job.message}", 2 * width - 10, "$warning"))
     if job.incidents:
         # Two lines, since the last one names a server and what to change.
         told = f"  ! {job.incidents}; {job.incident}"
@@ -42,6 +44,8 @@ def _pace(job: StructureJob, width: int) -> list[Content]:
     keys = {
         "running": f"{pause} pauses, {stop} stops",
         "paused": f"{pause} resumes, {stop} stops",
+        "waiting": f"{job.message}; goes on by itself, {stop} stops",
+        "queued": f"{job.message or 'starting'}",
         "stopping": f"when the papers in hand are done; {stop} stops at once",
     }.get(job.state, "starting")
     whole = f"  this job: {job.pace}; {keys}"

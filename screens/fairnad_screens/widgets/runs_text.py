@@ -12,6 +12,7 @@ from fairnad_screens.data.runs import FrontMember, RunDetail, RunEntry, comparab
 from fairnad_screens.figures import compact
 from fairnad_screens.text import GLYPHS, fold, plain, plain_line, unicode_works
 from fairnad_screens.widgets.candidate_page import Page, note
+from fairnad_screens.widgets.runs_worker import fault_facts, node_lines, worker_facts
 
 # A sign of its own for each run of a comparison: colour is never alone.
 SIGNS = ("●", "▲", "■", "◆", "+", "x", "*") if unicode_works() else ("o", "^", "#", "+", "x", "*", "=")
@@ -64,25 +65,29 @@ def detail_page(run: RunEntry, detail: RunDetail | None, width: int) -> Page:
     environment = row.environment
     protocol = environment.get("protocol", {})
     lines = list(plain(one_line(f"{run.id}: {row.name}"), "bold").wrap(width))
-    state = f"{run.state}, generation {run.generation}" + (f"; {run.message}" if run.message and not row.digest else "")
+    told = run.message and not row.digest and run.state not in ("waiting", "queued", "failed")
+    state = f"{run.state}, generation {run.generation}" + (f"; {run.message}" if told else "")
     limits = row.config["budget"]
     facts = [
-        ("State", state),
-        ("Begun", f"{_when(row.created_at)} UTC" + (f", ended {_when(row.ended_at)}" if row.ended_at else "")),
-        ("Model", f"{row.model} ({row.model_digest or 'no digest'})"),
+        ("State", state, ""),
+        *worker_facts(run),
+        *fault_facts(run),
+        ("Begun", f"{_when(row.created_at)} UTC" + (f", ended {_when(row.ended_at)}" if row.ended_at else ""), ""),
+        ("Model", f"{row.model} ({row.model_digest or 'no digest'})", ""),
         ("Scores", f"validation, protocol {protocol.get('name')}, {protocol.get('epochs')} epochs, "
-                   f"{environment.get('dataset', {}).get('name')}, {environment.get('split_label')}"),
-        ("Budgets", f"{compact(limits['max_params'])} params, {compact(limits['max_macs'])} MACs"),
-        ("Digest", row.digest or "none before the end"),
+                   f"{environment.get('dataset', {}).get('name')}, {environment.get('split_label')}", ""),
+        ("Budgets", f"{compact(limits['max_params'])} params, {compact(limits['max_macs'])} MACs", ""),
+        ("Digest", row.digest or "none before the end", ""),
     ]  # fmt: skip
     if run.finish:
-        facts.append(("Finish", run.finish))
-    for name, text in facts:
-        for place, piece in enumerate(plain(one_line(text)).wrap(width - 9)):
+        facts.append(("Finish", run.finish, ""))
+    for name, text, style in facts:
+        for place, piece in enumerate(plain(one_line(text), style).wrap(width - 9)):
             lines.append(Content.assemble(Content.styled(f"{name if not place else '':<9}", "dim"), piece))
     lines += _next(run, width)
     stops: tuple[int, ...] = ()
     if detail is not None:
+        lines += node_lines(detail.nodes, width)
         lines += _tests(detail, width)
         lines += _front(detail.front, width)
         stops = tuple(range(len(lines) - len(detail.front), len(lines)))
@@ -97,7 +102,8 @@ def _next(run: RunEntry, width: int) -> Iterable[Content]:
     elif run.state == "done":
         text = f"{export} exports the report with the test scores, {again} begins another run like it"
     else:
-        text = f"{key_of('runs.open')} opens its desk, where it can be watched, stopped or resumed"
+        resume = "" if run.held else f", {key_of('runs.resume')} resumes it"
+        text = f"{key_of('runs.open')} opens its desk, where it can be watched and stopped{resume}"
     yield from Content(f"{text}; {key_of('runs.front')} goes to its front.").wrap(width)
 
 

@@ -268,7 +268,8 @@ class _PointLine(_Part):
             return Content.styled("Nothing is trained yet.", "dim")
         figures = f"{self._pane.sign(one.id)} {sanitize(one.id)} {one.accuracy or 0.0:.2f} %"
         params, macs = compact(one.params), compact(one.macs)
-        costs = (f" {params} params {macs} MACs", f" {params} par. {macs} MACs", f" {params}/{macs}")
+        time = "" if one.latency is None else f" {one.latency:.3g} ms"
+        costs = (f" {params} params {macs} MACs{time}", f" {params} par. {macs} MACs{time}", f" {params}/{macs}{time}")
         told = next((cost for cost in costs if len(figures) + len(cost) <= width), "")
         room = width - len(figures) - len(told) - 2
         change = plain_line(f"  {one.change}", room + 2) if room >= _LEAST_WORDS else Content("")

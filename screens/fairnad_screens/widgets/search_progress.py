@@ -133,7 +133,9 @@ def _state(head: RunHead, width: int) -> list[Content]:
             late += f", heartbeat {ago(worker.age)} ago"
     lines = [Content.assemble(sign, Content.styled(f"{head.state} ", "bold"), plain_line(late, max(8, width - 10)))]
     if head.message:
-        lines.append(plain_line(f"  {head.message}", width, "dim"))
+        lines.append(plain_line(f"  {head.message}", width, "$warning" if head.state == "waiting" else "dim"))
+    if head.remedy:
+        lines.append(plain_line(f"  {head.remedy}", width, "$accent"))
     if head.state == "done":
         lines.append(plain_line(f"  {key_of('app.runs')} exports, compares and tests it", width, "$accent"))
     elif head.state in ("stopped", "failed"):

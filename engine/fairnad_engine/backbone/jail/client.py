@@ -9,11 +9,12 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from fairnad_engine.backbone.jail import failures, places, wire
 from fairnad_engine.backbone.jail.attempt import Attempt, Ended, ZygoteLostError
@@ -34,6 +35,13 @@ _LAUNCH = (
 )
 
 
+class Confinement(Protocol):
+    """What a verifier needs of a jail, wherever its children run."""
+
+    def run(self, task: str, payload: dict[str, Any], blobs: Mapping[str, bytes] | None = None) -> JailResult:
+        """Do one task in a fresh child and wait for its end."""
+
+
 class Jail:
     """Runs tasks on untrusted source, each in its own confined process.
 
@@ -49,6 +57,7 @@ class Jail:
         tasks_module: Module with ``TASKS``, name -> function of ``(payload, blobs)``.
         extra_folders: Put on the child's import path, and readable for it.
         preload: Modules that the zygote imports before it forks.
+        on_start: Told the number of each zygote that is started.
 
     Raises:
         JailError: On entry: a layer of the minimum is missing, or the zygote does not start.
@@ -65,12 +74,14 @@ class Jail:
         tasks_module: str = "fairnad_engine.backbone.jailed",
         extra_folders: Sequence[Path] = (),
         preload: Sequence[str] = TORCH,
+        on_start: Callable[[int], None] | None = None,
     ) -> None:
         self.limits = Limits(memory_bytes, cpu_seconds, wall_seconds, reply_bytes=reply_bytes)
         self._accept_weak = accept_weak
         self._tasks_module = tasks_module
         self._extra_folders = tuple(folder.resolve() for folder in extra_folders)
         self._preload = tuple(preload)
+        self._on_start = on_start
         self._lock = threading.Lock()
         self._zygote: _ZygoteProcess | None = None
         self._turns = Turns()
@@ -84,7 +95,7 @@ class Jail:
             self._zygote = self._launch()
         try:
             ensure_minimum(self._accept_weak)  # while the zygote imports torch
-            self._check_memory(self._zygote.await_ready())
+            self._check_memory(self._ready_zygote().await_ready())
         except BaseException:
             self.close()
             raise
@@ -185,11 +196,24 @@ class Jail:
             if not self._zygote.alive():
                 self._zygote.close()
                 self._zygote = self._launch()
-                self._zygote.await_ready()
+                return self._ready_zygote()
             return self._zygote
 
+    def _ready_zygote(self) -> _ZygoteProcess:
+        """Wait until the zygote is ready; one that is killed while it starts, say for memory, is replaced once."""
+        assert self._zygote is not None  # noqa: S101 - it was launched before
+        try:
+            self._zygote.await_ready()
+        except JailError:
+            if not self._zygote.was_killed():
+                raise
+            self._zygote.close()
+            self._zygote = self._launch()
+            self._zygote.await_ready()
+        return self._zygote
+
     def _launch(self) -> _ZygoteProcess:
-        return _ZygoteProcess(
+        zygote = _ZygoteProcess(
             {
                 "weak": self._accept_weak,
                 "preload": self._preload,
@@ -199,6 +223,9 @@ class Jail:
             },
             self._extra_folders,
         )
+        if self._on_start is not None:
+            self._on_start(zygote.pid)
+        return zygote
 
 
 class _ZygoteProcess:
@@ -211,6 +238,7 @@ class _ZygoteProcess:
     def __init__(self, start: dict[str, Any], extra_folders: Sequence[Path]) -> None:
         self._lock = threading.Lock()
         self._count = 0
+        self._mapped: int | None = None
         self.base = places.scratch_base()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         site = places.site_folder("torch")
@@ -227,7 +255,20 @@ class _ZygoteProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # a Ctrl-C at the terminal is not for it
             )
-        self._control.send(json.dumps({**start, "base": str(self.base)}).encode())
+        with suppress(OSError):  # it is gone already: whoever waits for it is told
+            self._control.send(json.dumps({**start, "base": str(self.base)}).encode())
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
+    def was_killed(self) -> bool:
+        """Whether the process was ended by a signal; one that has just fallen silent is given a moment to end."""
+        try:
+            return self._process.wait(timeout=1) < 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def await_ready(self) -> int:
         """Wait until the zygote has imported everything, and return the bytes of address space that this takes.
@@ -235,6 +276,8 @@ class _ZygoteProcess:
         Raises:
             JailError: It did not start; the message carries its reason.
         """
+        if self._mapped is not None:
+            return self._mapped
         self._control.settimeout(_START_SECONDS)
         try:
             said = json.loads(self._control.recv(64 << 10) or b"{}")
@@ -245,7 +288,8 @@ class _ZygoteProcess:
         if not said.get("ready"):
             reason = said.get("error") or self._last_words()
             raise JailError(f"the jail's own process did not start: {reason}; see `fairnad-tui doctor`")
-        return int(said["mapped"])
+        self._mapped = int(said["mapped"])
+        return self._mapped
 
     def _last_words(self) -> str:
         log = self.base / "log"

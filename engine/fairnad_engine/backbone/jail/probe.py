@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fairnad_engine.backbone.jail import landlock
+from fairnad_engine.backbone.jail import failures, landlock
 from fairnad_engine.backbone.jail.client import Jail
 from fairnad_engine.backbone.jail.entry import ENVIRONMENT
 from fairnad_engine.backbone.jail.result import JailResult
@@ -73,6 +73,9 @@ def ensure_minimum(accept_weak: bool) -> None:
     if accept_weak:
         return
     missing = [layer for layer in probe() if layer.required and not layer.live]
+    if any(layer.detail.startswith(failures.MEMORY) for layer in missing):
+        probe.cache_clear()  # a trial that was killed says nothing of its layer
+        missing = [layer for layer in probe() if layer.required and not layer.live]
     if missing:
         names = "; ".join(f"{layer.name} ({layer.detail})" for layer in missing)
         raise JailError(

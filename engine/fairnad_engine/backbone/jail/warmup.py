@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
+from fairnad_engine.processes import die_with_parent
+
 _MOST_BYTES = 1 << 20
 
 
@@ -33,7 +35,21 @@ def export_something() -> None:
 
 
 def modules_used_by(action: Callable[[], None]) -> list[str]:
-    """Run ``action`` in a fork and return the modules that it brought in, in order of import."""
+    """Run ``action`` in a fork and return the modules that it brought in, in order of import.
+
+    Raises:
+        RuntimeError: The fork was killed, and so was a second one. Without these modules a candidate would import
+            them inside the jail, and be blamed for what they do there.
+    """
+    for _ in range(2):
+        said, status = _in_a_fork(action)
+        if not os.WIFSIGNALED(status):
+            return [str(name) for name in json.loads(said)] if said else []
+    raise RuntimeError(f"a trial export was killed by signal {os.WTERMSIG(status)}, most likely for its memory")
+
+
+def _in_a_fork(action: Callable[[], None]) -> tuple[bytes, int]:
+    """What the fork said, and how it ended."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -41,12 +57,12 @@ def modules_used_by(action: Callable[[], None]) -> list[str]:
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         said = stream.read(_MOST_BYTES)
-    os.waitpid(child, 0)
-    return [str(name) for name in json.loads(said)] if said else []
+    return said, os.waitpid(child, 0)[1]
 
 
 def _report(action: Callable[[], None], writer: int) -> None:
     try:
+        die_with_parent()
         before = set(sys.modules)
         action()
         new = [name for name in sys.modules if name not in before]

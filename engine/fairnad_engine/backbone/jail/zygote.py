@@ -17,6 +17,8 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,11 +194,13 @@ def _kill(process: int) -> None:
 def main(descriptor: int) -> None:
     """Serve on an inherited control socket (the entry point of the zygote's own interpreter)."""
     control = socket.socket(fileno=descriptor)
-    zygote = None
+    client = os.getppid()
+    zygote, start = None, {}
     try:
         start = json.loads(control.recv(ORDER_BYTES))
         try:
-            zygote = Zygote(control, start)
+            with _leaving_with(client):
+                zygote = Zygote(control, start)
         except Exception as error:
             control.send(json.dumps({"error": f"{type(error).__name__}: {error}"[:2000]}).encode())
             raise
@@ -206,3 +210,25 @@ def main(descriptor: int) -> None:
     finally:
         if zygote is not None:
             zygote.end()
+        elif "base" in start:
+            shutil.rmtree(start["base"], ignore_errors=True)
+
+
+@contextmanager
+def _leaving_with(client: int) -> Iterator[None]:
+    """End this process where the client ends meanwhile: imports take seconds, in which no socket is looked at.
+
+    A death signal will not do: it would come when the client's thread ends that started this process.
+    """
+
+    def look(*_: object) -> None:
+        if os.getppid() != client:
+            raise SystemExit(1)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS, _LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -5,6 +5,7 @@ Imports neither torch nor numpy, so that a form can describe data sets at once.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,18 @@ class Pool:
     images: Images
     labels: Labels
     splits: dict[Split, Labels | slice]
+
+
+def content_digest(pool: Pool) -> str:
+    """Hash of the images and labels of all splits."""
+    import numpy as np
+
+    digest = hashlib.sha256()
+    for split in ("train", "validation", "test"):
+        index = pool.splits[split]
+        digest.update(np.ascontiguousarray(pool.images[index]).data)
+        digest.update(np.ascontiguousarray(pool.labels[index]).data)
+    return digest.hexdigest()[:16]
 
 
 def default_root() -> Path:

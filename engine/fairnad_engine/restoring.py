@@ -1,0 +1,98 @@
+"""Putting a backup in the place of a workspace that is damaged, which is kept beside it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from fairnad_engine import clock
+from fairnad_engine.artifacts import write_atomically
+from fairnad_engine.backup import Moved, beside, check_apart, copy_content
+from fairnad_engine.errors import InputError, StoreError
+from fairnad_engine.store import Store
+from fairnad_engine.store.copying import copy_of, lay_down
+
+_OF_SQLITE = ("", "-wal", "-shm", "-journal")
+
+
+def restore(source: Path, target: Path) -> Moved:
+    """Put a backup in the place of a workspace; what was there is kept as ``<name>.damaged-N``.
+
+    Files that are named by their content are copied where they are missing or of another size; jobs that were worked
+    on when the backup was made come as stopped, and can be resumed.
+
+    Raises:
+        InputError: There is no such backup, or it is the workspace itself.
+        StoreError: The backup is damaged, or a process works on the workspace.
+    """
+    if not source.is_file():
+        raise InputError(f"{source}: there is no backup; {told_of_backup(target)}")
+    check_apart(source, target)
+    _refuse_one_in_use(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with copy_of(source, target.parent) as copy:
+        lay_down(copy, "worked on when the backup was made")
+        size = copy.stat().st_size
+        found, known = copy_content(source, target, whole=True)
+        _put_aside(target)
+        copy.replace(target)
+    return Moved(target, size, found, known)
+
+
+def _refuse_one_in_use(target: Path) -> None:
+    """See that nobody works on the workspace, as far as it can still be read."""
+    if not target.is_file():
+        return
+    with suppress(sqlite3.Error, InputError):
+        try:
+            with Store(target) as store:
+                held = [job for job in store.jobs.all() if store.jobs.is_held(job.id)]
+        except StoreError:
+            return  # damaged, which is why it is restored
+        if held:
+            raise StoreError(f"{target}: {held[0].id} is worked on; stop it first: fairnad-tui control stop-now")
+
+
+def _put_aside(target: Path) -> None:
+    """Move a workspace's file, with SQLite's own beside it, to the first name that is free."""
+    if not target.exists():
+        return
+    number = next(n for n in itertools.count(1) if not target.with_name(f"{target.name}.damaged-{n}").exists())
+    for suffix in _OF_SQLITE:
+        with suppress(FileNotFoundError):
+            target.with_name(target.name + suffix).rename(target.with_name(f"{target.name}.damaged-{number}{suffix}"))
+
+
+def note_backup(store: Path, target: Path) -> None:
+    """Remember where a backup lies, beside the workspace, where it can be read when the workspace cannot."""
+    path = _list_of(store)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps({**_noted(store), str(target.resolve()): clock.now()}).encode())
+
+
+def newest_backup(store: Path) -> Path | None:
+    """The newest backup of a workspace that is still where it was written."""
+    there = [(at, Path(path)) for path, at in _noted(store).items() if Path(path).is_file()]
+    return max(there)[1] if there else None
+
+
+def told_of_backup(store: Path) -> str:
+    """How to mend a damaged workspace, in words."""
+    backup = newest_backup(store)
+    if backup is None:
+        return "no backup of it is known; where you have one: fairnad-tui restore BACKUP --db FILE"
+    return f"restore its newest backup: fairnad-tui restore {backup} --db {store}"
+
+
+def _list_of(store: Path) -> Path:
+    return beside(store) / "backups.json"
+
+
+def _noted(store: Path) -> dict[str, float]:
+    """Backups, and when they were made in seconds since the epoch."""
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        return {str(path): float(at) for path, at in json.loads(_list_of(store).read_bytes()).items()}
+    return {}
