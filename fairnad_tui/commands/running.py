@@ -12,7 +12,6 @@ import click
 from fairnad_engine.activity import read_nodes
 from fairnad_engine.errors import InputError
 from fairnad_engine.faults import remedy_of
-from fairnad_engine.queueing import place_of
 from fairnad_engine.workspace import job_folder
 from fairnad_tui.left import hours_left, left_text
 from fairnad_tui.options import db_option, json_option, open_store
@@ -119,6 +118,8 @@ def _show_devices(devices: list[dict[str, Any]]) -> None:
 
 def _devices(store: Store) -> list[dict[str, Any]]:
     """Devices that jobs have or wait for, those that have them first, then in order of arrival."""
+    from fairnad_engine.queueing import place_of
+
     rows = store.reservations.all()
     places = {job: place_of(store, job) for job in {one.job_id for one in rows if not one.held}}
     return [

@@ -9,7 +9,10 @@ from contextlib import ExitStack
 import pytest
 
 from fairnad_engine.search.config import parse_config
+from fairnad_engine.search.study_config import StudyConfig
+from fairnad_engine.search.study_runs import study_job
 from fairnad_engine.store import Store
+from fairnad_engine.workspace import start_worker, template_of
 from fairnad_tui.commands.running import workspace_status
 from tests.conftest import environment
 
@@ -144,3 +147,31 @@ def test_on_the_cpu_runs_begin_at_once_unless_a_number_is_set_for_all(workers):
     assert "has 2 trainings on the CPU" in here.until(third, "queued").message
     here.end(both[0])
     here.until(third, "running")
+
+
+def test_a_study_waits_with_its_run_and_neither_keeps_the_other_from_going_on(workers):
+    here = workers()
+    template, _ = template_of(here.store)
+    here.store.ideas.add_imported(template, [(s.id, s.name, f"Use {s.id}.") for s in template.subs], approve=True)
+    holder = here.begin(devices=["cpu"], workers=2)
+    here.until(holder, "running")
+    base = {
+        "model": {"llm": "rules"},
+        "data": {"dataset": "digits", "protocol": "smoke"},
+        "budget": {"trained": 2, "max_params": 60_000, "max_macs": 3_000_000},
+        "search": {"seed_backbone": "digits-small"},
+        "machine": {"devices": ["cpu"], "workers": 2, "max_workers_total": 2},
+    }
+    study = StudyConfig.model_validate({"name": "s", "methods": ["fairnad"], "seeds": [0], "run": base})
+    job = study_job(here.store, study)
+    here.processes[job.id] = start_worker(here.store, job)
+    run = wait_until(lambda: here.store.studies.runs("s"))[0].run_id
+    waits = here.store.jobs.of_run(run).id
+    here.until(waits, "queued", "has 2 trainings on the CPU")
+    assert here.store.jobs.get(job.id).state == "running"
+    here.end(holder)
+    here.until(waits, "running")
+    here.store.jobs.request(job.id, "stop-now")
+    assert here.processes[job.id].wait(20) == -signal.SIGKILL
+    assert here.store.jobs.get(waits).state == "stopped"
+    assert here.store.reservations.all() == []

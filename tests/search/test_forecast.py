@@ -10,7 +10,7 @@ from bench.pipeline import SCENES as TABLE
 from bench.pipeline import Scene, VirtualLoop, World, busy, pipeline_of, simulate
 from fairnad_engine.llm.protocol import Purpose
 from fairnad_engine.search.config import RunConfig
-from fairnad_engine.search.costs import Figure, SeedTiming, before_start, images_of, measured
+from fairnad_engine.search.costs import Figure, SeedTiming, before_start, images_of, measured, updated
 from fairnad_engine.search.forecast import Pipeline, forecast, streams_of, time_left
 from fairnad_engine.search.ledger import read_ledger
 from fairnad_engine.search.presets import preset, presets
@@ -209,7 +209,16 @@ def test_more_measurements_give_a_narrower_interval_and_replace_assumptions(tmp_
         simulate(scene, folder)
         with Store(folder / "simulated.db") as store:
             ledger = read_ledger(store, "run-1")
-        costs = measured(ledger, [500_000] * 20, before_start(RunConfig(), None, "x" * 3000))
+            summed = store.ledger.measures("run-1")
+            made = [one.params for one in store.ledger.candidates("run-1") if one.generation > 0]
+        before = before_start(RunConfig(), None, "x" * 3000)
+        costs = measured(ledger, made, before)
+        # What is summed where it lies is what the ledger's lines come to.
+        for name, figure in vars(updated(before, summed)).items():
+            if isinstance(figure, Figure):
+                mine = vars(costs)[name]
+                assert (figure.low, figure.middle, figure.high) == pytest.approx((mine.low, mine.middle, mine.high))
+                assert figure.source == mine.source
         assert costs.training.source.startswith("measured")
         assert costs.training.low < 5 < costs.training.high
         assert costs.passing.low < 0.7 < costs.passing.high

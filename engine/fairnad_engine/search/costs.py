@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from fairnad_engine.search.ledger import PENDING, TRAINED, Ledger
+from fairnad_engine.store.ledger import Measures, Moments
 
 if TYPE_CHECKING:
     from fairnad_engine.search.config import RunConfig
@@ -216,32 +217,42 @@ def published_training(config: RunConfig, before: str = "") -> Figure | None:
 
 
 def measured(ledger: Ledger, params: Sequence[int], before: Costs) -> Costs:
-    """What a run has measured so far; where it is too little, what was thought before."""
+    """What a run has measured so far, by its ledger; where it is too little, what was thought before."""
     proposals = [line for line in ledger.lines if line.proposed]
     decided = [line for line in proposals if line.outcome != PENDING]
-    trainings = [line.cost.training_seconds for line in ledger.lines if line.outcome == TRAINED]
     asked = [line for line in proposals if line.cost.calls]
-    calls = [line.cost.design_seconds + line.cost.verify_seconds for line in decided]
-    won = sum(line.outcome == TRAINED for line in decided)
+    found = Measures(
+        Moments.of([line.cost.design_seconds + line.cost.verify_seconds for line in decided]),
+        sum(line.outcome == TRAINED for line in decided),
+        Moments.of([line.cost.training_seconds for line in ledger.lines if line.outcome == TRAINED]),
+        Moments.of([line.cost.prompt_tokens for line in asked]),
+        Moments.of([line.cost.completion_tokens for line in asked]),
+        Moments.of(params),
+    )
+    return updated(before, found)
+
+
+def updated(before: Costs, found: Measures) -> Costs:
+    """Costs with what was measured in the place of what was thought before, where it is enough."""
     return replace(
         before,
-        call=_mean(calls, "proposals") or before.call,
-        training=_mean(trainings, "trainings") or before.training,
-        passing=_share(won, len(decided)) or before.passing,
-        prompt_tokens=_mean([line.cost.prompt_tokens for line in asked], "proposals") or before.prompt_tokens,
-        completion_tokens=_mean([line.cost.completion_tokens for line in asked], "proposals")
-        or before.completion_tokens,
-        params=_mean(params, "candidates") or before.params,
+        call=_mean(found.proposals, "proposals") or before.call,
+        training=_mean(found.trainings, "trainings") or before.training,
+        passing=_share(found.trained, found.proposals.count) or before.passing,
+        prompt_tokens=_mean(found.prompt_tokens, "proposals") or before.prompt_tokens,
+        completion_tokens=_mean(found.completion_tokens, "proposals") or before.completion_tokens,
+        params=_mean(found.params, "candidates") or before.params,
     )
 
 
-def _mean(values: Sequence[float], what: str) -> Figure | None:
+def _mean(values: Moments, what: str) -> Figure | None:
     """The mean with twice its standard error, at least a tenth, to either side."""
-    if len(values) < _ENOUGH:
+    if values.count < _ENOUGH:
         return None
-    mean = statistics.fmean(values)
-    error = max(2 * statistics.stdev(values) / math.sqrt(len(values)), 0.1 * mean)
-    return Figure(max(mean - error, 0.1 * mean), mean, mean + error, f"measured: {len(values)} {what}")
+    mean = values.total / values.count
+    variance = max(0.0, values.squares - values.total * mean) / (values.count - 1)
+    error = max(2 * math.sqrt(variance / values.count), 0.1 * mean)
+    return Figure(max(mean - error, 0.1 * mean), mean, mean + error, f"measured: {values.count} {what}")
 
 
 def _share(good: int, of: int) -> Figure | None:

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from fairnad_engine.search.config import RunConfig
-from fairnad_engine.search.costs import Costs, Figure, SeedTiming, before_start, measured
-from fairnad_engine.search.ledger import Ledger, read_ledger
+from fairnad_engine.search.costs import Costs, Figure, SeedTiming, before_start, updated
 from fairnad_engine.store.runs import SEED_CANDIDATE
 
 if TYPE_CHECKING:
@@ -245,14 +244,13 @@ def forecast(config: RunConfig, costs: Costs, *, models: int | None = None, gpus
     )
 
 
-def time_left(store: Store, run_id: str, *, gpus: int = 0, ledger: Ledger | None = None) -> Forecast:
+def time_left(store: Store, run_id: str, *, gpus: int = 0) -> Forecast:
     """What a run still takes, by what it has measured so far; quick enough for a screen that asks now and then.
 
     Args:
         store: The workspace.
         run_id: The run.
         gpus: GPUs that are seen.
-        ledger: The run's, where it was read already.
 
     Raises:
         InputError: There is no such run.
@@ -262,15 +260,15 @@ def time_left(store: Store, run_id: str, *, gpus: int = 0, ledger: Ledger | None
     config = RunConfig.model_validate(run.config)
     if job is not None:  # it may go on with other machine settings than it began with
         config = config.model_copy(update={"machine": RunConfig.model_validate(job.config).machine})
-    ledger = ledger or read_ledger(store, run_id)
     source = str(run.environment.get("seed_source", ""))
     seed = store.runs.candidate(run_id, SEED_CANDIDATE)
-    seconds = next((one.cost.training_seconds for one in ledger.lines if one.candidate == SEED_CANDIDATE), 0.0)
+    trainings = store.runs.evaluations_of(run_id, SEED_CANDIDATE)
+    seconds = sum(one.seconds for one in trainings if one.purpose in ("search", "screen"))
     timing = None
     if seed is not None and seconds:
         timing = SeedTiming(seed.params, seed.macs, int(Costs.graph_bytes / 2), seconds, 4.0, "this machine")
     before = before_start(config, timing, source, "the seed is not trained yet")
-    costs = measured(ledger, store.ledger.params(run_id), before)
+    costs = updated(before, store.ledger.measures(run_id))
     left = max(0, config.budget.trained - store.runs.progress(run_id).counted)
     protocol = run.environment.get("protocol", {})
     return forecast(config, costs, models=0 if run.ended_at else left, gpus=gpus, epochs=int(protocol.get("epochs", 1)))

@@ -5,11 +5,28 @@ Rows and sums are read by queries of their own, so that a row that is lost or co
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlite_utils import Database
 
 from fairnad_engine.store.calls import CallTable, CallTotals
+
+# A step's backbone is of its last proposal that was not rejected.
+_DECIDED = """SELECT coalesce(a.design_seconds, 0.0) + coalesce(a.verify_seconds, 0.0) seconds,
+              coalesce(a.failure IS NULL AND c.status = 'trained', 0) trained
+              FROM attempts a LEFT JOIN candidates c USING (run_id, generation, slot, step)
+              WHERE a.run_id = ? AND (a.failure IS NOT NULL OR (c.status IN ('trained', 'screened', 'failed')
+              AND NOT EXISTS (SELECT 1 FROM attempts b WHERE b.run_id = a.run_id AND b.generation = a.generation
+              AND b.slot = a.slot AND b.step = a.step AND b.attempt > a.attempt AND b.failure IS NULL)))"""
+_TRAININGS = """SELECT coalesce((SELECT sum(e.seconds) FROM evaluations e WHERE e.run_id = c.run_id
+                AND e.candidate_id = c.id AND e.purpose IN ('search', 'screen')), 0.0) seconds
+                FROM (SELECT run_id, id, status FROM candidates
+                      UNION ALL SELECT run_id, id, status FROM side_models) c
+                WHERE c.run_id = ? AND c.status = 'trained'"""
+_ASKED = """SELECT sum(prompt_tokens) read, sum(completion_tokens) written FROM model_calls WHERE run_id = ?
+            GROUP BY rtrim(rtrim(key, '0123456789'), '/')"""
 
 Place = tuple[int, int, int]  # generation, slot, step
 
@@ -100,6 +117,41 @@ class RunSums:
     call_seconds: float
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Numbers by their count, sum and sum of squares, which is all that a mean and its error take."""
+
+    count: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Moments:
+        """Those of numbers at hand."""
+        return cls(len(values), math.fsum(values), math.fsum(value * value for value in values))
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a run has measured so far.
+
+    Attributes:
+        proposals: Seconds of decided proposals: asking the model, and verifying.
+        trained: How many of these were trained.
+        trainings: Seconds of trained models, the seed among them.
+        prompt_tokens: Read for a proposal that took requests.
+        completion_tokens: Written for it.
+        params: Parameters of backbones, the seed left out.
+    """
+
+    proposals: Moments
+    trained: int
+    trainings: Moments
+    prompt_tokens: Moments
+    completion_tokens: Moments
+    params: Moments
+
+
 class LedgerTable:
     """Reads only; what it reads is written by the search."""
 
@@ -132,10 +184,19 @@ class LedgerTable:
                    WHERE c.run_id = ? GROUP BY c.id ORDER BY c.beside, c.position"""
         return [CandidateCost(*row) for row in self._db.execute(query, [run_id]).fetchall()]
 
-    def params(self, run_id: str) -> list[int]:
-        """Parameters of a run's backbones, the seed left out."""
-        query = "SELECT params FROM candidates WHERE run_id = ? AND generation > 0"
-        return [row[0] for row in self._db.execute(query, [run_id]).fetchall()]
+    def measures(self, run_id: str) -> Measures:
+        """What the ledger's lines come to, summed where they lie: thousands of rows need not be read for it."""
+        proposals, won = self._moments(_DECIDED, run_id, "seconds", "trained")
+        (trainings,) = self._moments(_TRAININGS, run_id, "seconds")
+        read, written = self._moments(_ASKED, run_id, "read", "written")
+        (params,) = self._moments("SELECT params FROM candidates WHERE run_id = ? AND generation > 0", run_id, "params")
+        return Measures(proposals, round(won.total), trainings, read, written, params)
+
+    def _moments(self, rows: str, run_id: str, *columns: str) -> list[Moments]:
+        sums = ", ".join(f"coalesce(sum({one}), 0.0), coalesce(sum(1.0 * {one} * {one}), 0.0)" for one in columns)
+        query = f"SELECT count(*), {sums} FROM ({rows})"  # noqa: S608 - this file's own texts
+        count, *found = self._db.execute(query, [run_id]).fetchone()
+        return [Moments(count, *found[place : place + 2]) for place in range(0, len(found), 2)]
 
     def calls(self, run_id: str) -> list[CallCost]:
         """Requests of a run, summed by what they were made for."""

@@ -49,7 +49,7 @@ def read_spending(store: Store, run_id: str, gpus: int) -> Spending | None:
     try:
         with store.snapshot():
             ledger = read_ledger(store, run_id)
-            ahead = time_left(store, run_id, gpus=gpus, ledger=ledger)
+            ahead = time_left(store, run_id, gpus=gpus)
             budget = store.runs.get(run_id).config["budget"]
     except ValueError:
         return None
