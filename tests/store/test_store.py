@@ -83,8 +83,7 @@ def test_an_older_file_is_backed_up_and_migrated(tmp_path):
 
 def test_migrations_are_numbered_in_order():
     names = [m.name for m in migrations._migrations]
-    numbers = [int(name[1:4]) for name in names]
-    assert numbers == sorted(set(numbers))
+    assert [int(name[1:4]) for name in names] == list(range(1, len(names) + 1))
 
 
 def test_opening_twice_changes_nothing(tmp_path):
