@@ -19,7 +19,7 @@ from tests.soak.victims import Victims, tree
 
 PATIENCE = 200.0  # seconds until something must have happened on a busy machine
 _ALWAYS_THERE = ("worker", "zygote", "app", "stop")
-_FAVOUR = {"worker": 1, "stop": 1, "zygote": 1, "app": 1, "trainer": 8, "child": 8}  # the last two are seldom there
+_FAVOUR = {"worker": 1, "stop": 1, "zygote": 1, "app": 2, "trainer": 8, "child": 8}  # the last two are seldom there
 _WRITE_SECONDS = 1.0  # for which a write is waited for
 WORKING = ("queued", "running", "paused", "stopping")
 
@@ -140,7 +140,7 @@ class Killing:
     def _draw_rows(self, kind: str) -> int:
         """At how many rows the next of a kind is killed: one in four times at once, while the new one starts."""
         more = 0 if self._rng.random() < 0.25 else self._rng.randint(1, self._spread)
-        return self._committed.rows + (more if kind != "app" else more // 4)
+        return self._committed.rows + (more if kind != "app" else more // 10)
 
     def _at_a_write(self, moment: str) -> bool:
         path = self._search.store.path
