@@ -16,7 +16,7 @@ from tests.soak.searches import RUN, Search
 from tests.soak.terminals import Terminal
 
 VICTIMS = ("worker", "zygote", "child", "trainer", "app")
-SHORT = {"stop": 1, "worker": 2, "zygote": 1, "child": 5, "trainer": 26, "app": 16}
+SHORT = {"stop": 1, "worker": 2, "zygote": 1, "child": 3, "trainer": 28, "app": 16}
 
 
 def disturbed(folder, rng, plan, undisturbed, *, longest, spread, **settings):
