@@ -10,7 +10,8 @@ import socket
 from fairnad_engine.device_locks import DeviceLocks
 from fairnad_engine.errors import DevicesTakenError
 from fairnad_engine.machine import accelerators
-from fairnad_engine.search.config import MachineSection, RunConfig
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config_machine import MachineSection
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow

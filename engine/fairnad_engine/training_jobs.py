@@ -9,7 +9,8 @@ from fairnad_engine.activity import Activity
 from fairnad_engine.children import Children
 from fairnad_engine.errors import InputError
 from fairnad_engine.reading_jobs import log_server_warnings
-from fairnad_engine.search.config import MachineSection, RunConfig
+from fairnad_engine.search.config import RunConfig
+from fairnad_engine.search.config_machine import MachineSection
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow, RunRow

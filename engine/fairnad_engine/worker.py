@@ -32,6 +32,7 @@ from fairnad_engine.restoring import told_of_backup
 from fairnad_engine.room import Room
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
+from fairnad_engine.shown_state import ShownState
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
 from fairnad_engine.store.snapshots import Snapshots, leave_all
@@ -136,7 +137,7 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
         loop.add_signal_handler(number, handle, "stop")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     activity = Activity(job_folder(store.path, job.id) / "activity.json")
-    shown, log = _Shown(job.id, control, waiting), JobLog(job_folder(store.path, job.id))
+    shown, log = ShownState(job.id, control, waiting), JobLog(job_folder(store.path, job.id))
 
     def look(beside: Store) -> None:
         """Take requests, publish what is going on; in the heartbeat's thread."""
@@ -176,39 +177,6 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
     _write(lambda: store.jobs.set_state(job.id, end.state, end.message, end.exit_code, end.fault))
     room.end()
     return end.exit_code if end.state != "stopped" else 7
-
-
-class _Shown:
-    """The state of a job as its row has it; changed in the heartbeat's thread alone."""
-
-    def __init__(self, job_id: str, control: Control, waiting: Waiting) -> None:
-        self._job_id = job_id
-        self._control = control
-        self._waiting = waiting
-        self._wanted = "running"
-        self._stored = ("running", "")
-        self._told = ""
-
-    def asked(self, request: str) -> None:
-        """Show what is asked for before it is done."""
-        if self._wanted != "stopping":
-            self._wanted = {"pause": "paused", "resume": "running"}.get(request, "stopping")
-
-    def publish(self, store: Store) -> None:
-        """Store the state where it is another one than before."""
-        wanted = "stopping" if self._control.stopping else self._wanted
-        reason = str(self._waiting)
-        now = ("waiting" if reason and wanted == "running" else wanted, reason)
-        if now != self._stored:
-            store.jobs.set_state(self._job_id, *now, fault=self._waiting.fault)
-            self._stored = now
-
-    def unwritten(self, error: OSError) -> None:
-        """Tell once why what is going on is not shown."""
-        told = error.strerror or str(error)  # its whole text names another temporary file each time
-        if told != self._told:
-            self._told = told
-            _log.warning("what is going on cannot be shown: %s", error)
 
 
 async def _ended(

@@ -223,7 +223,8 @@ def _expanded(source: str) -> str:
 
 
 def _start_job(store: Store, llm: str, reread: bool) -> None:
-    from fairnad_engine.search.config import CurationSection, ModelSection, PapersSection, RunConfig
+    from fairnad_engine.search.config import CurationSection, PapersSection, RunConfig
+    from fairnad_engine.search.config_model import ModelSection
     from fairnad_engine.workspace import create_structure_job, start_worker, template_of
 
     # Decisions are made at the desk, not by a policy.

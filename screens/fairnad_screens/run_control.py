@@ -54,6 +54,8 @@ def why_not(request: str, head: Controlled | None) -> str | None:
     if not head.held:
         mend = "" if head.state == "done" else f" {key_of('search.resume')} resumes it."
         return f"{head.id} is {head.state}; nobody works on it.{mend}"
+    if request == "pause" and head.state == "stalled":
+        return f"{head.id} hangs and would not hear it; {key_of('search.stop')} stops it, Runs takes it over."
     if request == "pause" and head.state in ("waiting", "queued"):
         return f"{head.id} is {head.state} and goes on by itself; {key_of('search.stop')} stops it."
     if request == "pause" and head.state != "running":

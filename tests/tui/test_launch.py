@@ -351,6 +351,7 @@ async def test_a_device_that_is_not_there_is_named_beside_its_field_and_in_the_l
         ("machine.streams", "3", "machine", "streams", 3),
         ("machine.reserve_gib", "6.5", "machine", "reserve_gib", 6.5),
         ("machine.latency_rounds", "20", "machine", "latency_rounds", 20),
+        ("machine.executor", "ray:10.0.0.7:6379", "machine", "executor", "ray:10.0.0.7:6379"),
         ("fidelity.mode", "promote", "fidelity", "mode", "promote"),
         ("fidelity.short_epochs", "8", "fidelity", "short_epochs", 8),
     ],

@@ -7,43 +7,23 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import tomli_w
 from pydantic import (
-    AfterValidator,
     Field,
-    SerializerFunctionWrapHandler,
     ValidationError,
-    field_validator,
-    model_serializer,
     model_validator,
 )
 
 from fairnad_engine.errors import InputError
-from fairnad_engine.llm.edits import EditFormat, EditSettings
-from fairnad_engine.llm.models import hosts_named
-from fairnad_engine.llm.ollama_server import Timeouts
-from fairnad_engine.llm.patience import RETRY_SECONDS
-from fairnad_engine.llm.secrets import refuse_secrets
-from fairnad_engine.llm.tokens import LARGEST_CONTEXT
-from fairnad_engine.on_finish import split_command
+from fairnad_engine.search.config_machine import MachineSection
+from fairnad_engine.search.config_model import OF_THE_SERVER, ModelSection
 from fairnad_engine.search.config_search import SearchSection, Section
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
-from fairnad_engine.training.ray_cluster import check_executor
 
-_OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds", "wait_hours"}
-"""Settings of ``[model]`` that change nothing of what it says."""
-_NO_OUTCOME: dict[str, Any] = {"name": True, "machine": True, "model": _OF_THE_SERVER, "papers": {"max_tokens"}}
+_NO_OUTCOME: dict[str, Any] = {"name": True, "machine": True, "model": OF_THE_SERVER, "papers": {"max_tokens"}}
 """What may differ between runs that come to the same."""
-
-
-_LANES, _MOST_LANES = 2, 64
-
-
-def lanes_for(llm: str) -> int:
-    """Requests at a time where no number is given: no server that is named stands idle."""
-    return min(_MOST_LANES, max(_LANES, hosts_named(llm)))
 
 
 def _absolute(path: str) -> str:
@@ -80,74 +60,6 @@ class CurationSection(Section):
 
     policy: Literal["grounded", "grounded-unique", "none"] = "grounded"
     imported: Literal["keep", "approve"] = "keep"
-
-
-class ModelSection(Section):
-    """Which language model reads papers and designs backbones; always named, never guessed.
-
-    Attributes:
-        llm: The model.
-        lanes: Requests at a time; where it is not given, two, or one for each server that ``llm`` names.
-        edit_format: How a chat model gives a design: ``whole`` programs (the paper's form), ``diff``: search and
-            replace, ``catalogue``: it picks a transformation and its parameters, and the program applies it.
-        max_source: Longest program that is shown to the model or accepted from it, in characters.
-        max_reply: Longest reply with a design, in tokens.
-        keep_alive: How long an Ollama server keeps the model loaded after an answer, such as ``10m``: ``0`` hands its
-            memory back to trainings at once, ``-1`` keeps it for ever; empty for the server's own setting.
-        max_context: Largest context that a model is loaded with, in tokens; a longer prompt is split, or refused.
-        first_token_seconds: How long the first piece of an answer may take: a cold model is loaded first.
-        stall_seconds: How long each further piece may take before the answer is given up and asked for again.
-        retry_seconds: How long a server that fails is waited for before the job ends; 0 for no further try.
-        wait_hours: How long the job then waits for a server where nothing answers at all: over a night by
-            default, since whoever can start it may be asleep. 0 ends the job at once, as ``retry_seconds = 0`` does.
-    """
-
-    llm: str = "ollama:qwen3:8b"
-    lanes: int = Field(default=_LANES, ge=1, le=_MOST_LANES)
-    edit_format: EditFormat = "whole"
-    max_source: int = Field(default=40_000, ge=500, le=40_000)
-    max_reply: int = Field(default=8192, ge=128, le=32_768)
-    keep_alive: str = Field(default="", pattern=r"^(-?\d+|\d+(ms|s|m|h))?$", max_length=12)
-    max_context: int = Field(default=LARGEST_CONTEXT, ge=1024, le=1_048_576)
-    first_token_seconds: float = Field(default=600.0, ge=1, le=86_400)
-    stall_seconds: float = Field(default=60.0, ge=1, le=86_400)
-    retry_seconds: float = Field(default=RETRY_SECONDS, ge=0, le=86_400)
-    wait_hours: float = Field(default=12.0, ge=0, le=1000)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_lane_for_each_server(cls, given: Any) -> Any:  # noqa: ANN401 - whatever a file holds
-        if isinstance(given, dict) and "lanes" not in given and isinstance(given.get("llm"), str):
-            return {**given, "lanes": lanes_for(given["llm"])}
-        return given
-
-    @field_validator("llm")
-    @classmethod
-    def _no_secret(cls, llm: str) -> str:
-        try:
-            return refuse_secrets(llm, "the address")
-        except InputError as error:
-            raise ValueError(str(error)) from None
-
-    @property
-    def timeouts(self) -> Timeouts:
-        """How long a server is waited for, as the models take it."""
-        return Timeouts(
-            first=self.first_token_seconds,
-            silence=self.stall_seconds,
-            retry=self.retry_seconds,
-            away=self.wait_hours * 3600 if self.retry_seconds else 0.0,
-        )
-
-    @property
-    def edits(self) -> EditSettings:
-        """How designs are given, as the designer takes it."""
-        return EditSettings(self.edit_format, self.max_source, self.max_reply)
-
-    def settings(self) -> dict[str, Any]:
-        """What decides of a design besides the model: only what is not at its default."""
-        dumped = self.model_dump(mode="json", exclude={"llm", *_OF_THE_SERVER})
-        return {name: value for name, value in dumped.items() if value != type(self).model_fields[name].default}
 
 
 class DataSection(Section):
@@ -226,64 +138,6 @@ class FidelitySection(Section):
     tolerance: float = Field(default=0.5, ge=-5, le=5)
     warm_up: int = Field(default=2, ge=1, le=1000)
     window: int = Field(default=4, ge=1, le=400)
-
-
-_LATER = {"executor": "local", "verify_on": "worker"}
-"""Settings of ``[machine]`` that are written only where they are not at their default."""
-DeviceName = Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,3})$")]
-
-
-class MachineSection(Section):
-    """How a run uses this machine; changes nothing of its outcome on the CPU.
-
-    On a GPU scores depend on its kernels and on ``precision`` by rounding, so they are those of that kind of device.
-
-    Attributes:
-        workers: Trainings at a time on the CPU, one thread each.
-        devices: ``auto`` (every visible GPU, or the CPU where there is none) or names: ``cpu``, ``cuda:0`` ...
-        streams: Trainings at a time on each GPU; ``auto`` finds how many fit and pay.
-        queue: Whether a run waits in line while others have its devices; otherwise it ends at once.
-        max_workers_total: Trainings at a time on this machine's CPU, all runs of the workspace together, beyond which
-            this run waits; 0 for any number.
-        reserve_gib: GiB kept free on each GPU, for a model server.
-        precision: ``fp32`` (strict: no TF32) or ``bf16`` (autocast); on the CPU always ``fp32``.
-        checkpoint_seconds: Seconds between two checkpoints of an unfinished training; 0 writes one after each epoch.
-        latency_rounds: Timed passes of the trained network at batch 1 and 256, as a further cost; 0 for none.
-        training_deadline: Seconds after which one training is given up.
-        accept_weak_jail: Run model-written code although a layer of the jail is missing.
-        on_finish: Command that is run when a job ends, without a shell; empty for none.
-        executor: ``local``, or a Ray cluster: ``ray`` (that of ``$RAY_ADDRESS``, else one on this machine alone),
-            ``ray:auto`` (of which this machine is a node) or ``ray:HOST:PORT``. There ``workers`` is the most trainings
-            at a time on CPUs, ``devices`` is ``auto`` or ``cpu``, and ``streams = "auto"`` is the paper's two on a GPU.
-        verify_on: ``worker``, or ``ray``: where a cluster trains, model-written code runs in jails on its nodes too.
-    """
-
-    workers: int = Field(default=2, ge=1, le=256)
-    devices: Literal["auto"] | tuple[DeviceName, ...] = "auto"
-    streams: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
-    queue: bool = True
-    max_workers_total: int = Field(default=0, ge=0, le=4096)
-    reserve_gib: float = Field(default=0.0, ge=0, le=1000)
-    precision: Literal["fp32", "bf16"] = "fp32"
-    checkpoint_seconds: float = Field(default=60.0, ge=0)
-    latency_rounds: int = Field(default=0, ge=0, le=10_000)
-    training_deadline: float = Field(default=3600.0, gt=0)
-    accept_weak_jail: bool = False
-    on_finish: str = Field(default="", max_length=4000)
-    executor: Annotated[str, Field(max_length=300), AfterValidator(check_executor)] = "local"
-    verify_on: Literal["worker", "ray"] = "worker"
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is newer than stored runs and says nothing."""
-        dumped: dict[str, Any] = dump(self)
-        return {name: value for name, value in dumped.items() if _LATER.get(name) != value}
-
-    @field_validator("on_finish")
-    @classmethod
-    def _a_command(cls, command: str) -> str:
-        split_command(command)
-        return command
 
 
 class RunConfig(Section):

@@ -89,6 +89,10 @@ def _devices() -> tuple[str, ...]:
     return ("auto", "cpu", *gpus, *several)
 
 
+def _executors() -> tuple[str, ...]:
+    return ("local", "ray", "ray:auto")
+
+
 def _choice(name: str, label: str, hint: str) -> Field:
     return Field(f"search.{name}", label, hint, options=_values_of_setting(name), closed=True)
 
@@ -171,6 +175,7 @@ SECTIONS: tuple[tuple[str, tuple[Field, ...]], ...] = (
             Field("machine.latency_rounds", "Latency rounds", "timed passes; 0 for none", "count"),
             Field("machine.training_deadline", "Training deadline", "seconds for one training", "number"),
             Field("machine.accept_weak_jail", "Accept weak jail", "run code without a layer", "switch", _switch, True),
+            Field("machine.executor", "Executor", "local; ray:auto, ray:HOST:PORT", options=_executors),
         ),
     ),
 )  # fmt: skip
@@ -196,8 +201,10 @@ def method_values(method: str) -> Values:
 def values_of(document: Mapping[str, Any]) -> Values:
     """The fields' texts for settings."""
     from fairnad_engine.search.config import RunConfig
+    from fairnad_engine.search.config_machine import LATER
 
     usual = RunConfig().model_dump(mode="json")  # for settings that a run of an earlier version did not have
+    usual["machine"] |= LATER
     return {field.place: _text(field, _value(document, usual, field.place)) for field in FIELDS}
 
 

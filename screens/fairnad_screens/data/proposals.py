@@ -65,7 +65,8 @@ def start_proposing(store: Store, llm: str) -> str:
         ModelUnavailableError: The model or its server is missing.
     """
     from fairnad_engine.reading_jobs import create_proposing_job
-    from fairnad_engine.search.config import ModelSection, RunConfig
+    from fairnad_engine.search.config import RunConfig
+    from fairnad_engine.search.config_model import ModelSection
     from fairnad_engine.workspace import start_worker, template_of
 
     template_of(store)

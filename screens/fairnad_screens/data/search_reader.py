@@ -9,7 +9,6 @@ from fairnad_engine.faults import remedy_of
 from fairnad_engine.search.control_row import ControlFacts, control_facts
 from fairnad_engine.search.front import front_of
 from fairnad_engine.store import Store
-from fairnad_engine.store.jobs import AT_WORK
 from fairnad_engine.store.live import CandidateLine
 from fairnad_engine.store.records import GenerationRow, RunRow
 from fairnad_engine.workspace import read_activity
@@ -118,13 +117,12 @@ class _RunReader:
         holder = store.jobs.holder(job.id) if job else None
         trained = [c for c in self._candidates if c.status == "trained"]
         held = job is not None and store.jobs.is_held(job.id)
-        state = "unknown" if job is None else "dead" if job.state in AT_WORK and not held else job.state
         return RunHead(
             id=self.row.id,
             name=self.row.name,
             model=self.row.model,
             job=job.id if job else "",
-            state=state,
+            state="unknown" if job is None else store.jobs.living_state(job),
             message=job.message if job else "",
             remedy=remedy_of(job.fault) if job and job.state == "failed" else "",
             worker=None
