@@ -70,11 +70,11 @@ def test_a_store_that_is_damaged_in_the_middle_of_a_run(tmp_path, start, check_w
     def prepare(_played):
         plain, calls = RunTable.save_evaluation, []
 
-        def save_evaluation(table, *arguments):
+        def save_evaluation(table, *arguments, **named):
             calls.append(1)
             if len(calls) == 2:
                 damage(path, "candidates", "evaluations", "attempts")
-            return plain(table, *arguments)
+            return plain(table, *arguments, **named)
 
         RunTable.save_evaluation = save_evaluation
 

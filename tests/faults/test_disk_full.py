@@ -60,12 +60,12 @@ def while_sqlite_commits(folder, _played):
     write_no_artifacts()
     plain, calls = RunTable.save_evaluation, []
 
-    def save_evaluation(table, *arguments):
+    def save_evaluation(table, *arguments, **named):
         calls.append(1)
         if len(calls) == 3:
             table._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # else it may have room from before
             fill(folder)
-        return plain(table, *arguments)
+        return plain(table, *arguments, **named)
 
     RunTable.save_evaluation = save_evaluation
 
