@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 
+from fairnad_engine import clock
 from fairnad_engine.errors import DamagedStoreError
 from fairnad_engine.store.faults import explain
 
@@ -23,10 +23,10 @@ def check_sound(path: Path, seconds: float = CHECK_SECONDS) -> bool:
         DamagedStoreError: It is damaged.
         StoreError: It cannot be read.
     """
-    until = time.monotonic() + seconds
+    until = clock.steady() + seconds
     try:
         with closing(sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)) as opened:
-            opened.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+            opened.set_progress_handler(lambda: clock.steady() > until, _STEPS)
             said = opened.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:

@@ -67,7 +67,7 @@ def _method(found: StudySnapshot, method: str, at: int, wide: bool) -> Content:
     best = _at(curves.best, at, "{:.2f}") if curves else "-"
     passing = "-" if sums.passing is None else f"{sums.passing:.2f}"
     edits = f"{_shares(sums):<22}" if wide else ""
-    signs = "".join(GLYPHS.of_state(one.status) for one in found.cells(method))
+    signs = "".join(_sign(one.status) for one in found.cells(method))
     name = plain_line(method, _NAME - 1).truncate(_NAME, pad=True)
     return Content.assemble(name, f"{volume:<23}{best:<20}{passing:>5}  {edits}", signs)
 
@@ -107,7 +107,7 @@ def _made(sums: MethodSums) -> str:
 def _rows(cells: Sequence[Cell]) -> list[Content]:
     return [
         Content(
-            f"{one.seed:<11}{GLYPHS.of_state(one.status)} {one.status:<9}{one.run_id or '-':<10}{one.trained:>8}"
+            f"{one.seed:<11}{_sign(one.status)} {one.status:<9}{one.run_id or '-':<10}{one.trained:>8}"
             f"{_figure(one.hypervolume, '{:.4f}'):>13}{_figure(one.best, '{:.2f}'):>12}"
         )
         for one in cells
@@ -116,3 +116,8 @@ def _rows(cells: Sequence[Cell]) -> list[Content]:
 
 def _figure(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
+
+
+def _sign(status: str) -> str:
+    """The sign of a cell: one that waits has not begun, one whose job waits is held up."""
+    return {"waiting": GLYPHS.idle, "held-up": GLYPHS.paused}.get(status, GLYPHS.of_state(status))
