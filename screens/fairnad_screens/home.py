@@ -96,7 +96,7 @@ def next_step(snapshot: HomeSnapshot) -> Step:
     if snapshot.unstructured:
         return Step("papers", f"Structure {snapshot.unstructured:,} papers into ideas.")
     for run in snapshot.runs:
-        if run.state in AT_WORK:
+        if run.state in AT_WORK and run.state != "waiting":
             return Step("search", f"Look on as {run.id} searches.", run.id)
     for run in snapshot.runs:
         if run.state == "waiting":

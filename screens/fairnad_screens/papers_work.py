@@ -8,6 +8,7 @@ from typing import Any
 
 from fairnad_engine.errors import InputError, ModelMissingError, ModelUnavailableError
 from fairnad_engine.llm.models import check_llm
+from fairnad_engine.places import expanded
 from fairnad_engine.store import Store
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.data.papers import PapersSnapshot, StructureJob, to_structure
@@ -212,12 +213,11 @@ def _add_papers(store: Store, source: str) -> Any:  # noqa: ANN401
 
 
 def _expanded(source: str) -> str:
-    from pathlib import Path
 
     if source.startswith("arxiv:"):
         return source
     try:
-        return str(Path(source).expanduser())
+        return str(expanded(source))
     except RuntimeError as error:  # ~ of somebody who does not exist
         raise InputError(f"{source}: {error}; give a path") from error
 

@@ -14,6 +14,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from fairnad_engine import clock
+from fairnad_engine.places import expanded
 from fairnad_engine.store.jobs import STALE_SECONDS
 from fairnad_screens import run_control
 from fairnad_screens.actions import key_of
@@ -196,5 +197,5 @@ class WorkerKeys(_Base):
 
 def _there(name: str) -> tuple[Path, bool]:
     """A path as the user means it, and whether something is there."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     return path, path.exists()

@@ -102,7 +102,7 @@ def test_one_worker_and_two_give_the_same_digest(undisturbed, fairnad, small_con
 
 
 @pytest.mark.timeout(600)
-def test_killed_three_times_and_resumed_it_equals_the_undisturbed_run(undisturbed, fairnad, small_config, tmp_path):
+def test_killed_twice_and_resumed_it_equals_the_undisturbed_run(undisturbed, fairnad, small_config, tmp_path):
     db = tmp_path / "fairnad.db"
     assert fairnad("papers", "add", "samples").code == 0
     assert fairnad("structure", "--llm", "rules", "--policy", "grounded").code == 0
@@ -112,7 +112,7 @@ def test_killed_three_times_and_resumed_it_equals_the_undisturbed_run(undisturbe
         job = store.jobs.of_run("run-1")
         wait_until(lambda: trainers_of(store.jobs.holder(job.id)[0].pid))
         os.kill(trainers_of(store.jobs.holder(job.id)[0].pid)[0], signal.SIGKILL)  # its job is given to another
-        for trained in (1, 3, 6):
+        for trained in (2, 5):  # many more kills, with a simulated trainer, are in tests/soak
             wait_until(lambda n=trained: sum(c.status == "trained" for c in store.runs.candidates("run-1")) >= n)
             os.killpg(os.getpgid(store.jobs.holder(job.id)[0].pid), signal.SIGKILL)
             wait_until(lambda: not store.jobs.is_held(job.id))

@@ -112,7 +112,7 @@ async def test_a_checkpoint_outlives_a_kill_before_its_outcome_is_stored(tmp_pat
     with workspace(tmp_path, budget=BUDGET) as store:
         trainers, plain = KeepsState(False, random.Random(0)), RunTable.save_evaluation
 
-        def killed(*_arguments):
+        def killed(*_arguments, **_named):
             raise playing.KilledError
 
         save_seed(store)

@@ -65,7 +65,7 @@ def test_a_run_outlives_its_terminal_and_is_found_again(undisturbed):
     terminal = Terminal(search, "run", "--resume", RUN)
     wait_until(lambda: search.trainings() and "queued" not in search.state() and terminal.text())
     worker = search.worker()
-    assert terminal.close() == -signal.SIGHUP
+    assert terminal.close() in (-signal.SIGHUP, 1)  # or what it wrote to the terminal failed first
     before = len(search.trainings())
     wait_until(lambda: len(search.trainings()) > before)
     (told,) = json.loads(search.call("status", "--json").stdout)["runs"]

@@ -1,9 +1,12 @@
 """Foreign text, made safe to show."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fairnad_engine.places import expanded
 from fairnad_engine.text import is_plain, sanitize, single_line
 
 
@@ -40,3 +43,8 @@ def test_a_single_line_fits(raw, width):
     line = single_line(raw, width)
     assert "\n" not in line
     assert len(line) <= width
+
+
+def test_a_home_of_nobody_stays_as_it_is_written():
+    assert expanded("~no-such-user/images") == Path("~no-such-user/images")
+    assert expanded("~/images") == Path.home() / "images"

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.places import expanded
 from fairnad_engine.search.config_machine import MachineSection
 from fairnad_engine.search.config_model import OF_THE_SERVER, ModelSection
 from fairnad_engine.search.config_search import SearchSection, Section
@@ -27,7 +28,7 @@ _NO_OUTCOME: dict[str, Any] = {"name": True, "machine": True, "model": OF_THE_SE
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+    return str(expanded(path).absolute())
 
 
 class PapersSection(Section):

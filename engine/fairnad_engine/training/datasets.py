@@ -20,6 +20,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.places import expanded
 from fairnad_engine.training.data import cifar, digits, fashion_mnist, image_folder, imagenet16, packed
 from fairnad_engine.training.data.description import (
     DatasetInfo,
@@ -246,8 +247,8 @@ def _find(
         raise InputError(f"data set {name!r} does not exist; choose one of: {known}")
     if splits is not None and name not in NB201_FILES:
         raise InputError(f"{name} has one split, the program's own; remove [data] splits")
-    folder = Path(root).expanduser() if root is not None else default_root()
-    given = Path(splits).expanduser() if splits is not None else None
+    folder = expanded(root) if root is not None else default_root()
+    given = expanded(splits) if splits is not None else None
     if not own:
         return _SOURCES[name], Where(folder, given)
     if not isinstance(imagefolder, ImageFolderSettings):
@@ -263,7 +264,7 @@ def splits_problem(name: str, splits: str | Path | None) -> str:
     """Why NAS-Bench-201's index file of a data set cannot be read; empty where it is there, or none is asked for."""
     if splits is None or name not in NB201_FILES:
         return ""
-    path = nb201_path(name, Path(splits).expanduser())
+    path = nb201_path(name, expanded(splits))
     file = NB201_FILES[name][0]
     return "" if path.is_file() else f"{path}: is not there; [data] splits must name NAS-Bench-201's {file}"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairnad_engine.errors import InputError, StoreError
+from fairnad_engine.places import expanded
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import AttemptRow, CandidateRow, RunRow, TestRow
 from fairnad_screens.actions import key_of
@@ -173,7 +174,7 @@ def export(store: Store, run_id: str, candidate_id: str, folder: str) -> Path:
     """Write a candidate as a folder of its own; see the engine's ``export_candidate``."""
     from fairnad_engine.report.export import export_candidate
 
-    return export_candidate(store, run_id, candidate_id, Path(folder).expanduser())
+    return export_candidate(store, run_id, candidate_id, expanded(folder))
 
 
 def write_copy(path: Path, text: str) -> Path:

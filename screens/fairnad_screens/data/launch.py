@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.errors import InputError, ModelUnavailableError
+from fairnad_engine.places import expanded
 from fairnad_engine.search.config import RunConfig
 from fairnad_engine.store import Store
 from fairnad_engine.store.filesystem import short_advice
@@ -106,7 +107,7 @@ def save_toml(path: Path, config: RunConfig) -> Path:
     Raises:
         InputError: The place cannot be written.
     """
-    target = path.expanduser()
+    target = expanded(path)
     try:
         write_atomically(target, config.to_toml().encode())
     except OSError as error:
@@ -116,7 +117,7 @@ def save_toml(path: Path, config: RunConfig) -> Path:
 
 def there(path: Path) -> bool:
     """Whether a file is there already."""
-    return path.expanduser().exists()
+    return expanded(path).exists()
 
 
 def read_toml(name: str) -> RunConfig:
@@ -127,7 +128,7 @@ def read_toml(name: str) -> RunConfig:
     """
     from fairnad_engine.search.config import load_config
 
-    return load_config(Path(name).expanduser())
+    return load_config(expanded(name))
 
 
 def served_models() -> tuple[tuple[str, ...], str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fairnad_engine import clock
 from fairnad_engine.activity import NodeLoad, read_nodes
+from fairnad_engine.places import expanded
 from fairnad_engine.search.finish_results import FinishResult
 from fairnad_engine.store import Store
 from fairnad_engine.store.jobs import STALE_SECONDS
@@ -236,7 +237,7 @@ def write_run_report(store: Store, run_id: str, folder: str) -> Path:
     """Write the report and the front's exports; returns the folder."""
     from fairnad_engine.report.write import write_report
 
-    target = Path(folder).expanduser()
+    target = expanded(folder)
     write_report(store, run_id, target)
     return target
 

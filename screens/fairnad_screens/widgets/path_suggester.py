@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from pathlib import Path
 
 from textual.suggester import Suggester
 
 from fairnad_engine.knowledge.papers import SUFFIXES
+from fairnad_engine.places import expanded
 
 SAMPLES = "samples"
 _MOST_ENTRIES = 5000  # A folder with more is not looked through for each key.
@@ -35,7 +35,7 @@ def complete(typed: str, suffixes: Collection[str] = SUFFIXES, named: str = SAMP
     if not typed or typed == "~":
         return None
     try:
-        place = Path(f"{folder}{separator}" or ".").expanduser()
+        place = expanded(f"{folder}{separator}" or ".")
         found = []
         for number, entry in enumerate(place.iterdir()):
             if number == _MOST_ENTRIES:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from fairnad_engine.places import expanded
 from fairnad_engine.training.data.folder_settings import ImageFolderSettings
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def default_root() -> Path:
     """
     named = os.environ.get("FAIRNAD_DATA")
     if named:
-        return Path(named).expanduser()
+        return expanded(named)
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "fairnad-tui" / "data"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.places import expanded
 from fairnad_engine.training.data.description import OWN_SPLIT, DatasetInfo, Pool, Where
 from fairnad_engine.training.data.mapped import Mapped, Sample
 from fairnad_engine.training.data.splits import draw
@@ -59,7 +60,7 @@ def missing(where: Where) -> str:
     try:
         names = classes(where)
         if where.folder.test_folder is not None:
-            test = Path(where.folder.test_folder).expanduser()
+            test = expanded(where.folder.test_folder)
             for name in names:
                 if not (test / name).is_dir():
                     return f"{test}: has no folder {name!r}; correct [data.imagefolder] test_folder"
@@ -98,7 +99,7 @@ def stamp(where: Where) -> str:
 
 
 def _folder(where: Where) -> Path:
-    return Path(where.path).expanduser()
+    return expanded(where.path)
 
 
 def _mapped(where: Where) -> Mapped:
@@ -142,7 +143,7 @@ def _samples(where: Where) -> tuple[list[Sample], list[Sample]]:
         if count < least:
             raise InputError(f"{_folder(where) / name}: needs at least {least} images, has {count}; add some")
     test = where.folder.test_folder
-    return training, _listed(Path(test).expanduser(), names) if test else []
+    return training, _listed(expanded(test), names) if test else []
 
 
 def _listed(folder: Path, names: Sequence[str]) -> list[Sample]:

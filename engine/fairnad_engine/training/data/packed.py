@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from fairnad_engine.errors import MachineFaultError
+from fairnad_engine.places import expanded
 from fairnad_engine.training.data.description import DatasetInfo, Pool, Where, content_digest
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ Part = tuple[str, bytes]  # a file's name, and what is appended to it
 def cache_folder() -> Path:
     """Return where a machine keeps what came from others: ``$FAIRNAD_CACHE``, else a folder in the user's cache."""
     if named := os.environ.get("FAIRNAD_CACHE"):
-        return Path(named).expanduser()
+        return expanded(named)
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "fairnad-tui"
 
