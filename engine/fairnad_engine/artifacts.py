@@ -54,9 +54,17 @@ class ArtifactFolder:
         return data
 
     def is_whole(self, name: str) -> bool:
-        """Whether a file is there and has the content that its name says."""
+        """Whether a file is there and has the content that its name says.
+
+        Raises:
+            UnreachableStoreError: It is there and cannot be read, which says nothing about its content.
+        """
         try:
             self.get(name)
+        except UnreachableStoreError:
+            if self.path(name).exists():
+                raise
+            return False
         except StoreError:
             return False
         return True

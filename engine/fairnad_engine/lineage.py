@@ -178,6 +178,7 @@ def _check_comparable(source: RunRow, config: RunConfig) -> None:
         for name, same in (
             ("data set", was.data.dataset == config.data.resolved().dataset or was.data.dataset == config.data.dataset),
             ("seed backbone", source.environment["seed_source"] == seed),
+            ("latency_objective", was.search.latency_objective == config.search.latency_objective),
             ("[fidelity]", was.fidelity == config.fidelity),
             ("precision", was.machine.precision == config.machine.precision),
             ("kind of method", (was.search.method in BASELINES) == (config.search.method in BASELINES)),

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Callable
 
 from fairnad_engine.device_locks import DeviceLocks
 from fairnad_engine.errors import DevicesTakenError
@@ -16,6 +17,7 @@ from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow
 from fairnad_engine.store.reservations import CPU, QueuePlace, Wanted
+from fairnad_engine.training.ray_cluster import address_of
 from fairnad_engine.training_jobs import machine_of_finish
 
 POLL_SECONDS = 0.5
@@ -39,10 +41,19 @@ def machine_of(store: Store, job: JobRow) -> MachineSection:
 class Devices:
     """What one worker has reserved."""
 
-    def __init__(self, store: Store, job: JobRow, token: str) -> None:
+    def __init__(self, store: Store, job: JobRow, token: str, show: Callable[[str], None]) -> None:
+        """Reserve nothing yet.
+
+        Args:
+            store: The workspace.
+            job: The job.
+            token: Its lease.
+            show: Told where the job stands in line, and an empty text when it does no longer.
+        """
         self._store = store
         self._job = job
         self._token = token
+        self._show = show
         self._locks = DeviceLocks(f"{job.run_id or job.id} of {store.path.resolve()}, process {os.getpid()}")
 
     async def wait(self, control: Control) -> None:
@@ -55,8 +66,8 @@ class Devices:
         if self._job.kind not in TRAINS:
             return
         machine = machine_of(self._store, self._job)
-        if machine.executor != "local":
-            return  # a cluster hands out its devices itself
+        if machine.executor != "local" and address_of(machine.executor) is not None:
+            return  # a cluster hands out its devices itself, but for one of the run's own, on this machine
         wanted = await wanted_devices(machine)
         told = ""
         while (place := self._take(machine, wanted)) is not None:
@@ -69,15 +80,12 @@ class Devices:
             if message != told:
                 _log.info("%s waits: %s", self._job.id, message)
             told = message
-            current = self._store.jobs.get(self._job.id)
-            if not control.paused and (current.state, current.message) != ("queued", message):
-                self._store.jobs.set_state(self._job.id, "queued", message)
+            self._show(message)
             await asyncio.sleep(POLL_SECONDS)
             if control.paused:  # it lets the others pass, and stands at the end when it goes on
                 self._store.reservations.give_back(self._job.id, self._token)
                 await control.gate()
-        if told:
-            self._store.jobs.set_state(self._job.id, "running")
+        self._show("")
 
     def give_back(self) -> None:
         """Free everything, and leave the line."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from fairnad_engine import clock
 from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.backup import Moved, beside, check_apart, copy_content
-from fairnad_engine.errors import InputError, StoreError
+from fairnad_engine.errors import DamagedStoreError, InputError, StoreError, UnreachableStoreError
 from fairnad_engine.store import Store
 from fairnad_engine.store.copying import copy_of, lay_down
 
@@ -50,18 +50,17 @@ def _refuse_one_in_use(target: Path) -> None:
         try:
             with Store(target) as store:
                 held = [job for job in store.jobs.all() if store.jobs.is_held(job.id)]
-        except StoreError:
-            return  # damaged, which is why it is restored
+        except (DamagedStoreError, UnreachableStoreError):
+            return  # which is why it is restored
         if held:
             raise StoreError(f"{target}: {held[0].id} is worked on; stop it first: fairnad-tui control stop-now")
 
 
 def _put_aside(target: Path) -> None:
     """Move a workspace's file, with SQLite's own beside it, to the first name that is free."""
-    if not target.exists():
-        return
-    number = next(n for n in itertools.count(1) if not target.with_name(f"{target.name}.damaged-{n}").exists())
-    for suffix in _OF_SQLITE:
+    names = [f"{target.name}.damaged-{{}}{suffix}" for suffix in _OF_SQLITE]
+    number = next(n for n in itertools.count(1) if not any(target.with_name(x.format(n)).exists() for x in names))
+    for suffix in _OF_SQLITE:  # also where the file itself is gone: a log that is left would be read into the new one
         with suppress(FileNotFoundError):
             target.with_name(target.name + suffix).rename(target.with_name(f"{target.name}.damaged-{number}{suffix}"))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from fairnad_engine import clock
 from fairnad_engine.faults import is_disk_full
 from fairnad_engine.search.control import Control, StopRequestedError
+from fairnad_engine.store.local_copy import working_file
 from fairnad_engine.store.reserve import RESERVE_BYTES, Reserve
 from fairnad_engine.waiting import DISK, Waiting
 
@@ -32,25 +33,27 @@ class Room:
     def __init__(
         self, store: Path, waiting: Waiting, hold: Callable[[bool], object], size: int = RESERVE_BYTES
     ) -> None:
-        self._folder = store.resolve().parent
-        self._reserve = Reserve(store, size)
+        places = dict.fromkeys([store.resolve(), working_file(store).resolve()])  # two where it works in a local copy
+        self._folders = " and in ".join(dict.fromkeys(str(place.parent) for place in places))
+        self._reserves = [Reserve(place, size) for place in places]
         self._waiting = waiting
         self._hold = hold
         self._wanted = size  # free besides the reserve before work goes on
         self._out = False
         self._looked = clock.steady()
         self._lock = threading.Lock()
-        self._reserve.hold()
+        for reserve in self._reserves:
+            reserve.hold()
 
     def heard(self, error: BaseException) -> bool:
         """Give the reserve up where an error says that the disk is full; whether it does."""
         if not is_disk_full(error):
             return False
         with self._lock:
-            self._reserve.give_up()
+            self._give_up()
             if not self._out:
                 self._out, self._looked = True, clock.steady()
-                told = f"disk full: free some space in {self._folder}; it goes on by itself"
+                told = f"disk full: free some space in {self._folders}; it goes on by itself"
                 self._waiting.begin(DISK, told)
                 self._hold(True)
                 _log.warning("%s (%s)", told, error)
@@ -61,7 +64,8 @@ class Room:
         with self._lock:
             if clock.steady() - self._looked >= LOOK_SECONDS:
                 self._looked = clock.steady()
-                if self._reserve.hold(self._wanted if self._out else 0) and self._out:
+                more = self._wanted if self._out else 0
+                if all(reserve.hold(more) for reserve in self._reserves) and self._out:
                     self._out = False
                     # What is written next may need more than this: one that fills again must offer twice as much.
                     self._wanted = min(2 * self._wanted, _MOST_ROOM)
@@ -83,4 +87,8 @@ class Room:
 
     def end(self) -> None:
         """Give the reserve back; other workers of the workspace take theirs again when they look."""
-        self._reserve.give_up()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        for reserve in self._reserves:
+            reserve.give_up()

@@ -20,6 +20,7 @@ class ShownState:
         self._waiting = waiting
         self._wanted = "running"
         self._stored = ("running", "")
+        self._line = ""
         self._told = ""
 
     def asked(self, request: str) -> None:
@@ -27,11 +28,17 @@ class ShownState:
         if self._wanted != "stopping":
             self._wanted = {"pause": "paused", "resume": "running"}.get(request, "stopping")
 
+    def wait_in_line(self, place: str) -> None:
+        """Show that the job stands in line for its devices, and where; empty text ends it."""
+        self._line = place
+
     def publish(self, store: Store) -> None:
         """Store the state where it is another one than before."""
         wanted = "stopping" if self._control.stopping else self._wanted
-        reason = str(self._waiting)
-        now = ("waiting" if reason and wanted == "running" else wanted, reason)
+        reason, line = str(self._waiting), self._line
+        if wanted == "running" and (reason or line):
+            wanted = "waiting" if reason else "queued"
+        now = (wanted, reason or line)
         if now != self._stored:
             store.jobs.set_state(self._job_id, *now, fault=self._waiting.fault)
             self._stored = now

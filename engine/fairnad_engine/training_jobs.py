@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fairnad_engine.activity import Activity
@@ -70,45 +72,43 @@ async def search(store: Store, job: JobRow, control: Control, activity: Activity
     children = Children(children_file(store.path, job.id))
     executor, on_cpu = _executor(machine, run, children, activity)
     protocol = Protocol.model_validate(run.environment["protocol"])
-    with _jail(machine, children) as jail:
-        verifier = Verifier(jail, store.files, budget, config.search.fit)
-        remaking = Remaking(store, run, config.search.seeds_by, verifier)
-        await remaking.mend_all()
-        scorer = Scorer(
-            store,
-            run.id,
-            run.seed,
-            executor,
-            dataset=config.data.dataset,
-            protocol=protocol,
-            deadline=machine.training_deadline,
-            control=control,
-            activity=activity,
-            screening=_screening(config, protocol),
-            settings=job_settings(config, run.dataset_digest),
-            seeds_by=config.search.seeds_by,
-            shared=_shared_scores(store, run.id, config, on_cpu=on_cpu),
-            mend=remaking.mend,
-        )
-        search = Search(
-            store,
-            run.id,
-            job.id,
-            template=template,
-            designer=designer,
-            verifier=verifier,
-            scorer=scorer,
-            control=control,
-            budget=budget,
-            seed_source=run.environment["seed_source"],
-            activity=activity,
-        )
-        try:
+    async with _closing(executor):
+        with _jail(machine, children) as jail:
+            verifier = Verifier(jail, store.files, budget, config.search.fit)
+            remaking = Remaking(store, run, config.search.seeds_by, verifier)
+            await remaking.mend_all()
+            scorer = Scorer(
+                store,
+                run.id,
+                run.seed,
+                executor,
+                dataset=config.data.dataset,
+                protocol=protocol,
+                deadline=machine.training_deadline,
+                control=control,
+                activity=activity,
+                screening=_screening(config, protocol),
+                settings=job_settings(config, run.dataset_digest),
+                seeds_by=config.search.seeds_by,
+                shared=_shared_scores(store, run.id, config, on_cpu=on_cpu),
+                mend=remaking.mend,
+            )
+            search = Search(
+                store,
+                run.id,
+                job.id,
+                template=template,
+                designer=designer,
+                verifier=verifier,
+                scorer=scorer,
+                control=control,
+                budget=budget,
+                seed_source=run.environment["seed_source"],
+                activity=activity,
+            )
             digest = await search.run()
             if config.search.control == "search":
                 await train_control(store, run, widener_of(jail, store, run), scorer)
-        finally:
-            await executor.close()
     sweep_checkpoints(store.files.root, run.id)
     return f"run digest {digest}"
 
@@ -152,6 +152,15 @@ def _executor(machine: MachineSection, run: RunRow, children: Children, activity
         on_load=activity.show_nodes,
     )
     return on_cluster, not on_cluster.on_gpus
+
+
+@asynccontextmanager
+async def _closing(executor: Executor) -> AsyncIterator[None]:
+    """End an executor's processes, or leave its cluster, whatever happens: the next try begins with another."""
+    try:
+        yield
+    finally:
+        await executor.close()
 
 
 def _jail(machine: MachineSection, children: Children) -> Jail | SpreadJail:
@@ -199,24 +208,22 @@ async def finish(store: Store, job: JobRow, control: Control, activity: Activity
     machine = machine_of_finish(store, job)
     children = Children(children_file(store.path, job.id))
     executor, _ = _executor(machine, run, children, activity)
-    with _jail(machine, children) as jail:
-        finish = Finish(
-            store,
-            run.id,
-            jail,
-            executor,
-            control=control,
-            activity=activity,
-            deadline=machine.training_deadline,
-            top=int(job.config["top"]),
-            widener=widener_of(jail, store, run),
-            fill=bool(job.config.get("fill")),
-            nader_column=bool(job.config.get("nader_column")),
-        )
-        try:
+    async with _closing(executor):
+        with _jail(machine, children) as jail:
+            finish = Finish(
+                store,
+                run.id,
+                jail,
+                executor,
+                control=control,
+                activity=activity,
+                deadline=machine.training_deadline,
+                top=int(job.config["top"]),
+                widener=widener_of(jail, store, run),
+                fill=bool(job.config.get("fill")),
+                nader_column=bool(job.config.get("nader_column")),
+            )
             await finish.run()
-        finally:
-            await executor.close()
     sweep_checkpoints(store.files.root, run.id)
     return f"{len(store.tests.of_run(run.id))} test scores"
 

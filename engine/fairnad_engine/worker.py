@@ -34,6 +34,7 @@ from fairnad_engine.search.config import RunConfig
 from fairnad_engine.search.control import Control, StopRequestedError
 from fairnad_engine.shown_state import ShownState
 from fairnad_engine.store import Store
+from fairnad_engine.store.local_copy import working_file
 from fairnad_engine.store.records import JobRow
 from fairnad_engine.store.snapshots import Snapshots, leave_all
 from fairnad_engine.store.soundness import check_sound
@@ -165,7 +166,7 @@ async def _guarded(store: Store, job: JobRow, token: str) -> int:
         room.look()
 
     heartbeat = Heartbeat(store.path, job.id, token, look, _leave, troubled)
-    devices = Devices(store, job, token)
+    devices = Devices(store, job, token, shown.wait_in_line)
     try:
         with absences_told_to(waiting.told):
             end = await _ended(store, job, control, activity, heartbeat, room, devices)
@@ -188,10 +189,9 @@ async def _ended(
         store.jobs.set_state(job.id, "running")
         _log.info("%s (%s) starts as process %d", job.id, job.kind, os.getpid())
         heartbeat.start()
-        if not await asyncio.to_thread(check_sound, store.path):
+        if not await asyncio.to_thread(check_sound, working_file(store.path)):
             _log.info("the workspace was looked through for damage only in part: it is large, or its disk is slow")
-        await devices.wait(control)
-        message = await _worked(store, job, control, activity, room)
+        message = await _worked(store, job, control, activity, room, devices)
     except asyncio.CancelledError:
         if not control.stopping:
             raise
@@ -218,10 +218,11 @@ async def _ended(
     return _End("done", message)
 
 
-async def _worked(store: Store, job: JobRow, control: Control, activity: Activity, room: Room) -> str:
+async def _worked(store: Store, job: JobRow, control: Control, activity: Activity, room: Room, devices: Devices) -> str:
     """Do a job's work to its end; each time the disk is full, go on from what is stored once there is room."""
     while True:
         try:
+            await devices.wait(control)
             return await _WORK[job.kind](store, job, control, activity)
         except (FairnadError, OSError) as error:
             if not room.heard(error):

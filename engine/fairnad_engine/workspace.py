@@ -226,6 +226,8 @@ def create_finish_job(
     asked |= {"fill": fill or None, "nader_column": nader_column or None}
     config = {name: value for name, value in asked.items() if value is not None}
     before = store.jobs.of_run(run_id, "finish")
+    if before is not None and store.jobs.is_held(before.id):
+        return before  # its worker is told to whoever starts another
     if before is not None and before.state != "done":
         return store.jobs.set_config(before.id, config)
     return store.jobs.create("finish", config, run_id)

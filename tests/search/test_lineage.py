@@ -204,6 +204,7 @@ def test_a_fork_goes_on_under_its_own_settings_and_keeps_its_past(tmp_path):
         ({"data__protocol": "digits"}, "protocol"),
         ({"search__seed_backbone": "resnet32"}, "seed backbone"),
         ({"fidelity__mode": "promote"}, "fidelity"),
+        ({"search__latency_objective": "image", "machine__latency_rounds": 5}, "latency_objective"),
         ({"budget__max_params": 200}, "over the new budget"),
         ({"budget__trained": 1}, "models already"),
         ({"search__method": "random"}, "kind of method"),

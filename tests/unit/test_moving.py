@@ -14,6 +14,7 @@ from fairnad_engine.archive import export_workspace, import_workspace
 from fairnad_engine.backup import backup
 from fairnad_engine.errors import FairnadError, InputError, StoreError
 from fairnad_engine.knowledge.template import Template
+from fairnad_engine.restoring import restore
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import template_of
 
@@ -43,6 +44,29 @@ def contents(path):
 
 
 class TestBackup:
+    @pytest.mark.parametrize("folder", ["runs#1", "what?", "50%25 off"])
+    def test_a_folder_of_any_name_is_copied_whole(self, workspace, tmp_path, folder):
+        path, _ = workspace
+        (tmp_path / folder).mkdir()
+        moved = backup(path, tmp_path / folder / "copy.db").path
+        again = backup(moved, tmp_path / "again.db")
+        assert again.files == 2 and contents(tmp_path / "again.db") == contents(path)
+
+    def test_a_log_of_a_file_that_is_gone_is_not_read_into_what_is_restored(self, workspace, tmp_path):
+        path, _ = workspace
+        backup(path, tmp_path / "copy.db")
+        expected = contents(tmp_path / "copy.db")
+        with Store(path) as store:  # a log that outlived its file: the killed worker's
+            store.ideas.add_own(Template.parse(store.templates.source(1), "t"), "conv.depthwise", "late", "Later")
+            kept = {one: one.read_bytes() for one in path.parent.glob("w.db-*") if one.stat().st_size}
+        path.unlink()
+        for one, data in kept.items():
+            one.write_bytes(data)
+        assert any(one.name == "w.db-wal" for one in kept)
+        restore(tmp_path / "copy.db", path)
+        assert contents(path) == expected
+        assert path.with_name("w.db.damaged-1-wal").exists()
+
     def test_it_is_a_workspace_of_its_own(self, workspace, tmp_path):
         path, names = workspace
         done = backup(path, tmp_path / "copy.db")

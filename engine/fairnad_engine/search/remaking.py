@@ -44,7 +44,7 @@ class Remaking:
         """
         files = self._store.files
         needed = [candidate.graph, *([candidate.weights] if candidate.status in _UNTRAINED else [])]
-        damaged = [name for name in needed if not files.is_whole(name)]
+        damaged = await asyncio.to_thread(lambda: [name for name in needed if not files.is_whole(name)])
         seed = self._seed(candidate) if damaged else None
         if seed is None:
             return

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fairnad_engine.errors import InputError, StoreError
+from fairnad_engine.store.connection import has_log
 
 
 @contextmanager
@@ -23,10 +24,12 @@ def copy_of(source: Path, folder: Path) -> Iterator[Path]:
     try:
         try:
             with (
-                closing(sqlite3.connect(f"file:{source.resolve()}?mode=ro", uri=True)) as opened,
+                closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as opened,
                 closing(sqlite3.connect(copy)) as written,
             ):
-                opened.backup(written, pages=4096, sleep=0.01)
+                # With a log one step is one look, which no writer waits for; in several, each write in between, a beat
+                # for instance, would begin the copy anew.
+                opened.backup(written, pages=-1 if has_log(source) else 4096, sleep=0.01)
                 # The copy is one file: no log beside it.
                 written.execute("PRAGMA journal_mode = DELETE")
                 # Where it will lie decides anew whether it may have one.

@@ -263,7 +263,10 @@ def content_of(store: Path) -> str:
 
 def generation_of(store: Path) -> int:
     """The number of the newest snapshot that a store knows; 0 for none."""
-    with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as opened:
+    with (
+        suppress(sqlite3.DatabaseError),
+        closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True)) as opened,
+    ):
         row = opened.execute("SELECT generation FROM snapshots").fetchone()
         return int(row[0]) if row else 0
     return 0

@@ -35,6 +35,9 @@ class Reserve:
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             try:
+                found = os.fstat(handle)
+                if not more and found.st_size == self._size and found.st_blocks * 512 >= self._size:
+                    return True  # held: where a file system cannot reserve, asking again would write it again
                 os.posix_fallocate(handle, 0, self._size + more)
                 os.ftruncate(handle, self._size)
             finally:

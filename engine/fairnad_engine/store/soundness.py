@@ -25,7 +25,7 @@ def check_sound(path: Path, seconds: float = CHECK_SECONDS) -> bool:
     """
     until = clock.steady() + seconds
     try:
-        with closing(sqlite3.connect(f"file:{path.resolve()}?mode=ro", uri=True)) as opened:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as opened:
             opened.set_progress_handler(lambda: clock.steady() > until, _STEPS)
             said = opened.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:

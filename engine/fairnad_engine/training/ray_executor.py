@@ -21,11 +21,12 @@ from typing import Any, Literal
 from fairnad_engine.activity import NodeLoad
 from fairnad_engine.artifacts import ArtifactFolder, write_atomically
 from fairnad_engine.errors import StoreError
+from fairnad_engine.faults import is_disk_full
 from fairnad_engine.training import ray_node
 from fairnad_engine.training.checkpoints import checkpoint_path
 from fairnad_engine.training.datasets import split_digest
 from fairnad_engine.training.executor import FAULTS, Progress, Repeats, final_outcome
-from fairnad_engine.training.jobs import MACHINE_FAULT, TrainingJob, TrainingOutcome
+from fairnad_engine.training.jobs import DISK_FULL, MACHINE_FAULT, TrainingJob, TrainingOutcome
 from fairnad_engine.training.ray_cluster import INSTALL, Cluster
 from fairnad_engine.training.ray_objects import Sent
 from fairnad_engine.training.remote import outcome_of
@@ -196,7 +197,7 @@ class RayExecutor:
         except TimeoutError:
             found.outcome = TrainingOutcome("timeout", message=f"not done after {deadline:.0f} s", seconds=deadline)
         except (OSError, StoreError) as error:
-            found.outcome = TrainingOutcome(MACHINE_FAULT, message=str(error))
+            found.outcome = TrainingOutcome(DISK_FULL if is_disk_full(error) else MACHINE_FAULT, message=str(error))
         finally:
             if not over:
                 ray.cancel(stream, force=True)

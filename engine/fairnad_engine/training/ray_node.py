@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from fairnad_engine.training.data import packed
-from fairnad_engine.training.jobs import MACHINE_FAULT, TrainingJob
+from fairnad_engine.training.jobs import DISK_FULL, MACHINE_FAULT, TrainingJob
 
 Message = dict[str, Any]
 _PREFIX = "fairnad-training-"
@@ -101,6 +101,8 @@ def _messages(job: TrainingJob, root: Path, device: str, checkpoint: bytes | Non
                 yield {"type": "checkpoint", "data": state.read_bytes()}
     if name := message.get("weights"):
         yield {"type": "weights", "name": name, "data": (root / name).read_bytes()}
+    if message["status"] == DISK_FULL:  # the node's, which nobody watches; the workspace has another
+        message = {**message, "status": MACHINE_FAULT, "message": f"node {socket.gethostname()}: {message['message']}"}
     yield message
 
 
