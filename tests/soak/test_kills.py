@@ -129,7 +129,7 @@ def test_a_thousand_kills_lose_nothing(tmp_path, kind):
         kills += told.kills
         wrong += [f"{folder.name}: {one}" for one in told.wrong]
         if not told.wrong:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)  # an app that was killed may still be leaving
     plain.store.close()
     assert wrong == []
     assert kills == wanted
