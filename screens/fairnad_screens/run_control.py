@@ -56,9 +56,9 @@ def why_not(request: str, head: Controlled | None) -> str | None:
         return f"{head.id} is {head.state}; nobody works on it.{mend}"
     if request == "pause" and head.state == "stalled":
         return f"{head.id} hangs and would not hear it; {key_of('search.stop')} stops it, Runs takes it over."
-    if request == "pause" and head.state in ("waiting", "queued"):
+    if request == "pause" and head.state == "waiting":
         return f"{head.id} is {head.state} and goes on by itself; {key_of('search.stop')} stops it."
-    if request == "pause" and head.state != "running":
+    if request == "pause" and head.state not in ("running", "queued"):  # who pauses in line lets others pass
         return f"{head.id} is {head.state} already."
     if request == "resume" and head.state != "paused":
         return f"{head.id} is {head.state}, not paused."

@@ -4,6 +4,7 @@ import json
 import random
 import re
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +18,7 @@ from fairnad_screens.actions import actions_of
 from fairnad_screens.data.search_baseline import read_baseline
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog
 from fairnad_screens.figures import span
+from fairnad_screens.run_control import why_not
 from fairnad_screens.widgets.front_plot import FrontPlot
 from fairnad_screens.widgets.search_counts import CountsPane
 from fairnad_screens.widgets.search_front import CONTROL, FrontPane
@@ -729,3 +731,10 @@ async def test_the_curve_has_the_band_of_a_baseline_where_a_study_has_one(run, s
         assert any(line.count("│") > 0 and "█" in line for line in shown(app).splitlines())
     other = WrittenRun(store, more={"budget": {"trained": 100, "max_params": 5_000}})
     assert read_baseline(store, other.id) is None  # hypervolumes of other budgets do not compare
+
+
+@pytest.mark.parametrize(("state", "refused"), [("running", ""), ("queued", ""), ("waiting", "goes on by itself"),
+                                                ("stalled", "takes it over"), ("paused", "already")])  # fmt: skip
+def test_what_can_be_paused(state, refused):
+    told = why_not("pause", SimpleNamespace(id="run-1", job="job-1", state=state, held=True))
+    assert refused in told if refused else told is None
