@@ -6,7 +6,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from textual import work
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.css.query import NoMatches
 
 from fairnad_screens.actions import Action, actions_of, key_of
 from fairnad_screens.base import FairScreen
@@ -23,6 +25,15 @@ class Palette(CommandPalette, AnsweredOnce[None]):
         # Textual's list stumbles over a page key that comes before its lines are laid out.
         with suppress(KeyError):
             super()._action_command_list(action)
+
+    @work(exclusive=True, group=CommandPalette._GATHER_COMMANDS_GROUP)
+    async def _gather_commands(self, search_value: str) -> None:
+        # A word that is typed as the palette closes starts a search when the list is gone already.
+        try:
+            await CommandPalette._gather_commands.__wrapped__(self, search_value)  # type: ignore[attr-defined]
+        except NoMatches:
+            if self.is_attached and self.app.screen is self:
+                raise
 
 
 class ActionProvider(Provider):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from fairnad_engine.processes import ProcessIdentity, identity_of
@@ -127,6 +128,8 @@ class Victims:
     def _at_a_fair_place(self, pid: int) -> bool:
         """Hold a trainer where it is, and look whether it may end there; it goes on where not."""
         os.kill(pid, signal.SIGSTOP)
+        if not _stands(pid):
+            return False
         lines = self._search.trainings()
         if not self._may_end(pid, lines):
             os.kill(pid, signal.SIGCONT)
@@ -137,6 +140,21 @@ class Victims:
         else:
             self._furthest[last["job"]], self.killed_training = last["epochs"], last["job"]
         return True
+
+
+def _stands(pid: int) -> bool:
+    """Wait until a process that was told to stop does no more; False where it has ended instead."""
+    while (state := _state(pid)) not in ("T", "Z", ""):
+        time.sleep(0.001)
+    return state == "T"
+
+
+def _state(pid: int) -> str:
+    """Of a process, as the kernel names it; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
+    except OSError:
+        return ""
 
 
 def _last_of(pid: int, lines: list[dict]) -> dict | None:

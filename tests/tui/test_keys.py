@@ -145,3 +145,14 @@ async def test_the_palette_names_the_keys(tmp_path):
     async with opened(tmp_path / "w.db", "ideas", settings=UserSettings(keys=OWN)) as (app, pilot):
         await pilot.press("ctrl+p", *"new idea")
         await wait_for(lambda: "f7: Add an idea of your own" in shown(app))
+
+
+async def test_a_search_that_begins_as_the_palette_closes_ends_with_it(tmp_path):
+    async with opened(tmp_path / "w.db") as (app, pilot):
+        await pilot.press("ctrl+p")
+        palette = app.screen
+        await pilot.press("escape")
+        await wait_for(lambda: not palette.is_attached)
+        await palette._gather_commands("x").wait()
+        await pilot.press("T")
+        assert app._exception is None

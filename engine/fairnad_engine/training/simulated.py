@@ -6,7 +6,7 @@ module's name before the run is begun, and each time it is taken up again.
 
 ``FAIRNAD_SIMULATED_SECONDS`` is the length of an epoch in seconds, 0.005 where it is not set.
 ``FAIRNAD_SIMULATED_LOG`` names a file to which each training adds a line when it starts, after each
-epoch, and when it is done.
+epoch, and when its outcome is sent.
 """
 
 from __future__ import annotations
@@ -45,11 +45,15 @@ def main() -> None:
     send({"type": "ready", "device": device, "memory": 0})
     for line in sys.stdin:
         started = time.monotonic()
+        job = None
         try:
-            result = _work(TrainingJob(**json.loads(line)), send, device)
+            job = TrainingJob(**json.loads(line))
+            result = _work(job, send, device)
         except (OSError, ValueError) as error:  # what opens files here is the trainer, on the user's disk
             result = {"status": MACHINE_FAULT, "message": f"{type(error).__name__}: {error}"[:500]}
         send({"type": "outcome", "seconds": time.monotonic() - started, "peak_memory": _PEAK, **result})
+        if job is not None and "weights" in result:
+            _log(job, "done", int(job.protocol["epochs"]))  # now that whoever waits for it has its outcome
 
 
 def _work(job: TrainingJob, send: Send, device: str) -> dict[str, Any]:
@@ -70,7 +74,6 @@ def _work(job: TrainingJob, send: Send, device: str) -> dict[str, Any]:
     result: dict[str, Any] = {"status": "done", "accuracy": accuracy, "weights": name}
     if job.latency_rounds:
         result["latency"] = {1: 1 + identity[1] / 256, 256: 50 + identity[2] / 8}
-    _log(job, "done", len(epochs))
     return result
 
 
