@@ -6,7 +6,6 @@ write rows and look on.
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -308,7 +307,9 @@ def _this_machine() -> dict[str, Any]:
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return version(package)
+    except PackageNotFoundError:
         return "unknown"

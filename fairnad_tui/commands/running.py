@@ -118,10 +118,12 @@ def _show_devices(devices: list[dict[str, Any]]) -> None:
 
 def _devices(store: Store) -> list[dict[str, Any]]:
     """Devices that jobs have or wait for, those that have them first, then in order of arrival."""
-    from fairnad_engine.queueing import place_of
-
     rows = store.reservations.all()
-    places = {job: place_of(store, job) for job in {one.job_id for one in rows if not one.held}}
+    places = {}
+    if waiting := {one.job_id for one in rows if not one.held}:
+        from fairnad_engine.queueing import place_of
+
+        places = {job: place_of(store, job) for job in waiting}
     return [
         {
             "device": one.device,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
 from fairnad_engine.llm.models import hosts_named
-from fairnad_engine.llm.ollama_server import Timeouts
 from fairnad_engine.llm.patience import RETRY_SECONDS
 from fairnad_engine.llm.secrets import refuse_secrets
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
 from fairnad_engine.search.config_search import Section
+
+if TYPE_CHECKING:
+    from fairnad_engine.llm.ollama_server import Timeouts
 
 OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds", "wait_hours"}
 """Settings of ``[model]`` that change nothing of what it says."""
@@ -75,6 +77,8 @@ class ModelSection(Section):
     @property
     def timeouts(self) -> Timeouts:
         """How long a server is waited for, as the models take it."""
+        from fairnad_engine.llm.ollama_server import Timeouts
+
         return Timeouts(
             first=self.first_token_seconds,
             silence=self.stall_seconds,

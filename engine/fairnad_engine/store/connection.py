@@ -14,7 +14,7 @@ from fairnad_engine import clock
 from fairnad_engine.errors import StoreError
 from fairnad_engine.store.faults import WatchedConnection, explain
 from fairnad_engine.store.filesystem import file_system
-from fairnad_engine.store.schema_reservations import migrations
+from fairnad_engine.store.schema_costs import migrations
 
 _BUSY_MILLISECONDS = 10_000
 _ROLLBACK_FOR_GOOD = 1  # user_version of a store that a network file system holds: no host returns to a log

@@ -20,11 +20,12 @@ _DECIDED = """SELECT coalesce(a.design_seconds, 0.0) + coalesce(a.verify_seconds
               WHERE a.run_id = ? AND (a.failure IS NOT NULL OR (c.status IN ('trained', 'screened', 'failed')
               AND NOT EXISTS (SELECT 1 FROM attempts b WHERE b.run_id = a.run_id AND b.generation = a.generation
               AND b.slot = a.slot AND b.step = a.step AND b.attempt > a.attempt AND b.failure IS NULL)))"""
-_TRAININGS = """SELECT coalesce((SELECT sum(e.seconds) FROM evaluations e WHERE e.run_id = c.run_id
-                AND e.candidate_id = c.id AND e.purpose IN ('search', 'screen')), 0.0) seconds
+_TRAININGS = """SELECT coalesce(sum(e.seconds), 0.0) seconds
                 FROM (SELECT run_id, id, status FROM candidates
                       UNION ALL SELECT run_id, id, status FROM side_models) c
-                WHERE c.run_id = ? AND c.status = 'trained'"""
+                LEFT JOIN evaluations e ON e.run_id = c.run_id AND e.candidate_id = c.id
+                AND e.purpose IN ('search', 'screen')
+                WHERE c.run_id = ? AND c.status = 'trained' GROUP BY c.id"""
 _ASKED = """SELECT sum(prompt_tokens) read, sum(completion_tokens) written FROM model_calls WHERE run_id = ?
             GROUP BY rtrim(rtrim(key, '0123456789'), '/')"""
 

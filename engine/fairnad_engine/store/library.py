@@ -6,16 +6,19 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from sqlite_utils import Database
 
 from fairnad_engine.errors import InputError
-from fairnad_engine.knowledge.papers import PaperText
-from fairnad_engine.knowledge.template import Template
-from fairnad_engine.llm.protocol import IdeaBrief, IdeaDraft
 from fairnad_engine.store.connection import now, transaction
 from fairnad_engine.store.journal import IdeaJournal
 from fairnad_engine.store.records import Derivation, IdeaRow, PaperLine, PaperRow, Row, decode
+
+if TYPE_CHECKING:  # the readers of papers are not needed to say how many there are
+    from fairnad_engine.knowledge.papers import PaperText
+    from fairnad_engine.knowledge.template import Template
+    from fairnad_engine.llm.protocol import IdeaBrief, IdeaDraft
 
 STATUSES = ("proposed", "approved", "rejected", "imported")
 
