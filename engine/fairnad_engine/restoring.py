@@ -12,14 +12,17 @@ from fairnad_engine import clock
 from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.backup import Moved, beside, check_apart, copy_content
 from fairnad_engine.errors import DamagedStoreError, InputError, StoreError, UnreachableStoreError
-from fairnad_engine.store import Store
+from fairnad_engine.store import Store, choosing
 from fairnad_engine.store.copying import copy_of, lay_down
+from fairnad_engine.store.local_copy import Copy, current_copy, forget, named_copy
 
 _OF_SQLITE = ("", "-wal", "-shm", "-journal")
 
 
 def restore(source: Path, target: Path) -> Moved:
     """Put a backup in the place of a workspace; what was there is kept as ``<name>.damaged-N``.
+
+    A copy on this machine's disk in which it was worked on is kept likewise, and made anew.
 
     Files that are named by their content are copied where they are missing or of another size; jobs that were worked
     on when the backup was made come as stopped, and can be resumed.
@@ -38,7 +41,10 @@ def restore(source: Path, target: Path) -> Moved:
         size = copy.stat().st_size
         found, known = copy_content(source, target, whole=True)
         _put_aside(target)
+        local = _put_copy_aside(target)
         copy.replace(target)
+    if local is not None:
+        choosing.renew(local)
     return Moved(target, size, found, known)
 
 
@@ -56,13 +62,27 @@ def _refuse_one_in_use(target: Path) -> None:
             raise StoreError(f"{target}: {held[0].id} is worked on; stop it first: fairnad-tui control stop-now")
 
 
-def _put_aside(target: Path) -> None:
+def _put_copy_aside(target: Path) -> Copy | None:
+    """Move the copy in which this host works on a workspace out of the way, so that it is not brought home any more."""
+    local = current_copy(target) or named_copy(target)
+    forget(target)
+    if local is None or not local.file.exists():
+        return None
+    with local.locked():
+        aside = _put_aside(local.file)
+        local.record_file.unlink(missing_ok=True)
+    choosing.said.append(f"{target}: the copy of it on this machine's disk is {aside} now, and is made anew")
+    return local
+
+
+def _put_aside(target: Path) -> Path:
     """Move a workspace's file, with SQLite's own beside it, to the first name that is free."""
     names = [f"{target.name}.damaged-{{}}{suffix}" for suffix in _OF_SQLITE]
     number = next(n for n in itertools.count(1) if not any(target.with_name(x.format(n)).exists() for x in names))
     for suffix in _OF_SQLITE:  # also where the file itself is gone: a log that is left would be read into the new one
         with suppress(FileNotFoundError):
             target.with_name(target.name + suffix).rename(target.with_name(f"{target.name}.damaged-{number}{suffix}"))
+    return target.with_name(f"{target.name}.damaged-{number}")
 
 
 def note_backup(store: Path, target: Path) -> None:

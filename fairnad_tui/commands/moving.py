@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fairnad_tui.options import DEFAULT_DB, db_option
-from fairnad_tui.output import tell
+from fairnad_tui.output import remark_on_disk, tell
 
 if TYPE_CHECKING:
     from fairnad_engine.backup import Moved
@@ -37,6 +37,7 @@ def restore(file: Path, db: Path | None) -> None:
     from fairnad_engine.restoring import restore as put_back
 
     done = put_back(file, _workspace(db))
+    remark_on_disk(done.path)
     tell(f"{_said(done)}, {done.known:,} of them whole already; jobs go on with: fairnad-tui run --resume RUN")
 
 

@@ -6,7 +6,7 @@ from fairnad_engine.backup import backup
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.restoring import newest_backup, note_backup, restore
 from fairnad_engine.search.remaking import Remaking
-from fairnad_engine.store import Store
+from fairnad_engine.store import Store, filesystem, soundness
 from fairnad_engine.store.runs import RunTable
 from fairnad_engine.store.soundness import check_sound
 from tests.faults.played_worker import RUN, Verifier, played_workspace, trained, wait_until
@@ -121,6 +121,17 @@ def test_a_look_through_a_store_ends_when_its_time_is_over(tmp_path):
                           "LIMIT 60000) SELECT i, hex(randomblob(20)) t FROM n")  # fmt: skip
     assert check_sound(path)
     assert not check_sound(path, seconds=-1.0)
+
+
+def test_a_large_store_is_not_read_whole_over_a_network(tmp_path, monkeypatch):
+    path = played_workspace(tmp_path)
+    damage(path, "papers")
+    monkeypatch.setattr(filesystem, "magic_of", lambda path: 0x6969)
+    with pytest.raises(StoreError, match="damaged"):
+        check_sound(path)
+    with path.open("r+b") as file:
+        file.truncate(soundness.OVER_NETWORK + 1)  # a hole, which takes no room
+    assert not check_sound(path)
 
 
 def spoil(files, name, how):

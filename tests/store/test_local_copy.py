@@ -366,6 +366,29 @@ def test_backup_takes_what_the_copy_holds(home, tmp_path):
     assert jobs(tmp_path / "backup.db") == 2
 
 
+@pytest.mark.parametrize("is_damaged", [True, False], ids=["damaged", "unwanted"])
+def test_a_backup_that_is_restored_takes_the_place_of_the_copy_too(home, tmp_path, is_damaged):
+    from fairnad_engine.backup import backup
+    from fairnad_engine.restoring import restore
+
+    backup(home, tmp_path / "backup.db")
+    leave(home)
+    work(home)
+    copy = named_copy(home)
+    leave(home, clean=False)
+    if is_damaged:
+        copy.file.with_name("store.db-wal").unlink(missing_ok=True)
+        copy.file.write_bytes(b"SQLite format 3\0" + bytes(4080))
+    restore(tmp_path / "backup.db", home)
+    aside = copy.folder / "store.db.damaged-1"
+    assert aside.exists() and any(str(aside) in one for one in choosing.said)
+    assert (jobs(home), jobs(copy.file)) == (1, 1)
+    assert leave(home) == []
+    work(home)
+    assert leave(home) == []
+    assert jobs(home) == 2
+
+
 def test_a_network_home_lets_the_copy_have_its_log(home, monkeypatch):
     monkeypatch.setattr(filesystem, "magic_of", lambda path: 0x6969 if "home" in Path(path).parts else 0xEF53)
     with Store(home) as store:

@@ -185,10 +185,24 @@ def choose(copy: Copy | None, home: Path, keep: Literal["home", "local"]) -> Pat
     with copy.locked():
         aside = _set_aside(copy.file)
         if home.exists():
-            _settle(home)
-            _take_in(copy)
-            _note(copy, generation_of(copy.file), "", is_ahead=True)
+            _renew(copy)
     return aside
+
+
+def renew(copy: Copy) -> None:
+    """Make a copy anew of its home, which another file was put in the place of.
+
+    Raises:
+        StoreError: Another process has the home open.
+    """
+    with copy.locked():
+        _renew(copy)
+
+
+def _renew(copy: Copy) -> None:
+    _settle(copy.home)
+    _take_in(copy)
+    _note(copy, generation_of(copy.file), "", is_ahead=True)
 
 
 def _set_aside(file: Path) -> Path:
