@@ -43,6 +43,10 @@ class Terminal:
                 self._text += part.decode("utf-8", "replace")
         return _CONTROL.sub("", self._text)
 
+    def press(self, keys):
+        """Type."""
+        os.write(self._main, keys.encode())
+
     def close(self):
         """Take the terminal away, and return how the command ended."""
         os.close(self._main)

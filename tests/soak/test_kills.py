@@ -76,9 +76,15 @@ def test_a_run_outlives_its_terminal_and_is_found_again(undisturbed):
     wait_until(lambda: "seed" in follows.text())
     assert search.worker() == worker
     assert again.process.poll() is None
+    assert search.call("control", "stop").returncode == 0
+    wait_until(lambda: search.state() == "stopped" and search.worker() is None)
+    follows.close()
+    wait_until(lambda: "stopped" in again.text())
+    again.press("S")
+    wait_until(lambda: again.press("r") or search.worker())  # started from the screens this time
+    assert search.worker() != worker
     again.close()
     wait_until(lambda: search.state() == "done")
-    follows.close()
     assert search.digest()
 
 
