@@ -118,9 +118,12 @@ class Victims:
 
     def kill(self, kind: str, victim: ProcessIdentity) -> bool:
         """Kill it; False where it has come to a place meanwhile at which it may not be killed."""
-        if kind == "trainer" and not self._at_a_fair_place(victim.pid):
+        try:
+            if kind == "trainer" and not self._at_a_fair_place(victim.pid):
+                return False
+            os.kill(victim.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it ended by itself meanwhile
             return False
-        os.kill(victim.pid, signal.SIGKILL)
         if kind == "child":
             self._spared = max(self._search.lanes, _TRIALS)
         return True
