@@ -184,7 +184,7 @@ def job_of(path, job_id="job-1"):
         return store.jobs.get(job_id)
 
 
-def wait_until(condition, seconds=20, more=lambda: ""):
+def wait_until(condition, seconds=60, more=lambda: ""):
     """Wait for something to come true."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -50,4 +50,4 @@ class Terminal:
     def close(self):
         """Take the terminal away, and return how the command ended."""
         os.close(self._main)
-        return self.process.wait(30)
+        return self.process.wait(60)
