@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from fairnad_engine.store import Store
+from tests.disks import small_disk_at
 from tests.faults.played_worker import RUN, Worker, job_of, played_workspace
 
 
@@ -26,13 +25,9 @@ def start():
 
 @pytest.fixture
 def disk(tmp_path):
-    """A disk of 6 MiB; only root may make one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("no disk can be mounted here: only root may")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    """A disk of 6 MiB."""
+    with small_disk_at(tmp_path / "disk", "6m") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import resource
-import subprocess
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,18 +13,15 @@ from fairnad_engine.artifacts import ArtifactFolder
 from fairnad_engine.errors import DiskFullError, MachineFaultError
 from fairnad_engine.training.executor import LocalExecutor
 from fairnad_engine.training.process import _failure, _work
+from tests.disks import small_disk_at
 from tests.unit.test_training import job  # noqa: F401 - a fixture
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A folder on a disk of 256 KiB; only root may make one."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("no disk can be mounted here")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    """A folder on a disk of 256 KiB."""
+    with small_disk_at(tmp_path / "small", "256k") as folder:
+        yield folder
 
 
 def test_a_full_disk_is_the_stores_error(small_disk):
