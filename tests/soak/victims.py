@@ -2,7 +2,8 @@
 
 By design a second kill in a row is a verdict: a candidate whose jail child is killed twice, or whose trainer is killed
 twice without having got further, is held to be the cause. So what repeats a killed attempt is spared until it is over,
-and what repeats a killed training until it has come to another epoch.
+and what repeats a killed training until it has come to another epoch. A trainer that has not said yet what it trains
+may have just been given a training; as nobody knows which, only one of these is killed in each life of a worker.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from pathlib import Path
 from fairnad_engine.processes import ProcessIdentity, identity_of
 from tests.soak.searches import Search
 
-_TRAININGS = 2  # at a time
 _TRIALS = 4  # children that the probe of the jail has at a time: so many may begin before the repeat of one does
 
 
@@ -61,7 +61,7 @@ class Victims:
         self._children_seen: set[ProcessIdentity] = set()
         self._spared: int | None = None  # children still to be seen before another may be killed
         self._furthest: dict[str, int] = {}  # the last epoch of each training when its trainer was killed
-        self._unknown: int | None = None  # lines of the log when a trainer was killed at no training known
+        self._unknown = False  # whether a trainer was killed at no training known
 
     def observe(self) -> list[ProcessIdentity]:
         """Look at the jail's children, of which each is there for a moment."""
@@ -76,8 +76,8 @@ class Victims:
 
     def begin_life(self) -> None:
         """A new worker begins every attempt and training anew."""
-        self._spared = self._unknown = None
-        self._furthest = {}
+        self._spared = None
+        self._furthest, self._unknown = {}, False
 
     def _worker_children(self) -> list[int]:
         worker = self._search.worker()
@@ -105,15 +105,13 @@ class Victims:
     def _trainers(self) -> list[ProcessIdentity]:
         """Idle ones, and those whose training has come further than when its trainer was killed before."""
         lines = self._search.trainings()
-        if self._unknown is not None and sum(one["what"] == "epoch" for one in lines[self._unknown :]) < 2 * _TRAININGS:
-            return []
         pids = [pid for pid in self._worker_children() if b"training.simulated" in _line(pid)]
         return [one for pid in pids if self._may_end(pid, lines) and (one := identity_of(pid)) is not None]
 
     def _may_end(self, pid: int, lines: list[dict]) -> bool:
         last = _last_of(pid, lines)
         if last is None or last["what"] == "done":  # its next training may be one that was killed before
-            return not self._furthest
+            return not self._furthest and not self._unknown
         return last["what"] == "epoch" and last["epochs"] > self._furthest.get(last["job"], 0)
 
     def kill(self, kind: str, victim: ProcessIdentity) -> bool:
@@ -139,7 +137,7 @@ class Victims:
             return False
         last = _last_of(pid, lines)
         if last is None or last["what"] == "done":
-            self._unknown, self.killed_training = len(lines), None
+            self._unknown, self.killed_training = True, None
         else:
             self._furthest[last["job"]], self.killed_training = last["epochs"], last["job"]
         return True
