@@ -26,6 +26,8 @@ from fairnad_engine.errors import JailError, MachineFaultError
 
 TORCH = ("torch", "torch._dynamo", "torch.export")
 _START_SECONDS = 180.0
+_STARTS = 4  # of which all but the last may be killed from outside
+_ENDING_SECONDS = 5.0  # for a killed process to be gone, on a busy machine
 _ROOM_BYTES = 256 << 20
 # -P -s leave out the working directory and the user's site folder, and the environment is made here: this is -I,
 # but with a fixed hash seed, without which sets of strings would order an export differently in every zygote.
@@ -200,16 +202,17 @@ class Jail:
             return self._zygote
 
     def _ready_zygote(self) -> _ZygoteProcess:
-        """Wait until the zygote is ready; one that is killed while it starts, say for memory, is replaced once."""
+        """Wait until the zygote is ready; one that is killed while it starts, say for memory, is replaced."""
         assert self._zygote is not None  # noqa: S101 - it was launched before
-        try:
-            self._zygote.await_ready()
-        except JailError:
-            if not self._zygote.was_killed():
-                raise
-            self._zygote.close()
-            self._zygote = self._launch()
-            self._zygote.await_ready()
+        for left in reversed(range(_STARTS)):
+            try:
+                self._zygote.await_ready()
+                break
+            except JailError:
+                if not left or not self._zygote.was_killed():
+                    raise
+                self._zygote.close()
+                self._zygote = self._launch()
         return self._zygote
 
     def _launch(self) -> _ZygoteProcess:
@@ -264,9 +267,9 @@ class _ZygoteProcess:
         return self._process.pid
 
     def was_killed(self) -> bool:
-        """Whether the process was ended by a signal; one that has just fallen silent is given a moment to end."""
+        """Whether the process was ended by a signal; one that has just fallen silent is given time to end."""
         try:
-            return self._process.wait(timeout=1) < 0
+            return self._process.wait(timeout=_ENDING_SECONDS) < 0
         except subprocess.TimeoutExpired:
             return False
 
