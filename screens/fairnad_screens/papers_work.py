@@ -213,13 +213,7 @@ def _add_papers(store: Store, source: str) -> Any:  # noqa: ANN401
 
 
 def _expanded(source: str) -> str:
-
-    if source.startswith("arxiv:"):
-        return source
-    try:
-        return str(expanded(source))
-    except RuntimeError as error:  # ~ of somebody who does not exist
-        raise InputError(f"{source}: {error}; give a path") from error
+    return source if source.startswith("arxiv:") else str(expanded(source))
 
 
 def _start_job(store: Store, llm: str, reread: bool) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairnad_engine.store import Store, ledger
+from fairnad_engine.store import Store, ledger, library
 
 
 @pytest.fixture
@@ -11,10 +11,9 @@ def database(tmp_path):
         yield store._db
 
 
-IDEAS = "SELECT status, count(*) n FROM ideas WHERE origin != 'derived' OR status != 'proposed' GROUP BY 1"
-
-
-@pytest.mark.parametrize("query", [ledger._DECIDED, ledger._TRAININGS, IDEAS], ids=["decided", "trainings", "ideas"])
+@pytest.mark.parametrize(
+    "query", [ledger._DECIDED, ledger._TRAININGS, library.COUNTS], ids=["decided", "trainings", "ideas"]
+)
 def test_only_indexes_are_read(database, query):
     plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}", ["run-1"] * query.count("?"))]
     tables = [step for step in plan if step.startswith(("SEARCH", "SCAN")) and " INDEX " in step]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the readers of papers are not needed to say how many there 
     from fairnad_engine.llm.protocol import IdeaBrief, IdeaDraft
 
 STATUSES = ("proposed", "approved", "rejected", "imported")
+COUNTS = "SELECT status, count(*) n FROM ideas WHERE origin != 'derived' OR status != 'proposed' GROUP BY 1"
 
 
 class PaperTable:
@@ -323,8 +324,7 @@ class IdeaTable:
 
     def counts(self) -> dict[str, int]:
         """Number of ideas by status; derived ones that nobody decided about wait for no one and are left out."""
-        query = "SELECT status, count(*) n FROM ideas WHERE origin != 'derived' OR status != 'proposed' GROUP BY 1"
-        found = {row["status"]: row["n"] for row in self._db.query(query)}
+        found = {row["status"]: row["n"] for row in self._db.query(COUNTS)}
         return {status: found.get(status, 0) for status in STATUSES}
 
     def approved(self) -> list[tuple[str, str, str]]:

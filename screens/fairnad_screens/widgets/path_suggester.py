@@ -48,6 +48,6 @@ def complete(typed: str, suffixes: Collection[str] = SUFFIXES, named: str = SAMP
                 return f"{folder}{separator}{entry.name}/"
             if entry.name.lower().endswith(tuple(suffixes)):
                 return f"{folder}{separator}{entry.name}"
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, ValueError):
         return None
     return None
