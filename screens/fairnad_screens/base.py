@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from fairnad_engine.errors import FairnadError
 from fairnad_screens.actions import Action, action, actions_of
+from fairnad_screens.background import begin
 from fairnad_screens.desk import Desk
 from fairnad_screens.widgets.bars import KeyBar, TopBar
 
@@ -106,7 +107,7 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
             self._stale = True
             return
         self._loading = True
-        self.run_worker(self._reload(), group="reload")
+        begin(self, self._reload, group="reload")
 
     def store_changed(self) -> None:
         """The store has new rows."""
@@ -164,7 +165,7 @@ class FairScreen(Screen[None], Generic[_Snapshot]):
         async def run() -> None:
             await self.tell(work)
 
-        self.run_worker(run(), group="background")
+        begin(self, run, group="background")
 
     def flow(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that asks the user on the way; one such thing at a time."""

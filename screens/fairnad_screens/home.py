@@ -16,6 +16,7 @@ from textual.widgets import Static
 from fairnad_engine.errors import InputError, JailError
 from fairnad_engine.store.jobs import AT_WORK
 from fairnad_screens.actions import Action, key_of
+from fairnad_screens.background import begin
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.text import GLYPHS, plain, plain_line
@@ -229,11 +230,7 @@ class HomeScreen(FairScreen[HomeSnapshot]):
         if not self._jail_asked:
             self._jail_asked = True
             # After this paint, and once: what the machine allows does not change while one looks on.
-            self.call_after_refresh(self._begin_to_try)
-
-    def _begin_to_try(self) -> None:
-        # The coroutine is made here: where one leaves at once this is not called, and none is left unawaited.
-        self.run_worker(self._try_jail(), group="jail")
+            self.call_after_refresh(begin, self, self._try_jail, group="jail")
 
     async def _try_jail(self) -> None:
         self._jail = await asyncio.to_thread(jail_state)
@@ -271,7 +268,7 @@ class HomeScreen(FairScreen[HomeSnapshot]):
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        self.run_worker(self._ask_model(), group="model", exclusive=True)
+        begin(self, self._ask_model, group="model", exclusive=True)
 
     async def _ask_model(self) -> None:
         self._model = await asyncio.to_thread(model_state, self.shell.llm)

@@ -20,6 +20,7 @@ from fairnad_engine import clock
 from fairnad_engine.store import Store
 from fairnad_engine.store.curation import SubPlace
 from fairnad_screens.actions import key_of
+from fairnad_screens.background import begin
 from fairnad_screens.base import FairScreen
 from fairnad_screens.data.ideas import DeskLine, IdeasSnapshot, Known, read_ideas, read_story
 from fairnad_screens.data.ideas_book import ORDERS, IdeaBook
@@ -216,7 +217,7 @@ class IdeaDesk(FairScreen[IdeasSnapshot]):
             self._story_is_stale = True
             return
         self._reading_story = True
-        self.run_worker(self._read_story(), group="story")
+        begin(self, self._read_story, group="story")
 
     async def _read_story(self) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual import events, on
@@ -14,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from fairnad_engine.store import Store
+from fairnad_screens.background import begin
 from fairnad_screens.base import FairScreen
 from fairnad_screens.data.launch import LaunchSnapshot, device_problem, read_launch
 from fairnad_screens.data.launch_form import (
@@ -125,7 +127,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
         else:
             self._take_config(proposal(gpus=False).config, "proposed for a machine without a GPU")
         self._select(self._row, edit=False)
-        self.run_worker(self._look_for_gpus(), group="gpus")
+        begin(self, self._look_for_gpus, group="gpus")
 
     # -- settings ---------------------------------------------------------------------------------------------
 
@@ -193,7 +195,7 @@ class LaunchSheet(FairScreen[LaunchSnapshot]):
     def _check(self) -> None:
         config = self._config()
         if config is not None:
-            self.run_worker(self._run_checks(config), group="checks", exclusive=True)
+            begin(self, partial(self._run_checks, config), group="checks", exclusive=True)
 
     async def _run_checks(self, config: RunConfig) -> tuple[Check, ...]:
         from fairnad_engine.preflight import checks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual import on
@@ -13,6 +14,7 @@ from textual.widgets import Static
 
 from fairnad_engine.store import Store
 from fairnad_screens.actions import key_of
+from fairnad_screens.background import begin
 from fairnad_screens.base import FairScreen
 from fairnad_screens.data.runs import (
     FrontMember,
@@ -142,7 +144,7 @@ class RunsSheet(FairScreen[RunsSnapshot]):
 
         if self._plot is None:
             self._plot = FrontPlot()
-            self.run_worker(self._mount_plot(self._plot))
+            begin(self, partial(self._mount_plot, self._plot), group="plot")
         if not self._plot.is_mounted:
             return
         colours = plot_palette(self.shell.theme)

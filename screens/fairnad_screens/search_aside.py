@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fairnad_engine import clock
 from fairnad_engine.machine import MachineLoad, machine_load
+from fairnad_screens.background import begin
 from fairnad_screens.data.search import RunHead, SearchSnapshot, Spending
 from fairnad_screens.data.search_baseline import Baseline, read_baseline
 from fairnad_screens.data.search_spending import SpendingPace, read_spending
@@ -62,14 +63,14 @@ class SideReadings(_Base):
         if head.id != self._aside_of:
             self._aside_of, self._baseline, self._spending, self._pace = head.id, None, None, SpendingPace()
             # Whichever run a reading is of, its pace tells: another run has another one.
-            self.run_worker(self._read_baseline(head.id), group="baseline", exclusive=True)
+            begin(self, partial(self._read_baseline, head.id), group="baseline", exclusive=True)
         gpus = len(self._machine.gpus) if self._machine is not None else 0
         if self._pace.due((head.state, closed, gpus)):
             # After the paint: it would take the interpreter from the rows that are waited for.
             self.set_timer(_AFTER_PAINT, partial(self._begin_spending, head.id, gpus))
 
     def _begin_spending(self, run_id: str, gpus: int) -> None:
-        self.run_worker(self._read_spending(run_id, gpus, self._pace), group="spending")
+        begin(self, partial(self._read_spending, run_id, gpus, self._pace), group="spending")
 
     async def _read_spending(self, run_id: str, gpus: int, pace: SpendingPace) -> None:
         try:
@@ -93,7 +94,7 @@ class SideReadings(_Base):
         """Ask how busy the machine is, now and then."""
         if clock.steady() - self._machine_asked >= _MACHINE_SECONDS:
             self._machine_asked = clock.steady()
-            self.run_worker(self._read_machine(), group="machine", exclusive=True)
+            begin(self, self._read_machine, group="machine", exclusive=True)
 
     async def _read_machine(self) -> None:
         self._machine = await asyncio.to_thread(machine_load)

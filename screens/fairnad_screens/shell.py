@@ -21,6 +21,7 @@ from fairnad_engine import clock
 from fairnad_engine.errors import FairnadError
 from fairnad_engine.text import sanitize
 from fairnad_screens.actions import action, use_keys
+from fairnad_screens.background import begin
 from fairnad_screens.base import FairScreen
 from fairnad_screens.bindings import bindings
 from fairnad_screens.desk import Desk
@@ -94,7 +95,7 @@ class Shell(App[None]):
         if last in PLACES and last != "home":
             self.goto(cast(str, last))
         self.set_interval(self._poll_seconds, self._poll)
-        self.run_worker(self._open_workspace(), group="open")
+        begin(self, self._open_workspace, group="open")
         if not self.is_headless:
             for number in (signal.SIGHUP, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, self._told_to_end, number)

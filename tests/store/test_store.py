@@ -251,6 +251,15 @@ def test_model_calls_are_accounted_once(store):
     assert (total.calls, total.prompt_tokens, total.completion_tokens, total.seconds) == (2, 20, 10, 1.0)
 
 
+def test_totals_of_calls_do_not_depend_on_their_order(store):
+    taken = (0.1, 0.2, 0.3)
+    assert sum(taken) != sum(reversed(taken))
+    for job, order in (("job-1", taken), ("job-2", tuple(reversed(taken)))):
+        calls = [ModelCall("idea", "m", "h", 10, 5, seconds, "reply") for seconds in order]
+        store.calls.record(f"run-of-{job}/1", calls, job_id=job, run_id=f"run-of-{job}")
+    assert store.calls.totals("run-of-job-1") == store.calls.totals("run-of-job-2")
+
+
 def test_requests_are_taken_once(store):
     job = store.jobs.create("search", {}, "run-1")
     for kind in ("pause", "resume", "stop"):

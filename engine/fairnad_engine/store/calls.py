@@ -18,7 +18,10 @@ _LINE = "id, key, purpose, model, prompt_tokens, completion_tokens, seconds, at,
 
 @dataclass(frozen=True)
 class CallTotals:
-    """Sums over calls of one purpose; ``digest`` identifies the model's weights, empty where that is not known."""
+    """Sums over calls of one purpose; ``digest`` identifies the model's weights, empty where that is not known.
+
+    ``seconds`` are told to the microsecond, so that calls that came in another order come to the same.
+    """
 
     purpose: str
     model: str
@@ -105,7 +108,7 @@ class CallTable:
         """Sums by purpose, model and its weights, of one run or of the workspace."""
         where, arguments = ("WHERE run_id = ?", [run_id]) if run_id else ("", [])
         query = f"""SELECT purpose, model, digest, count(*) calls, sum(prompt_tokens) prompt_tokens,
-                    sum(completion_tokens) completion_tokens, sum(seconds) seconds
+                    sum(completion_tokens) completion_tokens, round(sum(seconds), 6) seconds
                     FROM model_calls {where} GROUP BY 1, 2, 3 ORDER BY 1, 2, min(id)"""  # noqa: S608
         return [CallTotals(**dict(row)) for row in self._db.query(query, arguments)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 from rich.cells import set_cell_size
@@ -18,6 +19,7 @@ from fairnad_engine.knowledge.refiling import Preview
 from fairnad_engine.knowledge.suggestions import Suggestion
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.text import single_line
+from fairnad_screens.background import begin
 from fairnad_screens.dialogs import Dialog
 from fairnad_screens.text import GLYPHS, plain
 from fairnad_screens.widgets.rows import Rows
@@ -127,7 +129,7 @@ class ProposalsDialog(Dialog[Decision | None]):
             said.update(self._detail(one) if one else plain("Nothing is proposed."))
         if one is not None and (way := self._way(one)) not in self._seen and way not in self._looking:
             self._looking.add(way)
-            self.run_worker(self._look(one, way))
+            begin(self, partial(self._look, one, way), group="look")
 
     async def _look(self, one: Suggestion, way: tuple[str, bool]) -> None:
         try:
