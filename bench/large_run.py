@@ -16,7 +16,7 @@ from bench.busy_run import begin
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.resources import template_file
 from fairnad_engine.store import Store
-from fairnad_engine.store.library import idea_id
+from fairnad_engine.store.ideas import idea_id
 from fairnad_engine.workspace import template_of
 
 CANDIDATES, IDEAS = 10_000, 50_000

@@ -11,7 +11,7 @@ from fairnad_engine.knowledge.papers import PaperText, read_papers
 from fairnad_engine.knowledge.rules_reader import RulesReader
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.resources import data_folder
-from fairnad_engine.store.records import IdeaRow
+from fairnad_engine.store.knowledge_records import IdeaRow
 
 _NUMBERS = ("3x3", "5x5", "7x7", "half", "a quarter of", "two", "four")
 

@@ -15,7 +15,7 @@ from fairnad_tui.output import print_json, print_table, remark, tell
 if TYPE_CHECKING:
     from fairnad_engine.store import Store
     from fairnad_engine.store.curation import AncestryEntry
-    from fairnad_engine.store.records import IdeaRow
+    from fairnad_engine.store.knowledge_records import IdeaRow
 
 _STATUSES = click.Choice(["proposed", "approved", "rejected", "imported"])
 _ORIGINS = click.Choice(["extracted", "own", "imported", "derived"])
@@ -216,7 +216,7 @@ def export(file: Path, status: str | None, db: Path | None) -> None:
 
 
 def _documents(store: Store, ideas: list[IdeaRow]) -> list[dict[str, object]]:
-    from fairnad_engine.store.library import idea_document
+    from fairnad_engine.store.ideas import idea_document
 
     return [idea_document(one, store.ideas.derivations(one.id) if one.origin == "derived" else ()) for one in ideas]
 

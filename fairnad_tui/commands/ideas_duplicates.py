@@ -14,7 +14,7 @@ from fairnad_tui.output import print_json, print_table
 if TYPE_CHECKING:
     from fairnad_engine.knowledge.near_duplicates import DuplicateGroup
     from fairnad_engine.store import Store
-    from fairnad_engine.store.records import IdeaRow
+    from fairnad_engine.store.knowledge_records import IdeaRow
 
 _DECIDER = "near-duplicates"
 

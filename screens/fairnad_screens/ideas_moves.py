@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual import on
 
-from fairnad_engine.store.library import STATUSES
+from fairnad_engine.store.ideas import STATUSES
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.data.ideas_book import ORDERS
 from fairnad_screens.data.ideas_filter import status_in, with_status

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import PaperLine
+from fairnad_engine.store.knowledge_records import PaperLine
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.papers import PapersSnapshot, read_job, read_papers, status_of

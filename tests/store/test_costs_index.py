@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairnad_engine.store import Store, ledger, library
+from fairnad_engine.store import Store, ideas, ledger
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def database(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "query", [ledger._DECIDED, ledger._TRAININGS, library.COUNTS], ids=["decided", "trainings", "ideas"]
+    "query", [ledger._DECIDED, ledger._TRAININGS, ideas.COUNTS], ids=["decided", "trainings", "ideas"]
 )
 def test_only_indexes_are_read(database, query):
     plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}", ["run-1"] * query.count("?"))]

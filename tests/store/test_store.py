@@ -18,8 +18,9 @@ from fairnad_engine.knowledge.structuring import apply_policy
 from fairnad_engine.llm.derived import derived_idea
 from fairnad_engine.llm.protocol import IdeaDraft, ModelCall
 from fairnad_engine.store import Store
-from fairnad_engine.store.library import idea_document
-from fairnad_engine.store.records import CountRow, Derivation
+from fairnad_engine.store.ideas import idea_document
+from fairnad_engine.store.knowledge_records import Derivation
+from fairnad_engine.store.records import CountRow
 from fairnad_engine.store.schema import migrations
 from fairnad_engine.workspace import template_of
 from tests.conftest import environment

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from fairnad_engine.llm.derived import derived_idea
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import Derivation
+from fairnad_engine.store.knowledge_records import Derivation
 from fairnad_engine.workspace import template_of
 from fairnad_screens.data.ideas_filter import IdeaFilter
 from fairnad_screens.widgets import ideas_detail

@@ -24,7 +24,7 @@ from fairnad_engine.report.summary import summarise
 from fairnad_engine.report.tables import candidates_csv
 from fairnad_engine.report.write import write_report
 from fairnad_engine.store import Store
-from fairnad_engine.store.library import idea_document
+from fairnad_engine.store.ideas import idea_document
 from fairnad_engine.text import escape, from_csv_cell, is_plain, one_line, storable, unescape
 from fairnad_engine.workspace import template_of
 from fairnad_tui.cli import main

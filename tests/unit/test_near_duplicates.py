@@ -14,7 +14,7 @@ from fairnad_engine.knowledge.structuring import apply_policy
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.protocol import IdeaDraft
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import IdeaRow
+from fairnad_engine.store.knowledge_records import IdeaRow
 from fairnad_tui.cli import group as program
 
 FIRST = "Use a depthwise 7x7 convolution in each block."

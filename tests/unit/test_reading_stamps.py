@@ -21,7 +21,7 @@ from fairnad_engine.llm.protocol import IdeaDraft
 from fairnad_engine.resources import data_folder
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import INCOMPLETE
+from fairnad_engine.store.knowledge_records import INCOMPLETE
 from fairnad_engine.workspace import template_of
 
 ENGINE = Path(reading_stamps.__file__).parent.parent

@@ -18,7 +18,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fairnad_engine.store.records import IdeaRow
+from fairnad_engine.store.knowledge_records import IdeaRow
 
 if TYPE_CHECKING:
     from fairnad_engine.llm.embeddings import Vectors

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from fairnad_engine.resources import template_file
-from fairnad_engine.store.records import INCOMPLETE, PaperLine
+from fairnad_engine.store.knowledge_records import INCOMPLETE, PaperLine
 
 Reread = Literal["all"] | bool
 """Whether papers that were read otherwise are read again; ``all`` reads those too of which nothing has changed."""

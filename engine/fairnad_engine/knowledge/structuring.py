@@ -22,7 +22,7 @@ from fairnad_engine.llm.kept import not_kept
 from fairnad_engine.llm.protocol import Extraction, ModelCall, Reader
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import INCOMPLETE, IdeaRow, PaperRow
+from fairnad_engine.store.knowledge_records import INCOMPLETE, IdeaRow, PaperRow
 
 _Result = TypeVar("_Result")
 _log = logging.getLogger("fairnad.structuring")

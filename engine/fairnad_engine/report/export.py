@@ -17,7 +17,8 @@ from fairnad_engine.search.control_row import BESIDE, CONTROL, control_facts
 from fairnad_engine.search.finish_results import FINAL, exported_training, ranked_training
 from fairnad_engine.search.warm import WARM_START
 from fairnad_engine.store import Store
-from fairnad_engine.store.records import CandidateRow, EvaluationRow, PaperRow, Row, RunRow
+from fairnad_engine.store.knowledge_records import PaperRow
+from fairnad_engine.store.records import CandidateRow, EvaluationRow, Row, RunRow
 from fairnad_engine.text import escape, one_line
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from fairnad_engine.knowledge.template import Template
-from fairnad_engine.report.facts import ModelLine, RealisationLine
+from fairnad_engine.report.facts import ModelLine
+from fairnad_engine.report.turn_facts import RealisationLine
 
 _JUDGEMENTS = ("yes", "no", "unknown")
 

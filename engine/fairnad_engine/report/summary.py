@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.lineage import ancestry_of
-from fairnad_engine.llm.protocol import EditType
 from fairnad_engine.report.comparison import columns_of_test, comparison_facts
 from fairnad_engine.report.facts import (
     BudgetFacts,
-    CategoryLine,
-    CountFacts,
-    EditTypeLine,
     FidelityFacts,
     GenerationLine,
     IdeaLine,
@@ -23,24 +18,21 @@ from fairnad_engine.report.facts import (
     ProtocolFacts,
     RunFacts,
     RunSummary,
-    SamplingFacts,
     StageTime,
-    TurnOutcome,
 )
 from fairnad_engine.report.ledger import ledger_facts
 from fairnad_engine.report.realisation import realisation_lines
+from fairnad_engine.report.turns import count_facts, edit_type_lines, sampling_facts, trained_beyond_seed, turn_outcomes
 from fairnad_engine.search.config import RunConfig, without_commands
 from fairnad_engine.search.control_row import control_facts
-from fairnad_engine.search.fairness import largest_difference
 from fairnad_engine.search.fidelity import short_length, short_name
 from fairnad_engine.search.finish_results import finish_results
-from fairnad_engine.search.memory import Memory, edit_counts
 from fairnad_engine.search.selection import counted, pareto_front, trained
 from fairnad_engine.search.warm import WARM_START
 from fairnad_engine.store import Store
 from fairnad_engine.store.calls import CallTotals
 from fairnad_engine.store.jobs import AT_WORK
-from fairnad_engine.store.records import AttemptRow, CandidateRow, CountRow, RunRow, SlotRow
+from fairnad_engine.store.records import AttemptRow, CandidateRow, RunRow, SlotRow
 from fairnad_engine.store.runs import SEED_CANDIDATE
 
 
@@ -72,7 +64,7 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
         seed=models.get(SEED_CANDIDATE),
         budget=BudgetFacts(
             trained=config.budget.trained,
-            trained_so_far=len(_counted(candidates)),
+            trained_so_far=len(trained_beyond_seed(candidates)),
             max_params=config.budget.max_params,
             max_macs=config.budget.max_macs,
             screened_so_far=sum(c.status == "screened" for c in candidates),
@@ -85,9 +77,9 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
         ),
         front=tuple(models[candidate.id] for candidate in front),
         models=tuple(models.values()),
-        counts=_counts(slots, attempts, candidates),
-        sampling=_sampling(store, run_id, config, template),
-        turns=_turns(template, slots, attempts, candidates, front_ids),
+        counts=count_facts(slots, attempts, candidates),
+        sampling=sampling_facts(store, run_id, config, template),
+        turns=turn_outcomes(template, slots, attempts, candidates, front_ids),
         realisation=realisation_lines(template, models.values()),
         stages=_stages(store, run_id, slots, attempts, candidates),
         calls=calls,
@@ -96,11 +88,11 @@ def _summarise(store: Store, run_id: str) -> RunSummary:
         finish_command=None if tests else f"fairnad-tui finish {run_id}",
         ledger=ledger_facts(store, run_id),
         control=control_facts(store, run_id),
-        comparison=comparison_facts(store, run, tests, len(_counted(candidates))),
+        comparison=comparison_facts(store, run, tests, len(trained_beyond_seed(candidates))),
         test_columns=columns_of_test(store, run_id),
         ancestry=_ancestry(store, run),
         guards=tuple(run.environment.get("guards", ())),
-        edits=_edits(candidates),
+        edits=edit_type_lines(candidates),
     )
 
 
@@ -199,124 +191,6 @@ def _fidelity(store: Store, run: RunRow, config: RunConfig, candidates: Sequence
         epochs=store.runs.epochs_spent(run.id),
         epochs_in_full=scored * epochs,
     )
-
-
-def _counted(candidates: Sequence[CandidateRow]) -> list[CandidateRow]:
-    """Trained models as the budget counts them: without the seed."""
-    return [candidate for candidate in trained(candidates) if candidate.generation > 0]
-
-
-def _counts(slots: Sequence[SlotRow], attempts: Sequence[AttemptRow], candidates: Sequence[CandidateRow]) -> CountFacts:
-    states = Counter(slot.state for slot in slots)
-    ended = {name: states.get(name, 0) for name in ("trained", "screened", "failed", "cut")}
-    valid = [candidate for candidate in candidates if candidate.generation > 0]
-    models = _counted(candidates)
-    tried = {(a.generation, a.slot, a.step) for a in attempts}
-    return CountFacts(
-        slots=len(slots),
-        slots_trained=ended["trained"],
-        slots_failed=ended["failed"],
-        slots_cut=ended["cut"],
-        slots_open=len(slots) - sum(ended.values()),
-        proposals=len(attempts),
-        rejected=_most_first(a.failure for a in attempts if a.failure),
-        valid=len(valid),
-        trained=len(models),
-        training_failures=_most_first(c.failure for c in valid if c.failure),
-        distinct_structures=len({c.exact_hash for c in models}),
-        pass_rate=len(valid) / len(tried) if tried else None,
-        proposal_pass_rate=len(valid) / len(attempts) if attempts else None,
-        slots_screened=ended["screened"],
-    )
-
-
-def _most_first(classes: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(classes).items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _sampling(store: Store, run_id: str, config: RunConfig, template: Template) -> SamplingFacts:
-    counts = store.sampling.compared(run_id, config.search.fair_unit)
-    events = [event["payload"] for event in store.runs.events(run_id) if event["kind"] == "ideas"]
-    approved = events[-1] if events else []
-    ideas = Counter(node for _, main, sub in approved for node in (main, sub))
-
-    def line(node: str, name: str, level: str, main: str | None) -> CategoryLine:
-        count = counts.get(node, CountRow(node, "sub" if main else "main", 0, 0, active=False))
-        return CategoryLine(
-            id=node,
-            name=name,
-            level=level,
-            main=main,
-            turns=count.turns,
-            join_offset=count.join_offset,
-            effective=count.effective,
-            active=count.active,
-            ideas=ideas[node],
-            trained=count.trained,
-        )
-
-    subs = tuple(line(s.id, s.name, template.level_of(s.id), s.main) for s in template.subs)
-    return SamplingFacts(
-        fairness=config.search.fairness,
-        mains=tuple(line(m.id, m.name, m.level, None) for m in template.mains),
-        subs=subs,
-        largest_difference=largest_difference(counts.values()),
-        subs_active=sum(sub.active for sub in subs),
-        subs_with_turns=sum(sub.turns > 0 for sub in subs),
-        ideas_approved=len(approved),
-        ideas_used=sum(n > 0 for n in store.sampling.uses(run_id).values()),
-        unit=config.search.fair_unit,
-    )
-
-
-def _turns(
-    template: Template,
-    slots: Sequence[SlotRow],
-    attempts: Sequence[AttemptRow],
-    candidates: Sequence[CandidateRow],
-    front: set[str],
-) -> tuple[TurnOutcome, ...]:
-    tried = {(a.generation, a.slot) for a in attempts}
-    made = {(c.generation, c.slot): c for c in candidates}
-    names = {main.id: main.name for main in template.mains}
-    tally: dict[str, Counter[str]] = {main: Counter() for main in names}
-    for slot in slots:
-        if slot.stage != 1 or slot.main not in tally:
-            continue
-        count = tally[slot.main]
-        place = (slot.generation, slot.slot)
-        count["turns"] += 1
-        count["tried"] += place in tried
-        if (model := made.get(place)) is not None:
-            count["valid"] += 1
-            count["realised"] += model.realised == "yes"
-            count["trained"] += model.status == "trained"
-            count["on_front"] += model.id in front
-    keys = ("turns", "tried", "valid", "realised", "trained", "on_front")
-    return tuple(
-        TurnOutcome(main, names[main], *(count[key] for key in keys)) for main, count in tally.items() if count
-    )
-
-
-def _edits(candidates: Sequence[CandidateRow]) -> tuple[EditTypeLine, ...]:
-    log = [line for line in Memory(candidates).edit_log() if line.generation > 0]
-    counts = edit_counts(log)
-    generations = range(1, max(counts, default=0) + 1)
-    lines = []
-    for kind in EditType:
-        own = [line for line in log if line.edit_type == kind]
-        gains = [line.gain for line in own if line.gain is not None]
-        lines.append(
-            EditTypeLine(
-                edit_type=kind.value,
-                made=len(own),
-                trained=sum(line.outcome == "trained" for line in own),
-                gain=sum(gains) / len(gains) if gains else None,
-                best_gain=max(gains, default=None),
-                by_generation=tuple(counts.get(number, Counter())[kind.value] for number in generations),
-            )
-        )
-    return tuple(lines)
 
 
 def _stages(

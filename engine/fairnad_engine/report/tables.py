@@ -10,7 +10,8 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 
-from fairnad_engine.report.facts import CategoryLine, ModelLine, RunSummary
+from fairnad_engine.report.facts import ModelLine, RunSummary
+from fairnad_engine.report.turn_facts import CategoryLine
 from fairnad_engine.text import csv_cell
 
 _MODEL = (

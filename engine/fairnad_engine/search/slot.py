@@ -23,7 +23,8 @@ from fairnad_engine.search.proposals import Generation, Proposal, Proposer, cand
 from fairnad_engine.search.scoring import Readable
 from fairnad_engine.search.seeds import entropy
 from fairnad_engine.search.selection import counted
-from fairnad_engine.store.records import CandidateRow, Derivation, SlotRow
+from fairnad_engine.store.knowledge_records import Derivation
+from fairnad_engine.store.records import CandidateRow, SlotRow
 
 MAX_DEBUGS = 2
 MAX_DOWNSCALES = 4

@@ -16,19 +16,21 @@ from fairnad_engine.store.connection import open_database, snapshot, transaction
 from fairnad_engine.store.curation import CurationTable
 from fairnad_engine.store.deletion import RunDeletion
 from fairnad_engine.store.filing import FilingTable
+from fairnad_engine.store.ideas import IdeaTable
 from fairnad_engine.store.jobs import JobTable
 from fairnad_engine.store.journal import IdeaJournal
 from fairnad_engine.store.ledger import LedgerTable
-from fairnad_engine.store.library import IdeaTable, PaperTable, TemplateTable
 from fairnad_engine.store.lineage import LineageTable
 from fairnad_engine.store.live import LiveTable
 from fairnad_engine.store.local_copy import working_file
 from fairnad_engine.store.outcomes import OutcomeTable
+from fairnad_engine.store.papers import PaperTable
 from fairnad_engine.store.proposals import ProposalTable
 from fairnad_engine.store.reservations import ReservationTable
 from fairnad_engine.store.runs import RunTable
 from fairnad_engine.store.sampling import SamplingTable
 from fairnad_engine.store.studies import StudyTable
+from fairnad_engine.store.template_versions import TemplateTable
 from fairnad_engine.store.test_scores import TestTable
 
 __all__ = ["Store"]

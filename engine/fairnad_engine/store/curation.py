@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlite_utils import Database
 
 from fairnad_engine.store.journal import MERGED_BY
-from fairnad_engine.store.records import IdeaRow
+from fairnad_engine.store.knowledge_records import IdeaRow
 
 _LINE = "id, status, level, sub, paper_id, origin, span_start IS NOT NULL AS grounded, name, instruction, quote"
 _AROUND = 1500  # characters of a paragraph that are shown before and after a quote, at most

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fairnad_engine.store.library import STATUSES
+from fairnad_engine.store.ideas import STATUSES
 
 ORIGINS = ("extracted", "own", "imported", "derived")
 KEYS = ("status", "cat", "paper", "grounded", "origin")

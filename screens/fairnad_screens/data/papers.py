@@ -11,7 +11,7 @@ from fairnad_engine.llm.models import parse_llm
 from fairnad_engine.store import Store
 from fairnad_engine.store.filing import IdeaCount
 from fairnad_engine.store.jobs import AT_WORK
-from fairnad_engine.store.records import PaperLine, PaperRow
+from fairnad_engine.store.knowledge_records import PaperLine, PaperRow
 from fairnad_engine.workspace import read_activity, read_stream
 
 

@@ -6,7 +6,7 @@ from rich.cells import set_cell_size
 from textual.content import Content
 
 from fairnad_engine.store.filing import IdeaCount
-from fairnad_engine.store.records import INCOMPLETE, PaperLine
+from fairnad_engine.store.knowledge_records import INCOMPLETE, PaperLine
 from fairnad_engine.text import sanitize, single_line
 from fairnad_screens.data.papers import PaperDetail, status_of
 from fairnad_screens.text import GLYPHS, plain

@@ -1,9 +1,8 @@
-"""Papers, the attribute template and ideas: the knowledge half of a workspace."""
+"""The idea library with its decisions and edits."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -13,144 +12,15 @@ from sqlite_utils import Database
 from fairnad_engine.errors import InputError
 from fairnad_engine.store.connection import now, transaction
 from fairnad_engine.store.journal import IdeaJournal
-from fairnad_engine.store.records import Derivation, IdeaRow, PaperLine, PaperRow, Row, decode
+from fairnad_engine.store.knowledge_records import Derivation, IdeaRow
+from fairnad_engine.store.records import decode
 
-if TYPE_CHECKING:  # the readers of papers are not needed to say how many there are
-    from fairnad_engine.knowledge.papers import PaperText
+if TYPE_CHECKING:  # what extracts ideas is not needed to say how many there are
     from fairnad_engine.knowledge.template import Template
     from fairnad_engine.llm.protocol import IdeaBrief, IdeaDraft
 
 STATUSES = ("proposed", "approved", "rejected", "imported")
 COUNTS = "SELECT status, count(*) n FROM ideas WHERE origin != 'derived' OR status != 'proposed' GROUP BY 1"
-
-
-class PaperTable:
-    """The workspace's papers."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
-
-    def add(self, paper: PaperText) -> bool:
-        """Store a paper; False where the same content is already there."""
-        with transaction(self._db):
-            if self._db.table("papers").count_where("id = ?", [paper.id]):
-                return False
-            self._db.table("papers").insert(
-                {
-                    "id": paper.id,
-                    "title": paper.title,
-                    "authors_json": json.dumps(paper.authors),
-                    "year": paper.year,
-                    "venue": paper.venue,
-                    "arxiv": paper.arxiv,
-                    "abstract": paper.abstract,
-                    "text": paper.text,
-                    "sections_json": json.dumps([[s.title, s.start, s.end] for s in paper.sections]),
-                    "source": paper.source,
-                    "added_at": now(),
-                    "reason": "",
-                    "screened_by": "",
-                    "structured_by": "",
-                }
-            )
-        return True
-
-    def all(self) -> list[PaperRow]:
-        """Every paper, by year and title."""
-        return [_paper(row) for row in self._db.query("SELECT * FROM papers ORDER BY year, title, id")]
-
-    def get(self, paper_id: str) -> PaperRow:
-        """One paper by id or by a unique beginning of it.
-
-        Raises:
-            InputError: No paper, or several, have this id.
-        """
-        rows = list(self._db.query("SELECT * FROM papers WHERE id LIKE ? || '%' LIMIT 2", [paper_id]))
-        if len(rows) != 1:
-            raise InputError(f"paper {paper_id!r}: {'several' if rows else 'no'} papers have this id; see: papers list")
-        return _paper(rows[0])
-
-    def listing(self) -> list[PaperLine]:
-        """Every paper without its text, by year and title."""
-        columns = "id, title, authors_json, year, relevant, reason, screened_by, structured_by"
-        rows = self._db.query(f"SELECT {columns} FROM papers ORDER BY year, title, id")  # noqa: S608
-        return [PaperLine(**_screened(decode(row))) for row in rows]
-
-    def override(self, paper_id: str, relevant: bool, reason: str = "") -> None:
-        """Let a person's word about a paper stand over any model's; one that is kept after all is read again."""
-        with transaction(self._db):
-            changes: dict[str, object] = {"relevant": int(relevant), "reason": reason, "screened_by": "person"}
-            if relevant and not self._db.table("ideas").count_where("paper_id = ?", [paper_id]):
-                changes["structured_by"] = ""
-            self._db.table("papers").update(paper_id, changes)
-
-    def note_refusal(self, paper_id: str, reason: str) -> None:
-        """Say why a paper could not be screened; it stays unscreened."""
-        self._db.table("papers").update(paper_id, {"reason": reason})
-
-    def set_screening(self, paper_id: str, relevant: bool, reason: str, by: str) -> None:
-        """Record whether a paper is kept, and why."""
-        self._db.table("papers").update(paper_id, {"relevant": int(relevant), "reason": reason, "screened_by": by})
-
-    def count(self) -> int:
-        """Number of papers."""
-        return int(self._db.table("papers").count)
-
-    def count_unstructured(self) -> int:
-        """Number of papers that no model has structured yet."""
-        return int(self._db.table("papers").count_where("structured_by = ''"))
-
-
-class TemplateTable:
-    """Versions of the attribute template."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
-
-    def save(self, template: Template, source: str, note: str, *, restores: int | None = None) -> int:
-        """Store a template unless the newest version is the same; return its version.
-
-        Args:
-            template: The template.
-            source: Its YAML text.
-            note: What was changed, in one line.
-            restores: The version that it goes back to, where it undoes a change.
-        """
-        with transaction(self._db):
-            newest = self.newest()
-            if newest is not None and newest[1] == template.digest:
-                return newest[0]
-            version = 1 if newest is None else newest[0] + 1
-            self._db.table("template_versions").insert(
-                {
-                    "version": version,
-                    "digest": template.digest,
-                    "note": note,
-                    "created_at": now(),
-                    "source": source,
-                    "restores": restores,
-                }
-            )
-            self._db.table("template_nodes").insert_all(_nodes(template, version))
-        return version
-
-    def newest(self) -> tuple[int, str] | None:
-        """Version and digest of the newest template, or None in a new workspace."""
-        row = next(self._db.query("SELECT version, digest FROM template_versions ORDER BY version DESC LIMIT 1"), None)
-        return None if row is None else (row["version"], row["digest"])
-
-    def source(self, version: int) -> str:
-        """The YAML text of a version."""
-        return str(self._db.table("template_versions").get(version)["source"])
-
-    def note(self, version: int) -> str:
-        """What a version changed, in one line."""
-        return str(self._db.table("template_versions").get(version)["note"])
-
-    def stands_for(self, version: int) -> int:
-        """The version that first had this one's template: an undo stands for what it restores."""
-        restored = self._db.table("template_versions").get(version)["restores"]
-        return version if restored is None else self.stands_for(restored)
 
 
 class IdeaTable:
@@ -337,45 +207,6 @@ def idea_id(origin: str, paper_id: str, sub: str, instruction: str) -> str:
     """Id from content, so that extracting the same idea again adds nothing."""
     text = "\x1f".join((origin, paper_id, sub, " ".join(instruction.split()).lower()))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _nodes(template: Template, version: int) -> Iterable[dict[str, object]]:
-    position = 0
-    for level in template.levels:
-        yield _node(version, level.id, None, "level", level.id, position, level.name, "")
-        for main in template.mains_of(level.id):
-            position += 1
-            yield _node(version, main.id, level.id, "main", level.id, position, main.name, main.definition)
-            for sub in template.subs_of(main.id):
-                position += 1
-                yield _node(version, sub.id, main.id, "sub", level.id, position, sub.name, sub.definition)
-
-
-def _node(
-    version: int, node: str, parent: str | None, kind: str, level: str, position: int, name: str, definition: str
-) -> dict[str, object]:
-    return {
-        "version": version,
-        "id": node,
-        "parent": parent,
-        "kind": kind,
-        "level": level,
-        "position": position,
-        "name": name,
-        "definition": definition,
-    }
-
-
-def _paper(row: object) -> PaperRow:
-    values = _screened(decode(row))
-    values["sections"] = tuple((title, start, end) for title, start, end in values["sections"])
-    return PaperRow(**values)
-
-
-def _screened(values: Row) -> Row:
-    values["authors"] = tuple(values["authors"])
-    values["relevant"] = None if values["relevant"] is None else bool(values["relevant"])
-    return values
 
 
 def _idea(row: object) -> IdeaRow:
