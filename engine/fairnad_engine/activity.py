@@ -35,7 +35,7 @@ class NodeLoad:
     cpus_used: float
     gpus: float
     gpus_used: float
-    trainings: int
+    trainings: int = 0
 
 
 def read_nodes(folder: Path) -> tuple[float, list[NodeLoad]]:

@@ -182,7 +182,7 @@ def test_sixteen_candidates_come_to_the_same_as_locally(joined, jobs, local, tmp
 
 
 def busy(cluster):
-    return sum(node.cpus_used for node in cluster.nodes())
+    return sum(node.seen.cpus_used for node in cluster.nodes())
 
 
 def processes_of(job):
@@ -296,7 +296,7 @@ def test_a_node_that_is_lost_half_way_costs_nothing(nodes, joined, jobs, local, 
     assert there is None
     assert elsewhere.status == "trainer-died"
     assert len(list(tmp_path.glob("??/*.safetensors"))) == 16
-    wait_until(lambda: gone[0].node_id not in [one.id for one in joined.nodes() if one.alive])
+    wait_until(lambda: gone[0].node_id not in [one.id for one in joined.nodes() if one.seen.alive])
 
 
 @pytest.mark.soak

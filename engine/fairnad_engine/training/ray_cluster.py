@@ -38,27 +38,13 @@ class Node:
 
     Attributes:
         id: Ray's name of it.
-        address: Where it is.
-        alive: Whether it answers its head.
-        cpus: Processor cores that it offers.
-        cpus_used: Of these, by all that runs there.
-        gpus: GPUs that it offers.
-        gpus_used: Of these, likewise.
+        seen: What it offers and what is used of it, as screens are shown it; trainings are not counted in.
         port: Of its own process, by which one finds out whether it lives.
     """
 
     id: str
-    address: str
-    alive: bool
-    cpus: float
-    cpus_used: float
-    gpus: float
-    gpus_used: float
-    port: int = 0
-
-    def load(self, trainings: int) -> NodeLoad:
-        """As screens are shown it, with so many trainings of the run."""
-        return NodeLoad(self.address, self.alive, self.cpus, self.cpus_used, self.gpus, self.gpus_used, trainings)
+    seen: NodeLoad
+    port: int
 
 
 def check_executor(text: str) -> str:
@@ -159,10 +145,10 @@ class Cluster:
     def answers(self, node_id: str) -> bool:
         """Whether a node lives, asked of itself: its head finds out later."""
         found = next((one for one in self.nodes() if one.id == node_id), None)
-        if found is None or not found.alive:
+        if found is None or not found.seen.alive:
             return False
         try:
-            socket.create_connection((found.address, found.port), timeout=_HELLO_SECONDS).close()
+            socket.create_connection((found.seen.address, found.port), timeout=_HELLO_SECONDS).close()
         except OSError:
             return False
         return True
@@ -202,16 +188,15 @@ def _node(told: dict[str, Any], free: dict[str, float] | None) -> Node:
     offers = told["Resources"] if told["Alive"] else {}
     cpus, gpus = float(offers.get("CPU", 0)), float(offers.get("GPU", 0))
     left = free or {}
-    return Node(
-        id=told["NodeID"],
+    seen = NodeLoad(
         address=told["NodeManagerAddress"],
         alive=bool(told["Alive"]),
         cpus=cpus,
         cpus_used=cpus - float(left.get("CPU", 0)) if free is not None else 0.0,
         gpus=gpus,
         gpus_used=gpus - float(left.get("GPU", 0)) if free is not None else 0.0,
-        port=int(told["NodeManagerPort"]),
     )
+    return Node(told["NodeID"], seen, port=int(told["NodeManagerPort"]))
 
 
 @contextmanager

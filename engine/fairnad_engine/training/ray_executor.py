@@ -76,7 +76,7 @@ class RayExecutor:
         self._streams = _STREAMS if streams == "auto" else streams
         self._on_load = on_load
         self._nodes = cluster.nodes()
-        self.on_gpus = gpus and any(one.gpus for one in self._nodes)
+        self.on_gpus = gpus and any(one.seen.gpus for one in self._nodes)
         self._task = _remote_task(self.on_gpus)
         self._versions = ray_node.versions()
         self._sent = Sent()
@@ -127,7 +127,7 @@ class RayExecutor:
     @property
     def _room(self) -> int:
         """Trainings that the cluster takes at a time, nodes that come and go included."""
-        living = [one for one in self._nodes if one.alive]
+        living = [one.seen for one in self._nodes if one.seen.alive]
         if self.on_gpus:
             return max(1, int(sum(one.gpus for one in living) * self._streams))
         return max(1, min(self._workers, int(sum(one.cpus for one in living))))
@@ -162,7 +162,7 @@ class RayExecutor:
             with suppress(Exception):  # whatever Ray does not say now it may say the next time
                 self._nodes = await asyncio.to_thread(self._cluster.nodes)
                 trainings = Counter(self._on.values())
-                self._on_load([one.load(trainings[one.id]) for one in self._nodes])
+                self._on_load([replace(one.seen, trainings=trainings[one.id]) for one in self._nodes])
                 self._wake()
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -255,15 +255,17 @@ class RayExecutor:
         graph, weights = await self._sent.file(job.graph), await self._sent.file(job.weights)
         state = self._state_of(job)
         checkpoint = await asyncio.to_thread(lambda: state.read_bytes() if state.exists() else None)
-        living = [one for one in self._nodes if one.alive and (one.gpus if self.on_gpus else one.cpus) >= 1]
+        living = [
+            one for one in self._nodes if one.seen.alive and (one.seen.gpus if self.on_gpus else one.seen.cpus) >= 1
+        ]
         options: dict[str, Any] = {"num_cpus": 1, "name": f"fairnad {job.id}"}
         if self.on_gpus:
             options["num_gpus"] = 1 if alone else 1 / self._streams
         elif alone:  # a whole node; the smallest, because a larger one may go
-            options["num_cpus"] = max(1, int(min((one.cpus for one in living), default=1)))
+            options["num_cpus"] = max(1, int(min((one.seen.cpus for one in living), default=1)))
         others = [one for one in living if one.id != avoided]
         if avoided and others:
-            calmest = min(others, key=lambda one: (one.cpus_used, one.id))
+            calmest = min(others, key=lambda one: (one.seen.cpus_used, one.id))
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(calmest.id, soft=True)
         order = ray_node.Order(job, self._versions)
         return self._task.options(**options).remote(order, graph, weights, checkpoint, self._sent.parts(job))
