@@ -119,11 +119,11 @@ def next_step(snapshot: HomeSnapshot) -> Step:
 
 def model_state(llm: str | None) -> str:
     """The chosen model in words, and whether something listens where its server should; asks the network."""
-    from fairnad_engine.llm.models import parse_llm
+    from fairnad_engine.llm.models import DEFAULT_LLM, parse_llm
     from fairnad_engine.llm.ollama_server import is_local, listens, server_url
 
     if llm is None:
-        return f"none chosen; {key_of('papers.model')} among the papers ({key_of('app.papers')}) chooses one"
+        return f"{DEFAULT_LLM} by default; {key_of('papers.model')} among the papers ({key_of('app.papers')}) chooses"
     try:
         spec = parse_llm(llm)
         urls = [server_url(url) for url in spec.urls or (None,)]

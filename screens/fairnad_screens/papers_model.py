@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import ClassVar
 
 from fairnad_engine.errors import FairnadError, InputError
-from fairnad_engine.llm.models import parse_llm
+from fairnad_engine.llm.models import DEFAULT_LLM, parse_llm
 from fairnad_engine.store.calls import CallTotals
 from fairnad_screens.actions import key_of
 from fairnad_screens.base import FairScreen
@@ -18,7 +18,6 @@ from fairnad_screens.dialogs import Choice, ChoiceDialog, LineDialog
 from fairnad_screens.text import plain
 from fairnad_screens.widgets.text_dialog import TextDialog
 
-DEFAULT_LLM = "ollama:qwen3:8b"
 _OTHER, _GET = "another …", "get …"
 
 

@@ -7,10 +7,10 @@ from functools import partial
 from fairnad_engine.errors import FairnadError
 from fairnad_engine.knowledge.refiling import Preview
 from fairnad_engine.knowledge.suggestions import Suggestion
+from fairnad_engine.llm.models import DEFAULT_LLM
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.data.proposals import Proposals, accept, planned, read_proposals, refuse, start_proposing
 from fairnad_screens.dialogs import ConfirmDialog, LineDialog
-from fairnad_screens.papers_model import DEFAULT_LLM
 from fairnad_screens.template_work import TemplateWork, refiled_text
 from fairnad_screens.widgets.proposals_dialog import Decision, ProposalsDialog
 

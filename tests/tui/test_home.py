@@ -107,7 +107,7 @@ class TestHome:
     async def test_the_first_start_offers_the_demo_and_adding_papers(self, tmp_path):
         async with opened(tmp_path / "w.db") as (app, pilot):
             await wait_for(lambda: "press d for a demo" in shown(app))
-            await wait_for(lambda: "none chosen; M among the papers (P)" in shown(app))
+            await wait_for(lambda: "ollama:qwen3:8b by default; M among the papers (P)" in shown(app))
             assert "L opens the form" in shown(app)
             assert "none; trainings run on the CPU" in shown(app)
             await pilot.press("o", "j", "k")

@@ -66,7 +66,7 @@ async def go(app: Shell, place: str, *parts: str) -> None:
 
 @empty
 async def home_first(app, pilot):
-    await see(app, "No search yet", "none chosen", "layers live")
+    await see(app, "No search yet", "by default", "layers live")
 
 
 @scene

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from fairnad_engine.llm.openai import OpenAIModel
     from fairnad_engine.llm.protocol import Designer, Reader
 
-_FORMS = "give rules, ollama:MODEL[@URL[,URL...]] such as ollama:qwen3:8b, or openai:URL#MODEL"
+DEFAULT_LLM = "ollama:qwen3:8b"
+"""The paper's model, asked where none was chosen."""
+_FORMS = f"give rules, ollama:MODEL[@URL[,URL...]] such as {DEFAULT_LLM}, or openai:URL#MODEL"
 
 
 @dataclass(frozen=True)

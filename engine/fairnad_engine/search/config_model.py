@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
-from fairnad_engine.llm.models import hosts_named
+from fairnad_engine.llm.models import DEFAULT_LLM, hosts_named
 from fairnad_engine.llm.patience import RETRY_SECONDS
 from fairnad_engine.llm.secrets import refuse_secrets
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
@@ -47,7 +47,7 @@ class ModelSection(Section):
             default, since whoever can start it may be asleep. 0 ends the job at once, as ``retry_seconds = 0`` does.
     """
 
-    llm: str = "ollama:qwen3:8b"
+    llm: str = DEFAULT_LLM
     lanes: int = Field(default=_LANES, ge=1, le=_MOST_LANES)
     edit_format: EditFormat = "whole"
     max_source: int = Field(default=40_000, ge=500, le=40_000)
