@@ -18,7 +18,7 @@ from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow, RunRow
 from fairnad_engine.workspace import children_file
 
-_ASKED = ("workers", "devices", "streams", "executor")  # of the machine, in the job of a finish
+_ASKED = ("workers", "devices", "streams", "executor", "queue")  # of the machine, in the job of a finish
 
 if TYPE_CHECKING:
     from fairnad_engine.backbone.jail.client import Jail

@@ -199,6 +199,7 @@ def create_finish_job(
     devices: str | list[str] | None = None,
     streams: str | int | None = None,
     executor: str | None = None,
+    queue: bool | None = None,
     fill: bool = False,
     nader_column: bool = False,
 ) -> JobRow:
@@ -212,6 +213,7 @@ def create_finish_job(
         devices: As in ``[machine]``.
         streams: As in ``[machine]``.
         executor: As in ``[machine]``.
+        queue: As in ``[machine]``.
         fill: Whether members are also tried at the budget's edge.
         nader_column: Whether NADER's column is filled at the end.
 
@@ -222,7 +224,7 @@ def create_finish_job(
     if search is None or search.state != "done":
         raise InputError(f"{run_id} is not done; end it first with: fairnad-tui run --resume {run_id}")
     asked = {"top": top, "workers": workers, "devices": devices, "streams": streams, "executor": executor}
-    asked |= {"fill": fill or None, "nader_column": nader_column or None}
+    asked |= {"queue": queue, "fill": fill or None, "nader_column": nader_column or None}
     config = {name: value for name, value in asked.items() if value is not None}
     before = store.jobs.of_run(run_id, "finish")
     if before is not None and store.jobs.is_held(before.id):

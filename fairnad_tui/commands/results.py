@@ -104,6 +104,7 @@ def evaluate(folder: Path, as_json: bool) -> None:
 @click.option("--nader-column", is_flag=True, help="At the end also the best epoch on the whole test set, marked so.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Trainings at a time [as the search had].")
 @device_options
+@click.option("--no-queue", is_flag=True, help="End at once where other runs have the devices, instead of waiting.")
 @db_option
 def finish(
     run_id: str | None,
@@ -114,6 +115,7 @@ def finish(
     devices: str | list[str] | None,
     streams: str | int | None,
     executor: str | None,
+    no_queue: bool,
     db: Path | None,
 ) -> None:
     """Retrain the front's best with fresh weights and 3 seeds, then test each once.
@@ -137,6 +139,7 @@ def finish(
             devices=devices,
             streams=streams,
             executor=executor,
+            queue=False if no_queue else None,
             fill=fill,
             nader_column=nader_column,
         )

@@ -12,7 +12,7 @@ from fairnad_engine.search.config import parse_config
 from fairnad_engine.search.study_config import StudyConfig
 from fairnad_engine.search.study_runs import study_job
 from fairnad_engine.store import Store
-from fairnad_engine.workspace import start_worker, template_of
+from fairnad_engine.workspace import create_finish_job, start_worker, template_of
 from fairnad_tui.commands.running import workspace_status
 from tests.conftest import environment
 
@@ -147,6 +147,31 @@ def test_on_the_cpu_runs_begin_at_once_unless_a_number_is_set_for_all(workers):
     assert "has 2 trainings on the CPU" in here.until(third, "queued").message
     here.end(both[0])
     here.until(third, "running")
+
+
+def test_a_finish_that_is_not_to_wait_says_who_has_the_devices(workers):
+    here = workers()
+    holder = here.begin(devices=["cpu"], workers=2)
+    here.until(holder, "running")
+    machine = {"devices": ["cpu"], "workers": 2, "max_workers_total": 2}
+    config = parse_config({"model": {"llm": "rules"}, "machine": machine}, "test").model_dump(mode="json")
+    frozen = dict.fromkeys(("template_version", "seed"), 0)
+    frozen |= dict.fromkeys(("model", "model_digest", "dataset_digest", "protocol_digest"), "")
+    run = here.store.runs.create("r", {"config": config, "environment": {}, **frozen}).id
+    here.store.jobs.set_state(here.store.jobs.create("search", config, run).id, "done")
+    command = [sys.executable, "-m", "fairnad_tui", "finish", run, "--no-queue", "--db", str(here.store.path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=55, env=environment())
+    assert ended.returncode == 6
+    assert "job-1 (job-1) has 2 trainings on the CPU on " in ended.stderr and "Traceback" not in ended.stderr
+    job = here.store.jobs.of_run(run, "finish")
+    # Asked without the option it stands in line.
+    again = create_finish_job(here.store, run, top=1)
+    assert again.id == job.id
+    here.processes[job.id] = start_worker(here.store, again)
+    here.until(job.id, "queued", "has 2 trainings on the CPU")
+    here.store.jobs.request(job.id, "stop")
+    assert here.processes[job.id].wait(20) == 7
+    here.end(holder)
 
 
 def test_a_study_waits_with_its_run_and_neither_keeps_the_other_from_going_on(workers):

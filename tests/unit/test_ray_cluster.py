@@ -34,18 +34,6 @@ WRONG = (
     *("ray://head:10001", "slurm", "ray:a b:1", "local:1"),
 )
 RAY = ("ray", "ray:auto", "ray:10.0.0.7:6379", "ray:head.lab:6379", "ray:[::1]:6379")
-WRONG = (
-    "",
-    "Ray",
-    "ray:",
-    "ray:head",
-    "ray:head:0",
-    "ray:head:70000",
-    "ray://head:10001",
-    "slurm",
-    "ray:a b:1",
-    "local:1",
-)
 
 
 @pytest.mark.parametrize("text", ["local", *RAY])
