@@ -20,9 +20,9 @@ from fairnad_engine.store import Store
 from fairnad_engine.workspace import template_of
 from fairnad_screens.actions import actions_of
 from fairnad_screens.candidate import CandidateScreen
+from fairnad_screens.data.home import HomeSnapshot, RunLine, next_step
 from fairnad_screens.dialogs import LineDialog
 from fairnad_screens.help import HelpDialog
-from fairnad_screens.home import HomeSnapshot, RunLine, next_step
 from fairnad_screens.memory import UserSettings
 from fairnad_screens.palette import CommandPalette
 from fairnad_screens.shell import PLACES
