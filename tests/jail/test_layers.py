@@ -9,7 +9,7 @@ from attack import Attack, verdict
 from attacks_outside import FILES, NETWORK
 from conftest import HERE, Guard
 
-from fairnad_engine.backbone.jail import Jail, client, landlock, places, probe
+from fairnad_engine.backbone.jail import Jail, landlock, places, probe, zygote_process
 from fairnad_engine.errors import JailError
 
 OLDER = "import fairnad_engine.backbone.jail.landlock as landlock; landlock.abi = lambda: {}\n"
@@ -21,8 +21,8 @@ NO_SECCOMP = (
 
 
 def _patch_zygote(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
-    path, run = client._LAUNCH.split("\n")
-    monkeypatch.setattr(client, "_LAUNCH", f"{path}\n{code}{run}")
+    path, run = zygote_process._LAUNCH.split("\n")
+    monkeypatch.setattr(zygote_process, "_LAUNCH", f"{path}\n{code}{run}")
 
 
 def _jail(accept_weak: bool) -> Jail:

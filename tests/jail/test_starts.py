@@ -17,9 +17,9 @@ import pytest
 from conftest import HERE
 
 from fairnad_engine.backbone.jail import Jail, places
-from fairnad_engine.backbone.jail.client import _LAUNCH
 from fairnad_engine.backbone.jail.entry import ENVIRONMENT
 from fairnad_engine.backbone.jail.warmup import modules_used_by
+from fairnad_engine.backbone.jail.zygote_process import _LAUNCH
 from fairnad_engine.errors import JailError
 from fairnad_engine.processes import identity_of
 
