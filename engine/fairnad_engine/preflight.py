@@ -51,23 +51,30 @@ def check_before_start(settings: RunConfig, *, asks_model: bool = True) -> None:
     _check_devices(settings)
 
 
-def _check_devices(settings: RunConfig) -> None:
-    """See that every GPU that is named is there, or the cluster; nothing is asked where none is."""
+def _check_devices(settings: RunConfig) -> str:
+    """See that every GPU that is named is there, or the cluster, and say so; nothing where none is named."""
     from fairnad_engine.training.devices import check_on_cluster, choose_devices
-    from fairnad_engine.training.ray_cluster import check_reachable
+    from fairnad_engine.training.ray_cluster import address_of, check_reachable
 
     machine = settings.machine
     if machine.executor != "local":
         check_on_cluster(machine.devices)
         check_reachable(machine.executor)
-        return
+        where = address_of(machine.executor) or "one of the run's own, on this machine"
+        return f"{where}; the forecast knows the devices of this machine alone"
     if machine.devices != "auto" and any(name != "cpu" for name in machine.devices):
         choose_devices(machine.devices, workers=machine.workers)
+        return ", ".join(machine.devices)
+    return ""
 
 
 def checks(settings: RunConfig) -> tuple[Check, ...]:
     """Try everything a search needs; takes seconds where a model server is asked or the jail is tried first."""
-    return tuple(_try(name, look, settings) for name, look in _needs(settings))
+    found = [_try(name, look, settings) for name, look in _needs(settings)]
+    devices = _try("devices" if settings.machine.executor == "local" else "cluster", _check_devices, settings)
+    if devices.problem or devices.detail:
+        found.append(devices)
+    return tuple(found)
 
 
 def disk_check(store: Path) -> Check:

@@ -33,7 +33,8 @@ def dry_run(settings: RunConfig, db: Path | None, *, as_json: bool) -> None:
     timing, why_not = _timed(settings)
     protocol = protocol_of(settings)
     expected = look_ahead(settings, timing, why_not, gpus=gpus)
-    needs = (*checks(settings), _gpu(settings, expected, gpus), disk_check(_workspace(db)), _ideas(settings, db))
+    here = (_gpu(settings, expected, gpus),) if settings.machine.executor == "local" else ()  # a cluster has its own
+    needs = (*checks(settings), *here, disk_check(_workspace(db)), _ideas(settings, db))
     if as_json:
         print_json(_document(settings, protocol, expected, needs))
     else:

@@ -42,6 +42,8 @@ def test_where_everything_is_there_each_check_says_what_it_found():
         ({"data": {"dataset": "cats"}}, "data set", InputError, "choose one of: digits"),
         ({"data": {"protocol": "fast"}}, "protocol", InputError, "choose one of: digits, nasbench201"),
         ({"search": {"seed_backbone": "vgg"}}, "seed backbone", InputError, "digits-small"),
+        ({"machine": {"devices": ["cuda:63"]}}, "devices", InputError, "cuda:63 is not there"),
+        ({"machine": {"executor": "ray:127.0.0.1:1"}}, "cluster", InputError, "no Ray cluster answers at 127.0.0.1:1"),
     ],
 )
 def test_one_missing_thing_is_named_with_its_remedy(sections, name, error, says):
@@ -50,6 +52,12 @@ def test_one_missing_thing_is_named_with_its_remedy(sections, name, error, says)
     assert says in missing[0].problem
     with pytest.raises(error, match=says):
         check_before_start(config(**sections))
+
+
+def test_a_run_s_own_cluster_is_there_and_the_forecast_does_not_know_it():
+    found = checks(config(machine={"executor": "ray"}))
+    assert found[-1].name == "cluster" and found[-1].ready
+    assert "one of the run's own" in found[-1].detail and "this machine alone" in found[-1].detail
 
 
 def test_index_files_are_missing_apart_from_the_data(tmp_path, monkeypatch):
