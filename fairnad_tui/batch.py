@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from fairnad_engine.errors import InputError
+from fairnad_engine.llm.models import lanes_for
 from fairnad_engine.preflight import check_before_start
 from fairnad_engine.resources import template_file
 from fairnad_engine.search.config import RunConfig, load_config, parse_config
-from fairnad_engine.search.config_model import lanes_for
 from fairnad_engine.store import Store
 from fairnad_engine.store.records import JobRow, RunRow
 from fairnad_engine.workspace import create_run, create_structure_job, paper_sources, start_worker, template_of

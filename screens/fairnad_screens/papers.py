@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from fairnad_engine.llm.models import MOST_LANES
 from fairnad_engine.store import Store
 from fairnad_engine.store.knowledge_records import PaperLine
 from fairnad_screens.actions import Action, key_of
@@ -62,12 +63,14 @@ class PapersScreen(RowsKeys, PapersPane):
         text, cursor = place.get("filter"), place.get("cursor")
         self.filter_text = text if isinstance(text, str) else ""
         self._go_to = cursor if isinstance(cursor, str) else None
+        lanes = place.get("lanes")
+        self.lanes = lanes if isinstance(lanes, int) and 1 <= lanes <= MOST_LANES else None
         self.query_one(FilterLine).set_text(self.filter_text)
 
     def remember(self) -> dict[str, Any]:
         """See :class:`FairScreen`."""
         cursor = self.query_one(Rows).selected if self.snapshot else self._go_to
-        return {"filter": self.filter_text, "cursor": cursor, "llm": self.shell.llm}
+        return {"filter": self.filter_text, "cursor": cursor, "llm": self.shell.llm, "lanes": self.lanes}
 
     # -- showing ----------------------------------------------------------------------------------------------
 
@@ -119,9 +122,10 @@ class PapersScreen(RowsKeys, PapersPane):
             f"{sum(one.relevant is None for one in papers):,} not screened",
         ]
         found = f"{', '.join(counts) if papers else 'no papers'}; model "
+        lanes = f", {self.lanes} at a time" if self.lanes else ""
         # The server is left out where it would be cut off.
-        llm = self.llm if len(found) + len(self.llm) <= width else self.llm.partition("@")[0]
-        lines = [plain_line(f"{found}{llm}", width)]
+        llm = self.llm if len(found) + len(self.llm) + len(lanes) <= width else self.llm.partition("@")[0]
+        lines = [plain_line(f"{found}{llm}{lanes}", width)]
         if following := self._following():
             lines.append(plain_line(following, width, "$accent"))
         if self.busy:

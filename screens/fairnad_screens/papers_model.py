@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import ClassVar
 
 from fairnad_engine.errors import FairnadError, InputError
-from fairnad_engine.llm.models import DEFAULT_LLM, parse_llm
+from fairnad_engine.llm.models import DEFAULT_LLM, MOST_LANES, lanes_for, parse_llm
 from fairnad_engine.store.calls import CallTotals
 from fairnad_screens.actions import key_of
 from fairnad_screens.base import FairScreen
@@ -30,6 +30,7 @@ class PapersModel(FairScreen[PapersSnapshot]):
         super().__init__()
         self.snapshot: PapersSnapshot | None = None
         self.busy = ""
+        self.lanes: int | None = None  # papers at a time; None for two, or one for each server that is named
         self._no_longer: threading.Event | None = None
 
     @property
@@ -86,6 +87,30 @@ class PapersModel(FairScreen[PapersSnapshot]):
         self.shell.llm = chosen
         self.set_busy("")
         return chosen
+
+    def do_lanes(self) -> None:
+        """Say how many papers are read at a time."""
+        self.flow(self._choose_lanes())
+
+    async def _choose_lanes(self) -> None:
+        title = f"How many papers shall {self.llm} read at a time?"
+        usual = lanes_for(self.llm)
+        hint = (
+            f"1 to {MOST_LANES}; nothing for {usual}. A server of Ollama answers as many at a time as its "
+            "OLLAMA_NUM_PARALLEL says."
+        )
+        typed = str(self.lanes or "")
+        while True:
+            answer = await self.app.push_screen_wait(LineDialog(title, typed, hint=hint))
+            if answer is None:
+                return
+            typed = answer.strip()
+            if not typed or (typed.isdecimal() and 1 <= int(typed) <= MOST_LANES):
+                break
+            hint = f"{typed!r} is no number from 1 to {MOST_LANES}."
+        self.lanes = int(typed) if typed else None
+        self.say(f"The next structuring reads {self.lanes or usual} at a time.")
+        self.set_busy("")
 
     async def _type_model(self) -> str | None:
         hint = "for example ollama:qwen3:8b, or ollama:qwen3:8b@http://gpu-server:11434"

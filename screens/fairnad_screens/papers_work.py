@@ -167,7 +167,7 @@ class PapersWork(PapersModel):
             return
         self.set_busy(f"starting to structure with {self.llm}")
         try:
-            await self.desk.apart(partial(_start_job, llm=self.llm, reread=reread))
+            await self.desk.apart(partial(_start_job, llm=self.llm, reread=reread, lanes=self.lanes))
         finally:
             self.set_busy("")
         self.reload()
@@ -216,7 +216,7 @@ def _expanded(source: str) -> str:
     return source if source.startswith("arxiv:") else str(expanded(source))
 
 
-def _start_job(store: Store, llm: str, reread: bool) -> None:
+def _start_job(store: Store, llm: str, reread: bool, lanes: int | None) -> None:
     from fairnad_engine.search.config import CurationSection, PapersSection, RunConfig
     from fairnad_engine.search.config_model import ModelSection
     from fairnad_engine.workspace import create_structure_job, start_worker, template_of
@@ -224,7 +224,7 @@ def _start_job(store: Store, llm: str, reread: bool) -> None:
     # Decisions are made at the desk, not by a policy.
     config = RunConfig(
         papers=PapersSection(reread=reread),
-        model=ModelSection(llm=llm),
+        model=ModelSection.model_validate({"llm": llm, **({"lanes": lanes} if lanes else {})}),
         curation=CurationSection(policy="none"),
     )
     template_of(store)

@@ -383,6 +383,23 @@ class TestStructuring:
             await pilot.press("s")
             await wait_for(lambda: any("structured by rules already" in one for one in messages(app)))
 
+    async def test_papers_at_a_time(self, path):
+        async with opened(path, "papers", llm="rules") as (app, pilot):
+            await wait_for(lambda: "model rules" in shown(app))
+            await pilot.press("n", *"65", "enter")
+            await wait_for(lambda: "'65' is no number from 1 to 64" in shown(app))
+            await pilot.press("ctrl+u", "4", "enter")
+            await wait_for(lambda: "model rules, 4 at a time" in shown(app))
+            await pilot.press("ctrl+q")
+        async with opened(path, "papers", llm="rules") as (app, pilot):
+            await wait_for(lambda: "model rules, 4 at a time" in shown(app))
+            await pilot.press("s")
+            await wait_for(lambda: "job-1 done: 1 papers structured" in shown(app))
+            await pilot.press("n", "ctrl+u", "enter")
+            await wait_for(lambda: "4 at a time" not in shown(app))
+        with Store(path) as store:
+            assert store.jobs.all()[-1].config["model"]["lanes"] == 4
+
     async def test_papers_that_an_older_version_of_rules_read_are_offered_again(self, path):
         with Store(path) as store:
             template, first = template_of(store)[0], papers(path)[TITLES[0]].id

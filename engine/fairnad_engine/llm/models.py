@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LLM = "ollama:qwen3:8b"
 """The paper's model, asked where none was chosen."""
+LANES, MOST_LANES = 2, 64
 _FORMS = f"give rules, ollama:MODEL[@URL[,URL...]] such as {DEFAULT_LLM}, or openai:URL#MODEL"
 
 
@@ -93,9 +94,10 @@ def _parse_openai(spec: str, rest: str) -> LlmSpec:
     return LlmSpec("openai", model, (openai_url(url),))
 
 
-def hosts_named(spec: str) -> int:
-    """How many servers the value of ``--llm`` names, whatever else is wrong with it; 1 for the default one."""
-    return len(spec.partition("@")[2].split(",")) if spec.startswith("ollama:") else 1
+def lanes_for(spec: str) -> int:
+    """Requests at a time where no number is given: no server that is named stands idle, whatever else is wrong."""
+    hosts = len(spec.partition("@")[2].split(",")) if spec.startswith("ollama:") else 1
+    return min(MOST_LANES, max(LANES, hosts))
 
 
 def check_llm(spec: str) -> LlmSpec:

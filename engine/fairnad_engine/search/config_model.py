@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from fairnad_engine.errors import InputError
 from fairnad_engine.llm.edits import EditFormat, EditSettings
-from fairnad_engine.llm.models import DEFAULT_LLM, hosts_named
+from fairnad_engine.llm.models import DEFAULT_LLM, LANES, MOST_LANES, lanes_for
 from fairnad_engine.llm.patience import RETRY_SECONDS
 from fairnad_engine.llm.secrets import refuse_secrets
 from fairnad_engine.llm.tokens import LARGEST_CONTEXT
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
 OF_THE_SERVER = {"lanes", "keep_alive", "first_token_seconds", "stall_seconds", "retry_seconds", "wait_hours"}
 """Settings of ``[model]`` that change nothing of what it says."""
-_LANES, _MOST_LANES = 2, 64
-
-
-def lanes_for(llm: str) -> int:
-    """Requests at a time where no number is given: no server that is named stands idle."""
-    return min(_MOST_LANES, max(_LANES, hosts_named(llm)))
 
 
 class ModelSection(Section):
@@ -48,7 +42,7 @@ class ModelSection(Section):
     """
 
     llm: str = DEFAULT_LLM
-    lanes: int = Field(default=_LANES, ge=1, le=_MOST_LANES)
+    lanes: int = Field(default=LANES, ge=1, le=MOST_LANES)
     edit_format: EditFormat = "whole"
     max_source: int = Field(default=40_000, ge=500, le=40_000)
     max_reply: int = Field(default=8192, ge=128, le=32_768)

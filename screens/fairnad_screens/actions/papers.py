@@ -8,6 +8,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("papers.add", "a", "Add", "Add a file or a folder of papers, or the samples that ship.", footer=True),
     Action("papers.structure", "s", "Structure", "Let the model screen papers and extract their ideas.", footer=True),
     Action("papers.model", "M", "Model", "Choose the model that reads papers.", footer=True),
+    Action("papers.lanes", "n", "At a time", "Say how many papers the model reads at a time."),
     Action("papers.probe", "t", "Try model", "Try what the model can do (context, schema, speed)."),
     Action("papers.calls", "c", "Calls", "Show what all calls of models took, by purpose: tokens, seconds, speed."),
     Action("papers.override", "o", "Keep/leave", "Keep a paper that was left out, or leave it out.", footer=True),
