@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Each run tries the same examples, however slow the machine; --hypothesis-profile=default draws others.
+settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fixed")
 
 # A shell starts what it puts in the background deaf to Ctrl+C, and children inherit that; here they are to hear it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
