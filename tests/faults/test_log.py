@@ -22,7 +22,8 @@ for number in range(3000):
     if number == 1000:
         # A child has the worker's descriptor, as trainers and the jail have.
         more = "import time\\nfor number in range(3000):\\n    print('child', number, 'y' * 80, flush=True)\\n"
-        more += "    number % 100 or time.sleep(0.01)"
+        # What is written between the end of a copy and the cut is lost; the last line comes when nothing is cut.
+        more += "    number % 100 or time.sleep(0.01)\\n    number == 2998 and time.sleep(0.3)"
         child = subprocess.Popen([sys.executable, "-c", more])
 child.wait()
 """
