@@ -41,6 +41,7 @@ class PapersScreen(RowsKeys, PapersPane):
         self._by_id: dict[str, PaperLine] = {}
         self._search: dict[str, str] = {}
         self._go_to: str | None = None
+        self._asks_job = False
 
     def body(self) -> Iterable[Widget]:
         """See :class:`FairScreen`."""
@@ -149,12 +150,16 @@ class PapersScreen(RowsKeys, PapersPane):
 
     def tick(self) -> None:
         """Show what the job does, which the store does not hold."""
-        if self.job is not None and self.job.live:
+        if self.job is not None and self.job.live and not self._asks_job:
+            self._asks_job = True
             self._fetch_job()
 
-    @work(group="job", exclusive=True)
+    @work(group="job")
     async def _fetch_job(self) -> None:
-        job = await self.tell(self.desk.read(read_job))
+        try:
+            job = await self.tell(self.desk.read(read_job))
+        finally:
+            self._asks_job = False
         if job is not None and job != self.job and self.snapshot is not None and self.there:
             self.job = job
             self.query_one(Rows).repaint()

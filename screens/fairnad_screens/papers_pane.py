@@ -26,18 +26,35 @@ class PapersPane(PapersWork):
         self.looks_on = False  # at all papers in hand, wherever the cursor is
         self._detail: PaperDetail | None = None
         self._streamed = False
+        self._reading: str | None = None
+        self._read_again = False
 
     def read_detail_soon(self) -> None:
-        """Show the pane anew."""
+        """Show the pane anew; asked for while the same paper is being read, it is read once more after that."""
         selected = self.query_one(Rows).selected
         if selected is None:
             self._detail = None
             self.query_one("#detail", Static).update(Content(""))
-            return
-        self._fetch_detail(selected)
+        elif selected == self._reading:
+            # Begun anew each time, a reading that takes longer than the timer's interval would never be shown.
+            self._read_again = True
+        else:
+            self._reading = selected
+            self._fetch_detail(selected)
 
     @work(group="detail", exclusive=True)
     async def _fetch_detail(self, paper_id: str) -> None:
+        try:
+            while True:
+                self._read_again = False
+                await self._read_detail(paper_id)
+                if not self._read_again:
+                    break
+        finally:
+            if self._reading == paper_id:
+                self._reading = None
+
+    async def _read_detail(self, paper_id: str) -> None:
         job = self.job.id if self.job else None
         found = await self.tell(self.desk.read(partial(read_detail, paper_id=paper_id, job_id=job)))
         if found is None or not self.there or self.query_one(Rows).selected != paper_id:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,21 @@ def digest(path: Path) -> str:
 
 def wait_until(condition, seconds=240.0):
     end = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < end, "the condition did not come true"
         time.sleep(0.05)
+    return found
 
 
 def trainers_of(worker: int) -> list[int]:
     """The trainer processes that a worker started."""
     found = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
-    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in found}
-    return [pid for pid, line in lines.items() if b"fairnad_engine.training" in line]
+    trainers = []
+    for pid in map(int, found):
+        with suppress(OSError):  # one that ended while it was looked at
+            if b"fairnad_engine.training" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                trainers.append(pid)
+    return trainers
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +116,8 @@ def test_killed_twice_and_resumed_it_equals_the_undisturbed_run(undisturbed, fai
     assert started.code == 0, started.err
     with Store(db) as store:
         job = store.jobs.of_run("run-1")
-        wait_until(lambda: trainers_of(store.jobs.holder(job.id)[0].pid))
-        os.kill(trainers_of(store.jobs.holder(job.id)[0].pid)[0], signal.SIGKILL)  # its job is given to another
+        trainers = wait_until(lambda: trainers_of(store.jobs.holder(job.id)[0].pid))
+        os.kill(trainers[0], signal.SIGKILL)  # its job is given to another
         for trained in (2, 5):  # many more kills, with a simulated trainer, are in tests/soak
             wait_until(lambda n=trained: sum(c.status == "trained" for c in store.runs.candidates("run-1")) >= n)
             os.killpg(os.getpgid(store.jobs.holder(job.id)[0].pid), signal.SIGKILL)

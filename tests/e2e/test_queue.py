@@ -67,7 +67,7 @@ class Workers:
 
     def end(self, job):
         self.store.path.with_name(f"enough-{job}").touch()
-        assert self.processes[job].wait(30) == 0
+        assert self.processes[job].wait(60) == 0
 
     def close(self):
         for process in self.processes.values():
@@ -102,7 +102,7 @@ def test_runs_wait_for_a_gpu_in_order_of_arrival_and_begin_by_themselves(workers
     # One that is paused lets the next pass, and stands behind it when it goes on.
     here.store.jobs.request(second, "pause")
     here.until(third, "queued", "place 1")
-    assert here.store.jobs.get(second).state == "paused"
+    wait_until(lambda: here.store.jobs.get(second).state == "paused")  # told by another thread than lets it pass
     here.store.jobs.request(second, "resume")
     here.until(second, "queued", "place 2")
     # Nobody cleans up after a worker that is killed.
@@ -122,7 +122,7 @@ def test_a_run_that_is_not_to_wait_says_who_has_the_gpu_and_one_that_waits_can_b
     first = here.begin(devices=["cuda:0"])
     here.until(first, "running")
     refused = here.begin(devices=["cuda:0"], queue=False)
-    assert here.processes[refused].wait(30) == 6
+    assert here.processes[refused].wait(60) == 6
     message = here.store.jobs.get(refused).message
     assert message.startswith("job-1 (job-1) has GPU 0 on ") and "--devices" in message and "\n" not in message
     # The same GPU for a run of another workspace.
@@ -131,7 +131,7 @@ def test_a_run_that_is_not_to_wait_says_who_has_the_gpu_and_one_that_waits_can_b
     waits = here.begin(devices=["cuda:0", "cuda:1"])
     here.until(waits, "queued")
     here.store.jobs.request(waits, "stop")
-    assert here.processes[waits].wait(5) == 7
+    assert here.processes[waits].wait(60) == 7
     assert here.store.jobs.get(waits).state == "stopped"
     here.end(first)
     elsewhere.until(other, "running")
@@ -197,6 +197,6 @@ def test_a_study_waits_with_its_run_and_neither_keeps_the_other_from_going_on(wo
     here.end(holder)
     here.until(waits, "running")
     here.store.jobs.request(job.id, "stop-now")
-    assert here.processes[job.id].wait(20) == -signal.SIGKILL
+    assert here.processes[job.id].wait(60) == -signal.SIGKILL
     assert here.store.jobs.get(waits).state == "stopped"
     assert here.store.reservations.all() == []

@@ -222,7 +222,8 @@ def test_deadline_and_cancellation_end_the_work_on_the_node(joined, jobs, tmp_pa
         outcome = asyncio.run(go())
     assert outcome.status == "timeout"
     wait_until(lambda: busy(joined) == 0)
-    assert processes_of(late) == processes_of(dropped) == []
+    # A core is free a moment before its process has ended or has another name.
+    wait_until(lambda: processes_of(late) == processes_of(dropped) == [])
 
 
 def test_a_trainer_that_dies_goes_on_elsewhere_and_twice_is_its_own_fault(joined, jobs, local, tmp_path):

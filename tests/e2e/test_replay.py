@@ -1,8 +1,10 @@
 """``run --replay RUN``: a model that answers each time otherwise, and its run done again without it."""
 
 import json
+import os
 import random
 import re
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -27,24 +29,30 @@ max_macs = 20_000_000
 seed_backbone = "digits-small"
 stages = [1, 0, 1]
 """
-MOOD = random.SystemRandom()
+WHIM = int(os.environ.get("FAIRNAD_WHIM_SEED", "2605"))
+ASKED = Counter()
 
 
 def whim(request):
-    """Another depth and another activation each time; some replies that are none, some programs that do not run."""
-    user = request["messages"][-1]["content"]
+    """Another depth and another activation each time; some replies that are none, some programs that do not run.
+
+    Drawn by the question and by how often it was asked, so that the test meets the same ones each time.
+    """
+    user, seed = request["messages"][-1]["content"], request["options"]["seed"]
+    ASKED[user, seed] += 1
+    mood = random.Random(f"{WHIM} {user} {seed} {ASKED[user, seed]}")
     program = re.search(r"<program>\n(.*?)\n</program>", user, re.DOTALL)[1]
     for stage in (1, 2, 3):
-        extra = f"            BasicBlock(c{stage}, c{stage}),\n" * MOOD.randrange(3)
+        extra = f"            BasicBlock(c{stage}, c{stage}),\n" * mood.randrange(3)
         program = program.replace(f"            BasicBlock(c{stage}, c{stage}),\n", extra, 1)
-    program = program.replace("nn.ReLU()", f"nn.{MOOD.choice(['ReLU', 'GELU', 'SiLU', 'ELU', 'Hardswish'])}()")
-    broken = MOOD.random() < 0.15
+    program = program.replace("nn.ReLU()", f"nn.{mood.choice(['ReLU', 'GELU', 'SiLU', 'ELU', 'Hardswish'])}()")
+    broken = mood.random() < 0.15
     code = program.replace("features = ", "") if broken else program
-    answer = {"change": f"mood {MOOD.random():.3f}", "code": code}
+    answer = {"change": f"mood {mood.random():.3f}", "code": code}
     if "idea" in request["format"]["properties"]:
-        answer["idea"] = {"name": "a whim", "instruction": f"Do {MOOD.random()}."}
-    text = "I would rather not." if MOOD.random() < 0.1 else json.dumps(answer)
-    return says(text, written=MOOD.randrange(1, 400))(request)
+        answer["idea"] = {"name": "a whim", "instruction": f"Do {mood.random()}."}
+    text = "I would rather not." if mood.random() < 0.1 else json.dumps(answer)
+    return says(text, written=mood.randrange(1, 400))(request)
 
 
 @pytest.mark.slow

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from fairnad_engine import heartbeat, worker
 from fairnad_engine.search.config import parse_config
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import create_run, start_worker, template_of
 from tests.conftest import environment
 
-SECONDS = 5.0
+SECONDS = 5.0  # that the program gives itself for a stop; a busy machine may take longer to carry it out
 SETTINGS = {
     "model": {"llm": "rules"},
     "data": {"dataset": "digits", "protocol": "smoke"},
@@ -47,20 +48,21 @@ def tree(pid):
         one = left.pop()
         if (found_one := identity(one)) is not None:
             found.add(found_one)
-            for children in Path(f"/proc/{one}/task").glob("*/children"):
-                try:
+            try:
+                for children in list(Path(f"/proc/{one}/task").glob("*/children")):
                     left += map(int, children.read_text().split())
-                except OSError:
-                    continue
+            except OSError:  # it ended while it was looked at
+                continue
     return found
 
 
-def seconds_to_end(noted):
-    started = time.monotonic()
-    while any(identity(pid) == (pid, start) for pid, start in noted):
-        assert time.monotonic() - started < 30, "something was left"
-        time.sleep(0.02)
-    return time.monotonic() - started
+def wait_for_the_end_of(noted):
+    wait_until(lambda: not any(identity(pid) == (pid, start) for pid, start in noted))
+
+
+def test_a_stop_that_takes_its_course_is_given_seconds():
+    # A request is read with a beat, and what holds on is killed with another one.
+    assert worker._STOP_SECONDS + 2 * heartbeat.BEAT_SECONDS < SECONDS
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_stop_ends_the_whole_tree_of_a_run_that_trains(store):
     noted = tree(worker)
     assert len(noted) > 2  # itself, the jail's, a trainer
     store.jobs.request(job.id, "stop")
-    assert seconds_to_end(noted) < SECONDS
+    wait_for_the_end_of(noted)
     assert store.jobs.get(job.id).state == "stopped"
     assert store.jobs.holder(job.id) is None
 
@@ -90,12 +92,12 @@ _HOLDS_ON = """
 import asyncio, subprocess, sys, time
 from fairnad_engine import processes, worker
 async def work(store, job, control, activity):
-    subprocess.Popen([sys.executable, "-c", "import time; print('child', flush=True); time.sleep(90)"])
+    subprocess.Popen([sys.executable, "-c", "import time; print('child', flush=True); time.sleep(300)"])
     if sys.argv[3] == "thread":  # a model that does not answer
-        await asyncio.to_thread(time.sleep, 60)
+        await asyncio.to_thread(time.sleep, 300)
     if sys.argv[3] == "loop":
-        time.sleep(60)
-    await asyncio.sleep(60)
+        time.sleep(300)
+    await asyncio.sleep(300)
 worker._WORK["search"] = work
 worker.main()
 """
@@ -111,9 +113,7 @@ def test_whatever_holds_on_is_let_go_or_killed(store, held_by):
     )  # fmt: skip
     assert process.stdout.readline() == "child\n"
     store.jobs.request(job.id, "stop")
-    started = time.monotonic()
-    code = process.wait(30)
-    assert time.monotonic() - started < SECONDS
+    code = process.wait(60)  # what holds on would for five minutes
     assert code == (-signal.SIGKILL if held_by == "loop" else 7)
     assert store.jobs.get(job.id).state == "stopped"
     assert store.jobs.holder(job.id) is None
@@ -140,6 +140,6 @@ def test_stop_now_of_a_study_ends_the_worker_of_its_run(store):
     assert len(noted) == 4
     store.jobs.request(study.id, "stop-now")
     for one in workers:
-        assert one.wait(20) == -signal.SIGKILL
-    assert seconds_to_end(noted) < SECONDS
+        assert one.wait(60) == -signal.SIGKILL
+    wait_for_the_end_of(noted)
     assert [store.jobs.get(one.id).state for one in (job, study)] == ["stopped", "stopped"]

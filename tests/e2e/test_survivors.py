@@ -61,7 +61,7 @@ def sleeper(processes):
     return identity_of(processes[-1].pid)
 
 
-def gone(identity, seconds=20):
+def gone(identity, seconds=60):
     end = time.monotonic() + seconds
     while identity.is_alive() and time.monotonic() < end:
         time.sleep(0.01)

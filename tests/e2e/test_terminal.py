@@ -168,6 +168,7 @@ def focus_front(terminal):
 def open_and_export_the_best(terminal, store):
     focus_front(terminal)  # the cursor is on its best
     best = best_of(store)
+    terminal.wait_for(f"{best:.2f} %")  # the desk lags behind the store
     terminal.keys("Enter")
     screen = terminal.wait_for("Candidate", "1 Source", "✓ trained", "% val", "from torch import nn")
     shown = re.search(r"^ (\S+) +✓ trained", screen, re.MULTILINE)[1]

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psutil
+
 LONGEST_WAIT = 60.0
 PROMPT = "ready$ "
 _LOOK_SECONDS = 0.05
@@ -127,13 +129,29 @@ class Terminal:
         return screen
 
     def close(self) -> None:
-        """End the server: the shell and what runs in it lose their terminal, as when a connection breaks."""
+        """End the server: the shell and what runs in it lose their terminal, as when a connection breaks.
+
+        It returns when they have ended, since what they write last is read by who comes back.
+        """
         command = ["tmux", "-L", self._server]
+        panes = ["list-panes", "-a", "-F", "#{pane_pid}"]
+        shells = subprocess.run([*command, *panes], env=self._environment, capture_output=True, text=True).stdout
+        inside = [one for shell in map(int, shells.split()) for one in psutil.process_iter() if _session(one) == shell]
         place = ["display-message", "-p", "#{socket_path}"]
         socket = subprocess.run([*command, *place], env=self._environment, capture_output=True, text=True).stdout
         subprocess.run([*command, "kill-server"], env=self._environment, capture_output=True)
+        _, left = psutil.wait_procs(inside, LONGEST_WAIT)
+        assert not left, f"outlived their terminal: {left}"
         if socket:  # the server leaves it behind
             Path(socket.strip()).unlink(missing_ok=True)
+
+
+def _session(process: psutil.Process) -> int:
+    """The number of the process that began its session; 0 where it is gone."""
+    try:
+        return os.getsid(process.pid)
+    except ProcessLookupError:
+        return 0
 
 
 def framed(screen: str) -> str:

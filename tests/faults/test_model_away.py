@@ -7,18 +7,18 @@ from dataclasses import replace
 
 import pytest
 from llm_server.ollama_protocol import OllamaProtocol, says, serving
+from llm_server.patience import PATIENT
 
 from fairnad_engine.errors import ModelAwayError
 from fairnad_engine.llm.absence import absences_told_to
 from fairnad_engine.llm.models import _checked
 from fairnad_engine.llm.ollama import OllamaModel
-from fairnad_engine.llm.ollama_server import Timeouts
 from fairnad_engine.llm.patience import Patience
 from fairnad_engine.store import Store
 from tests.faults.played_worker import RUN, played_workspace, trained, wait_until
 from tests.search.playing import Designer
 
-PATIENCE = Timeouts(connect=0.5, check=3.0, first=20.0, silence=5.0, retry=0.5, away=3600.0)
+PATIENCE = replace(PATIENT, retry=0.5, away=3600.0)
 
 
 class Asking(Designer):
@@ -35,10 +35,12 @@ class Asking(Designer):
 
 @pytest.fixture
 def port():
-    """A port that nobody has."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    """A port at which nobody listens but the test's servers, which come and go."""
+    with socket.socket() as kept:
+        # Bound and never listening, so that the system gives it to nobody else and connections are refused.
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        yield kept.getsockname()[1]
 
 
 def asks(port, timeouts=PATIENCE):

@@ -1,5 +1,6 @@
 """What is done to a worker's process from outside: at most what was in flight is repeated."""
 
+import asyncio
 import os
 import resource
 import signal
@@ -17,8 +18,25 @@ from fairnad_engine.workspace import start_worker
 from tests.faults.played_worker import RUN, job_of, played_workspace, trained, wait_until
 
 
-def slowly(played):
-    played.trainers.seconds = 0.15
+def held(path):
+    """What makes a worker's sixth training wait, so that it is in the middle whenever the test gets to it."""
+
+    def prepare(played):
+        plain, calls = played.trainers.run, []
+
+        async def run(*arguments):
+            calls.append(1)
+            while len(calls) > 5 and not go_on_file(path).exists():  # noqa: ASYNC110 - another process makes the file
+                await asyncio.sleep(0.02)
+            return await plain(*arguments)
+
+        played.trainers.run = run
+
+    return prepare
+
+
+def go_on_file(path):
+    return path.with_name("go-on")
 
 
 @pytest.fixture
@@ -39,7 +57,7 @@ def in_the_middle(store):
 
 @pytest.mark.fault("worker-killed")
 def test_a_worker_that_is_killed_is_dead_and_resumed(path, store, start, check_whole):
-    worker = start(path, prepare=slowly)
+    worker = start(path, prepare=held(path))
     in_the_middle(store)
     done = {(one.candidate_id, one.accuracy) for one in store.runs.evaluations(RUN, "search")}
     os.kill(worker.pid, signal.SIGKILL)
@@ -59,9 +77,11 @@ def test_a_worker_that_is_killed_is_dead_and_resumed(path, store, start, check_w
     ],
 )
 def test_signals(path, store, start, check_whole, number, code, state):
-    worker = start(path, prepare=slowly)
+    worker = start(path, prepare=held(path))
     in_the_middle(store)
     os.kill(worker.pid, number)
+    if state == "done":
+        go_on_file(path).touch()
     assert worker.wait() == code
     assert store.jobs.get("job-1").state == state
     assert store.jobs.holder("job-1") is None
@@ -73,12 +93,13 @@ def test_signals(path, store, start, check_whole, number, code, state):
 @pytest.mark.fault("worker-frozen")
 def test_a_worker_that_was_stopped_goes_on_when_it_is_continued(path, store, start, check_whole, monkeypatch):
     monkeypatch.setattr(jobs, "STALE_SECONDS", 1.5)
-    worker = start(path, prepare=slowly)
+    worker = start(path, prepare=held(path))
     in_the_middle(store)
     os.kill(worker.pid, signal.SIGSTOP)
     wait_until(lambda: store.jobs.living_state(store.jobs.get("job-1")) == "stalled")
     os.kill(worker.pid, signal.SIGCONT)
     wait_until(lambda: store.jobs.living_state(store.jobs.get("job-1")) in ("running", "done"))
+    go_on_file(path).touch()
     assert worker.wait() == 0
     check_whole(path)
 
@@ -99,7 +120,7 @@ def taken_elsewhere(worker, store):
 
 @pytest.mark.fault("lease-lost")
 def test_one_that_was_taken_over_while_it_stood_writes_nothing_more(path, store, start, check_whole, monkeypatch):
-    worker = start(path, prepare=slowly)
+    worker = start(path, prepare=held(path))
     in_the_middle(store)
     taken_elsewhere(worker, store)
     monkeypatch.setattr(jobs, "STALE_SECONDS", 1.5)
@@ -107,6 +128,7 @@ def test_one_that_was_taken_over_while_it_stood_writes_nothing_more(path, store,
     successor = start(path)
     assert successor.wait() == 0
     before = list(store._db.conn.iterdump())
+    go_on_file(path).touch()
     os.kill(worker.pid, signal.SIGCONT)
     assert worker.wait() == LeaseLostError.exit_code
     assert list(store._db.conn.iterdump()) == before
@@ -116,11 +138,12 @@ def test_one_that_was_taken_over_while_it_stood_writes_nothing_more(path, store,
 
 @pytest.mark.fault("second-worker")
 def test_a_second_worker_is_refused_and_the_first_goes_on(path, store, start, check_whole):
-    worker = start(path, prepare=slowly)
+    worker = start(path, prepare=held(path))
     in_the_middle(store)
     with pytest.raises(StoreError, match=rf"already worked on by process {worker.pid} on {socket.gethostname()}"):
         start_worker(store, store.jobs.get("job-1"))
     assert start(path).wait() == 4
+    go_on_file(path).touch()
     assert worker.wait() == 0
     check_whole(path)
 
@@ -158,12 +181,15 @@ def test_the_lease_of_a_host_that_is_gone_is_given_up_when_it_was_quiet(path, st
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
 def test_a_jump_of_the_clock_in_the_middle_of_a_run(path, store, start, check_whole, jump):
     def prepare(played):
-        slowly(played)
+        held(path)(played)
         plain, began = clock.now, time.monotonic()
         clock.now = lambda: plain() + (jump if time.monotonic() > began + 0.5 else 0.0)
 
     worker = start(path, prepare=prepare)
     in_the_middle(store)
+    # A worker's heartbeat says what its clock says.
+    wait_until(lambda: abs(store._db.execute("SELECT heartbeat FROM leases").fetchone()[0] - clock.now()) > 40_000)
+    go_on_file(path).touch()
     assert worker.wait() == 0
     check_whole(path)
 

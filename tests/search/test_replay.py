@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import json
+import os
 import random
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -33,37 +35,44 @@ from fairnad_engine.workspace import create_replay, template_of
 
 SEED = "class Backbone:\n    depth = 1\n"
 MODEL = "ollama:whim"
+WHIM = int(os.environ.get("FAIRNAD_WHIM_SEED", "2605"))
 KINDS = {"good", "malformed", "unchanged", "endless", "half-read", "unread"}
 
 
 class Whim:
-    """A chat model without a seed: good and poor replies, as its mood is."""
+    """A chat model that keeps to no seed: good and poor replies, as its mood is.
+
+    Its moods are drawn, so that a test meets the same ones each time: by the question, since threads ask it in any
+    order, and by how often that was asked.
+    """
 
     name = MODEL
 
-    def __init__(self):
-        self.mood = random.SystemRandom()
+    def __init__(self, temper="one"):
+        self.temper, self.asked = temper, Counter()
         self.replies = 0
         self.kinds = set()
 
     def chat(self, system, user, schema, purpose, *, max_tokens, temperature=0.0, seed=0):
+        prompt = hash_prompt(system, user, schema)
+        self.asked[prompt, seed] += 1
+        mood = random.Random(f"{WHIM} {self.temper} {prompt} {seed} {self.asked[prompt, seed]}")
         self.replies += 1
         kinds = ["good"] * 8 + ["malformed"] * 2 + ["unchanged", "endless", "half-read", "unread"]
-        kind = self.mood.choice(["good", "malformed"] if "cannot be used" in user else kinds)
+        kind = mood.choice(["good", "malformed"] if "cannot be used" in user else kinds)
         self.kinds.add(kind)
         program = re.search(r"<program>\n(.*?)\n</program>", user, re.DOTALL)[1].strip("\n")
-        code = program if kind == "unchanged" else f"{program}\n    layer_{self.mood.getrandbits(40)} = 1"
+        code = program if kind == "unchanged" else f"{program}\n    layer_{mood.getrandbits(40)} = 1"
         answer = {"change": "adds a layer", "code": code}
         if "idea" in schema.model_fields:
-            answer["idea"] = {"name": "a whim", "instruction": f"Do {self.mood.random()}."}
+            answer["idea"] = {"name": "a whim", "instruction": f"Do {mood.random()}."}
         text = "I would rather not." if kind == "malformed" else json.dumps(answer)
-        tokens = self.mood.randrange(100)
-        prompt = hash_prompt(system, user, schema)
-        reply = ChatReply(text, read(text, schema), 50, tokens, self.mood.random(), prompt, kind != "endless")
+        tokens = mood.randrange(100)
+        reply = ChatReply(text, read(text, schema), 50, tokens, mood.random(), prompt, kind != "endless")
         if kind == "unread":
             raise TruncatedPromptError(f"{purpose}: prompt and reply may take {tokens} tokens")
         if kind == "half-read":
-            if self.mood.random() < 0.5:
+            if mood.random() < 0.5:
                 raise TruncatedPromptError(f"{purpose}: the server read {tokens} tokens", (reply, reply))
             return replace(reply, discarded=(replace(reply, text="of half a prompt"),))
         return reply
@@ -164,7 +173,7 @@ async def replayed(store, source, lanes=2):
 
 @pytest.mark.parametrize("proposals", ["snapshot", "sequential", "lookahead"])
 async def test_the_same_digest(store, proposals):
-    whim = Whim()
+    whim = Whim("another")
     run, digest = await recorded(store, whim, proposals=proposals)
     asked = whim.replies
     again, other = await recorded(store, proposals=proposals)

@@ -20,7 +20,7 @@ def store(tmp_path):
         yield opened
 
 
-def wait_until(condition, seconds=20):
+def wait_until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -96,7 +96,7 @@ def test_a_worker_whose_loop_hangs_beats_and_leaves_when_its_lease_is_lost(store
     before = beats(store)
     wait_until(lambda: beats(store) > before + 1)
     store._db.execute("UPDATE leases SET token = 'of another'")
-    told = process.communicate(timeout=20)[1]
+    told = process.communicate(timeout=50)[1]
     assert process.returncode == LeaseLostError.exit_code
     assert "lease lost" in told
     assert store.jobs.get(job.id).state == "running"

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import pytest
 from textual.widgets import Input, TextArea
 
+from fairnad_engine import clock
 from fairnad_engine.errors import StoreError
 from fairnad_engine.llm.protocol import IdeaDraft
 from fairnad_engine.store import Store
@@ -307,7 +308,7 @@ async def test_merge_keeps_the_others_as_sources(path):
         with Store(path) as store:
             assert store.ideas.get(ids(path)[0]).decided_by == f"merged:{ids(path)[2]}"
         await pilot.press("g", "M")
-        assert messages(app)  # nothing is marked any more
+        assert "Mark the ideas to merge" in messages(app)[-1]  # nothing is marked any more
 
 
 async def test_an_idea_that_no_other_repeats_says_so(path):  # what repeats it: test_ideas_duplicates.py
@@ -548,7 +549,8 @@ async def test_a_moved_idea_goes_to_its_place_when_the_cursor_leaves_it(path):
     assert ids(path)[-1] == first
 
 
-async def test_the_same_message_is_shown_once_at_a_time(tmp_path):
+async def test_the_same_message_is_shown_once_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(clock, "steady", lambda: 0.0)  # it is shown for seconds
     async with opened(tmp_path / "new.db", "ideas") as (app, pilot):
         await wait_for(lambda: "No ideas yet" in shown(app))
         await pilot.press("a", "a", "a", "right_square_bracket", "a")

@@ -205,9 +205,14 @@ async def test_all_groups_are_gone_through(groups):
         await pilot.press("j", "enter")
         await wait_for(lambda: "That was the last group." in messages(app), "the end")
         assert app.screen is desk
-        with Store(groups) as store:
-            left = [one for one in store.ideas.all() if one.instruction.startswith("Use kernels of 9x9")]
-            assert sorted(one.status for one in left) == ["proposed", "rejected"]
+
+        def left():
+            with Store(groups) as store:
+                large = [one for one in store.ideas.all() if one.instruction.startswith("Use kernels of 9x9")]
+            return sorted(one.status for one in large)
+
+        # The desk writes beside the screen.
+        await wait_for(lambda: left() == ["proposed", "rejected"], "the last merge")
         await pilot.press("D")
         await wait_for(lambda: messages(app)[-1] == "No two ideas say the same.", "the message")
 

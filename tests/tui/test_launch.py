@@ -51,7 +51,7 @@ async def test_first_it_proposes_the_demo_and_nothing_is_missing(path):
         await wait_for(lambda: "Nothing is missing" in shown(app))
         assert value(app, "data.dataset") == "digits"
         assert value(app, "search.seed_backbone") == "digits-small"
-        assert "1 approved" in shown(app)
+        await wait_for(lambda: "1 approved" in shown(app), "the ideas")
         assert app.screen.focused is None
 
 
@@ -173,6 +173,8 @@ async def test_toml_is_shown_saved_and_taken_again(path, tmp_path):
         await pilot.press("pagedown", "pageup", "t")
         target = tmp_path / "mine.toml"
         for again in (False, True):
+            if again:
+                target.write_text("")
             await pilot.press("w")
             await wait_for(lambda: isinstance(app.screen, LineDialog))
             app.screen.query_one(Input).value = str(target)
@@ -180,7 +182,7 @@ async def test_toml_is_shown_saved_and_taken_again(path, tmp_path):
             if again:
                 await wait_for(lambda: isinstance(app.screen, ConfirmDialog))
                 await pilot.press("y")
-            await wait_for(lambda: app.screen.SCOPE == "launch" and target.exists())
+            await wait_for(lambda: app.screen.SCOPE == "launch" and target.exists() and target.read_text())
         assert load_config(target).budget.trained == 40
         target.write_text(target.read_text().replace("trained = 40", "trained = 7"))
         await pilot.press("e")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from textual.widgets import Input
@@ -14,7 +15,9 @@ from fairnad_engine.llm.incidents import IncidentCounts
 from fairnad_engine.llm.protocol import IdeaDraft, ModelCall
 from fairnad_engine.store import Store
 from fairnad_engine.workspace import end_worker, template_of
+from fairnad_screens.data.papers import read_detail
 from fairnad_screens.dialogs import ChoiceDialog, ConfirmDialog, LineDialog
+from fairnad_screens.papers import _STREAM_SECONDS
 from fairnad_screens.widgets.path_suggester import complete
 from fairnad_screens.widgets.rows import Rows
 from fairnad_screens.widgets.text_dialog import TextDialog
@@ -162,7 +165,7 @@ async def test_override_is_a_persons_word(path):
         await wait_for(lambda: papers(path)[TITLES[2]].relevant is True, "kept")
         found = papers(path)[TITLES[2]]
         assert (found.screened_by, found.structured_by) == ("person", "")
-        assert any("s reads it" in one for one in messages(app))
+        await wait_for(lambda: any("s reads it" in one for one in messages(app)), "what is next")
 
 
 async def test_enter_shows_everything(path):
@@ -514,6 +517,24 @@ class TestStructuring:
                 await choose(app, pilot, "only the")
                 await wait_for(lambda: "job-1 done" in shown(app), "its end")
                 assert "; 1 retry" in " ".join(shown(app).split())
+
+    async def test_what_is_read_slowly_is_shown_all_the_same(self, path, monkeypatch):
+        """Reading a paper in hand takes longer than the timer that looks at it anew."""
+        with Store(path) as store:
+            job = store.jobs.create("structure", {"model": {"llm": "ollama:tiny"}}, None)
+            store.jobs.acquire(job.id)
+            store.jobs.set_state(job.id, "running")
+        folder = path.parent / "w-files" / "jobs" / job.id
+        folder.mkdir(parents=True)
+        (folder / "activity.json").write_text(json.dumps({papers(path)[TITLES[0]].id: "screening: it"}))
+
+        def slowly(*arguments, **named):
+            time.sleep(_STREAM_SECONDS + 0.2)
+            return read_detail(*arguments, **named)
+
+        monkeypatch.setattr("fairnad_screens.papers_pane.read_detail", slowly)
+        async with opened(path, "papers") as (app, _):
+            await wait_for(lambda: "kept by rules: about blocks" in shown(app), "the paper")
 
     async def test_what_a_running_job_survived_is_named(self, path):
         with Store(path) as store:

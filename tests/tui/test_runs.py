@@ -1,7 +1,5 @@
 """Runs and reports: every action, the comparison, deletion and what it leaves."""
 
-import asyncio
-
 import pytest
 from textual.widgets import Input
 
@@ -64,6 +62,7 @@ async def test_an_empty_workspace_names_the_next_key(tmp_path):
 async def test_runs_are_listed_newest_first_with_their_details(path):
     async with opened(path, "runs") as (app, pilot):
         await ready(app)
+        await wait_for(lambda: SECOND in shown(app) and RUN in shown(app), "the list")
         text = shown(app)
         assert text.index(SECOND) < text.index(RUN)
         assert "stopped" in text
@@ -393,9 +392,12 @@ async def test_taking_over_says_what_happens_watches_and_goes_on(path, monkeypat
         await pilot.press("y")
         await wait_for(lambda: isinstance(app.screen, WatchDialog))
         assert "Esc: give it up" in shown(app)
-        for _ in range(100):  # the watching thread looks five times a second
-            now[0] += 0 if started else 20
-            await asyncio.sleep(0 if started else 0.1)
+
+        def gone_on():  # the watching thread looks five times a second
+            now[0] += 0 if started else 2
+            return started
+
+        await wait_for(gone_on, "the new worker")
         await wait_for(lambda: any("was taken over" in one for one in messages(app)))
         await wait_for(lambda: not isinstance(app.screen, WatchDialog))
     assert [one.id for one in started] == [job]

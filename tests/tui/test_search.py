@@ -268,6 +268,7 @@ async def test_holding_the_picture_still(run, store):
     async with desk(store) as (app, screen, pilot):
         await pilot.press("p")
         await wait_for(lambda: "refresh held" in shown(app), "the notice")
+        await wait_for(lambda: not screen._loading, "what was being read")
         run.slot(3, 2)
         before = screen._snapshot.candidates
         for _ in range(20):
@@ -637,7 +638,7 @@ async def test_edits_and_ledger_have_a_pane(run, store):
         await pilot.press("left_square_bracket", "left_square_bracket")
         await wait_for(lambda: "the ledger as it stands now" in shown(app), "the title")
         made = [c for c in made if c.generation == 1]
-        assert re.search(rf"structural +{len(made)} ", shown(app))
+        await wait_for(lambda: re.search(rf"structural +{len(made)} ", shown(app)), "what was made until then")
 
 
 async def test_the_time_that_is_left_and_limits_of_work(store):

@@ -50,9 +50,15 @@ async def ready(app):
 async def at(app, node):
     """Put the cursor on a category, unfolding what it is in."""
     await ready(app)
+    await free(app)
     app.screen.go_to = node
     app.screen._show_rows()
     assert selected(app) == node
+
+
+async def free(app):
+    """Wait until what was asked for is done: meanwhile no other change begins."""
+    await wait_for(lambda: not app.screen._flowing, "the end of the change before")
 
 
 def selected(app):
@@ -232,10 +238,12 @@ class TestChanges:
             await told(app, "3 ideas refiled. u undoes it.")
             await wait_for(lambda: selected(app) == "stem.depthwise")
             assert ideas(path)["huge"] == "stem.depthwise"
+            await free(app)
             await pilot.press("u")
             await told(app, "3 ideas went back")
             await wait_for(lambda: "version 3" in shown(app))
             assert ideas(path)["huge"] == "conv.depthwise"
+            await free(app)
             await pilot.press("u")
             await told(app, "No change of the template is left to undo.")
 
@@ -273,6 +281,7 @@ class TestChanges:
             await choose(app, pilot, "act.smooth")
             await confirm(app, pilot, "Delete Depthwise convolution? 3 ideas go to act.smooth.")
             await wait_for(lambda: ideas(path)["small"] == "act.smooth")
+            await wait_for(lambda: "54 sub" in shown(app), "the new tree")  # a change of an older one is refused
             await at(app, "conv.dilated")
             await pilot.press("x")
             await confirm(app, pilot, "Delete Dilated convolution? It has no ideas.")
@@ -431,6 +440,7 @@ async def test_accepting_refusing_and_undoing(proposed):
         await wait_for(lambda: not app.screen.snapshot.proposals, "the screen to know")
         answers = await said_to(app, pilot, "p")
         assert "No proposal is open" in answers[0]
+        await free(app)
         await pilot.press("u")
         await told(app, "Undone: added Deformable convolution")
     assert ideas(proposed)["bend"] == "conv.depthwise"

@@ -244,18 +244,20 @@ def test_on_finish_tells_what_ended(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("command", "says"),
+    ("command", "says", "limit"),
     [
-        ("no-such-program-here", "No such file"),
-        (f"{sys.executable} -c 'raise SystemExit(3)'", "exit status 3"),
-        ("'open", "No closing quotation"),
-        (f"{sys.executable} -c 'import time; time.sleep(600)'", "ended after 0.5 s"),
+        ("no-such-program-here", "No such file", 60),
+        (f"{sys.executable} -c 'raise SystemExit(3)'", "exit status 3", 60),
+        ("'open", "No closing quotation", 60),
+        (f"{sys.executable} -c 'import time; time.sleep(600)'", "ended after 0.5 s", 0.5),
     ],
 )
 @pytest.mark.fault("on-finish-fails")
-def test_a_failing_on_finish_is_one_line_of_the_log(tmp_path, caplog, command, says):
+def test_a_failing_on_finish_is_one_line_of_the_log(tmp_path, caplog, command, says, limit):
     with caplog.at_level(logging.INFO, "fairnad.worker"):
-        run_on_finish(command, job="j", run="r", state="done", db=tmp_path / "a.db", output=tmp_path / "out", limit=0.5)
+        run_on_finish(
+            command, job="j", run="r", state="done", db=tmp_path / "a.db", output=tmp_path / "out", limit=limit
+        )
     assert len(caplog.records) == 1
     assert says in caplog.text
 

@@ -4,17 +4,16 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from llm_server.ollama_protocol import Behaviour, OllamaProtocol, says, serving
+from llm_server.patience import PATIENT
 
 from fairnad_engine.errors import ModelUnavailableError
 from fairnad_engine.llm.hosts import OllamaHosts
 from fairnad_engine.llm.models import check_llm, make_models, parse_llm
 from fairnad_engine.llm.ollama import OllamaModel
-from fairnad_engine.llm.ollama_server import Timeouts
-
-PATIENCE = Timeouts(connect=0.5, check=3.0, first=2.0, silence=1.0, retry=1.5)
 
 
 @pytest.fixture
@@ -36,7 +35,7 @@ def clock():
 
 
 def hosts(servers, clock):
-    models = [OllamaModel("tiny:1b", one.url, timeouts=PATIENCE, pause=lambda _: None) for one in servers]
+    models = [OllamaModel("tiny:1b", one.url, timeouts=PATIENT, pause=lambda _: None) for one in servers]
     return OllamaHosts(models, clock=clock)
 
 
@@ -49,7 +48,16 @@ def failing(server):
 
 
 def test_prompts_asked_at_once_are_spread(servers, clock):
-    model = hosts(servers, clock)
+    model, all_asked = hosts(servers, clock), threading.Event()
+
+    def hold(request, answer):
+        if all(one.requests for one in servers):
+            all_asked.set()
+        all_asked.wait(60)  # else all might be answered one after another, by the first
+        return answer(request)
+
+    for one in servers:
+        one.answer = partial(hold, answer=one.answer)
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(lambda n: ask(model, f"word {n}"), range(30)))
     asked = [len(one.requests) for one in servers]
@@ -82,7 +90,7 @@ def test_where_all_fail_each_was_asked_and_the_failure_is_told(servers, clock):
 
 def test_a_server_that_fails_is_not_asked_again_before_the_others(servers, clock):
     waits, order = [], []
-    models = [OllamaModel("tiny:1b", one.url, timeouts=PATIENCE, pause=waits.append) for one in servers]
+    models = [OllamaModel("tiny:1b", one.url, timeouts=PATIENT, pause=waits.append) for one in servers]
     for one in servers:
         failing(one)
         one.requests = order
@@ -150,7 +158,7 @@ class TestAffinity:
         for one in servers[:2]:
             one.go = threading.Event()
             answer = one.answer
-            one.answer = lambda request, one=one, answer=answer: one.go.wait(20) and answer(request)
+            one.answer = lambda request, one=one, answer=answer: one.go.wait(60) and answer(request)
         yield servers[:2]
         for one in servers[:2]:
             one.go.set()
@@ -202,7 +210,7 @@ class TestAffinity:
 
 
 def wait_until(met):
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 60
     while not met():
         assert time.monotonic() < ends
         time.sleep(0.005)

@@ -4,10 +4,14 @@ import json
 import shutil
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from llm_server.ollama_protocol import DIGEST, Answered, Behaviour, OllamaProtocol, keeps_half, says, serving
+from llm_server.patience import PATIENT, hasty_once
 from pydantic import BaseModel, Field
 
 from fairnad_engine.errors import InputError, ModelUnavailableError
@@ -24,7 +28,7 @@ class Verdict(BaseModel):
 
 
 GOOD = '{"good": true, "why": "it is"}'
-PATIENCE = Timeouts(connect=0.5, check=3.0, first=0.3, silence=0.3, retry=1.5)
+HASTY = replace(PATIENT, first=0.3, silence=0.3)  # only where a stall is waited for: a good answer may take longer
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def pauses():
 
 @pytest.fixture
 def model(server, pauses):
-    return OllamaModel("tiny:1b", server.url, timeouts=PATIENCE, pause=pauses.append)
+    return OllamaModel("tiny:1b", server.url, timeouts=PATIENT, pause=pauses.append)
 
 
 def ask(model, text="What do you think of it?", max_tokens=100):
@@ -83,7 +87,7 @@ class TestOrdinaryCall:
 
     @pytest.mark.parametrize(("given", "sent"), [("10m", "10m"), ("0", 0), ("-1", -1)])
     def test_how_long_the_model_stays_loaded(self, server, given, sent):
-        ask(OllamaModel("tiny:1b", server.url, timeouts=PATIENCE, keep_alive=given))
+        ask(OllamaModel("tiny:1b", server.url, timeouts=PATIENT, keep_alive=given))
         assert server.requests[0]["keep_alive"] == sent
 
     def test_a_model_that_can_think_is_told_not_to(self, server, model):
@@ -222,14 +226,21 @@ class TestLostConnections:
         ids=lambda fault: repr(fault)[10:60],
     )
     def test_tried_again_then_given_up(self, server, model, pauses, fault):
+        stalls = fault.stall_after is not None
+        new = partial(OllamaModel, "tiny:1b", server.url)
         server.behaviours = [fault, Behaviour()]
-        assert ask(model).parsed == Verdict(good=True, why="it is")
+        tried = hasty_once(new, HASTY, pauses) if stalls else model
+        assert ask(tried).parsed == Verdict(good=True, why="it is")
         assert len(pauses) == 1
 
         server.behaviours = [fault]
         before = len(server.requests)
         with pytest.raises(ModelUnavailableError) as caught:
-            ask(model)
+            ask(new(timeouts=HASTY, pause=pauses.append) if stalls else model)
+        # Who waits little may have given up before the server has read the last request.
+        end = time.monotonic() + 30
+        while len(server.requests) < before + 3 and time.monotonic() < end:
+            time.sleep(0.01)
         assert len(server.requests) == before + 3
         assert len(pauses) == 3
         assert "\n" not in str(caught.value)
@@ -262,7 +273,7 @@ class TestLostConnections:
 
     def test_server_gone_meanwhile(self, pauses):
         with serving(OllamaProtocol(says(GOOD))) as server:
-            model = OllamaModel("tiny:1b", server.url, timeouts=PATIENCE, pause=pauses.append)
+            model = OllamaModel("tiny:1b", server.url, timeouts=PATIENT, pause=pauses.append)
             ask(model)
         with pytest.raises(ModelUnavailableError, match="does not answer"):
             ask(model)
@@ -347,7 +358,7 @@ class TestTruncation:
             ask(model, self.LONG)
 
     def test_no_larger_context_is_asked_for_than_the_setting_allows(self, server):
-        model = OllamaModel("tiny:1b", server.url, timeouts=PATIENCE, pause=lambda _: None, max_context=8192)
+        model = OllamaModel("tiny:1b", server.url, timeouts=PATIENT, pause=lambda _: None, max_context=8192)
         assert model.context == 8192
         server.answer = says(GOOD, prompt_tokens=40)
         with pytest.raises(TruncatedPromptError):

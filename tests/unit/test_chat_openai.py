@@ -6,17 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from llm_server.openai_protocol import OpenAIProtocol, refuses, says, serving
+from llm_server.patience import PATIENT
 from pydantic import BaseModel, Field
 
 from fairnad_engine.errors import InputError, ModelUnavailableError
 from fairnad_engine.knowledge.template import Template
 from fairnad_engine.llm.chat import TruncatedPromptError
 from fairnad_engine.llm.models import check_llm, make_models, parse_llm
-from fairnad_engine.llm.ollama_server import Timeouts
 from fairnad_engine.llm.openai import OpenAIModel
 
 GOOD = '{"good": true, "why": "it is"}'
-PATIENCE = Timeouts(connect=0.5, check=3.0, first=0.5, silence=0.5, retry=1.5)
 
 
 class Verdict(BaseModel):
@@ -37,7 +36,7 @@ def pauses():
 
 @pytest.fixture
 def model(server, pauses):
-    return OpenAIModel("tiny", server.url, timeouts=PATIENCE, pause=pauses.append)
+    return OpenAIModel("tiny", server.url, timeouts=PATIENT, pause=pauses.append)
 
 
 def ask(model, text="What do you think of it?", schema=Verdict):
@@ -72,7 +71,7 @@ def test_a_field_that_only_some_servers_know_is_left_out_once_refused(server, mo
 
 
 def test_several_threads_find_out_about_that_field_at_once(server, model):
-    barrier = threading.Barrier(4, timeout=10)
+    barrier = threading.Barrier(4, timeout=60)
 
     def together(request):
         if "chat_template_kwargs" not in request:
@@ -175,7 +174,7 @@ def test_a_model_or_server_that_is_not_there(server, monkeypatch):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(ModelUnavailableError, match="nothing answers"):
-        OpenAIModel("tiny", f"http://127.0.0.1:{port}", timeouts=PATIENCE).check()
+        OpenAIModel("tiny", f"http://127.0.0.1:{port}", timeouts=PATIENT).check()
     server.key = "secret"
     with pytest.raises(ModelUnavailableError, match="FAIRNAD_API_KEY"):
         OpenAIModel("tiny", server.url).check()

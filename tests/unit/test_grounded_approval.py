@@ -129,7 +129,9 @@ TEXTS = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(texts=st.lists(TEXTS, min_size=1, max_size=3), seed=st.integers(0, 99))
 def test_on_papers_of_any_text(tmp_path_factory, texts, seed):
     papers = [

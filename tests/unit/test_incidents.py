@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from llm_server.ollama_protocol import Behaviour, OllamaProtocol, keeps_half, says, serving
+from llm_server.patience import PATIENT, hasty_once
 from pydantic import BaseModel
 
 from fairnad_engine.llm.asking import ReplyRefusedError, ask
 from fairnad_engine.llm.hosts import OllamaHosts
 from fairnad_engine.llm.incidents import IncidentCounts, report, reported_to
 from fairnad_engine.llm.ollama import OllamaModel
-from fairnad_engine.llm.ollama_server import Timeouts
 from fairnad_engine.llm.prompts import Prompt
 from fairnad_engine.reading_jobs import _counting
-
-QUICK = Timeouts(connect=1.0, check=3.0, first=5.0, silence=0.4)
 
 
 class Said(BaseModel):
@@ -39,7 +39,7 @@ def heard():
 
 
 def model(server):
-    return OllamaModel("tiny:1b", server.url, timeouts=QUICK, pause=lambda _: None)
+    return OllamaModel("tiny:1b", server.url, timeouts=PATIENT, pause=lambda _: None)
 
 
 def put(model, text="What?"):
@@ -59,7 +59,8 @@ def test_a_lost_connection_is_a_retry(server, heard):
 
 def test_a_stall_is_one_and_a_retry(server, heard):
     server.behaviours = [Behaviour(stall_after=1), Behaviour()]
-    assert put(model(server)) == "yes"
+    hasty = hasty_once(partial(OllamaModel, "tiny:1b", server.url), replace(PATIENT, silence=0.4), [])
+    assert put(hasty) == "yes"
     assert [kind for kind, _ in heard] == ["stall", "retry"]
     assert "it stopped in mid-answer: nothing for 0.4 s" in heard[0][1]
 
@@ -74,7 +75,7 @@ def test_each_prompt_that_was_not_read_whole(server, heard):
 
 
 def test_a_server_that_is_set_aside(server, heard):
-    gone = OllamaModel("tiny:1b", "http://127.0.0.1:9", timeouts=QUICK, pause=lambda _: None)
+    gone = OllamaModel("tiny:1b", "http://127.0.0.1:9", timeouts=PATIENT, pause=lambda _: None)
     assert put(OllamaHosts([gone, model(server)])) == "yes"
     assert [kind for kind, _ in heard] == ["aside"]
     assert heard[0][1].startswith("http://127.0.0.1:9 set aside for 30 s: ")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from llm_server.ollama_protocol import Answered, Behaviour, OllamaProtocol, serving
+from llm_server.patience import PATIENT
 
 from fairnad_engine.errors import ModelUnavailableError
 from fairnad_engine.knowledge.papers import read_papers
@@ -22,12 +23,11 @@ from fairnad_engine.llm.chat_reader import ChatReader
 from fairnad_engine.llm.hosts import OllamaHosts
 from fairnad_engine.llm.kept import KeptChat
 from fairnad_engine.llm.ollama import OllamaModel
-from fairnad_engine.llm.ollama_server import Timeouts
 from fairnad_engine.llm.tokens import fewest_tokens, most_tokens
 from fairnad_engine.search.control import Control
 from fairnad_engine.store import Store
 
-PATIENCE = Timeouts(connect=0.5, check=3.0, first=20.0, silence=0.4, retry=1.5)
+STALL = 1.0  # seconds, where a stall is waited for; an answer that comes may take longer than that on a busy machine
 REPAIR = "\n\nYou answered this before:"
 PAPERS = 2
 CALLS = PAPERS * 3  # one screening and two categories each
@@ -74,7 +74,7 @@ LOST = {
     "500": Fault(Behaviour(status=500, error="out of memory"), 3, r"fails \(out of memory\)", False),
     "503": Fault(Behaviour(status=503, error="server busy"), 3, r"fails \(server busy\)", False),
     "reset": Fault(Behaviour(reset_after=1), 3, "the connection broke", False),
-    "stall": Fault(Behaviour(stall_after=1), 3, "stopped in mid-answer: nothing for 0.4 s", False),
+    "stall": Fault(Behaviour(stall_after=1), 3, "stopped in mid-answer: nothing for 1 s", False),
     "half an answer": Fault(Behaviour(unfinished=True), 3, "ended before it was complete", False),
     "half a line": Fault(Behaviour(raw=b'{"model": "tiny:1b", "mess'), 3, "not of Ollama's form", False),
     "error in mid-stream": Fault(Behaviour(raw=b'{"error": "runner died"}\n'), 3, "runner died", False),
@@ -129,8 +129,8 @@ def job_of(store):
     return store.jobs.create("structure", {}, None).id
 
 
-def run(store, template, url, job, pause=lambda _: None, lanes=1, model=None):
-    model = model or OllamaModel("tiny:1b", url, timeouts=PATIENCE, pause=pause)
+def run(store, template, url, job, pause=lambda _: None, lanes=1, model=None, silence=PATIENT.silence):
+    model = model or OllamaModel("tiny:1b", url, timeouts=replace(PATIENT, silence=silence), pause=pause)
 
     async def work():
         keeper = ReplyKeeper(store, job, asyncio.get_running_loop())
@@ -140,6 +140,10 @@ def run(store, template, url, job, pause=lambda _: None, lanes=1, model=None):
         )  # fmt: skip
 
     return asyncio.run(work())
+
+
+def silence_of(fault):
+    return PATIENT.silence if fault.behaviour.stall_after is None else STALL
 
 
 def stored(store):
@@ -191,7 +195,7 @@ def test_a_fault_as_often_as_the_program_tries(open_store, template, server, und
             job = job_of(store)
     else:
         with pytest.raises(ModelUnavailableError, match=fault.told) as failed:
-            run(store, template, server.url, job)
+            run(store, template, server.url, job, silence=silence_of(fault))
         assert "\n" not in str(failed.value)
     run(store, template, server.url, job)
     check_nothing_lost(store, server, undisturbed, fault.tries)
@@ -201,15 +205,16 @@ def test_a_fault_as_often_as_the_program_tries(open_store, template, server, und
 def test_a_fault_that_passes_is_not_noticed(open_store, template, server, undisturbed, name):
     fault, store = FAULTS[name], open_store("faulty")
     server.behaviours = [*[Behaviour()] * 2, *[fault.behaviour] * (fault.tries - 1), Behaviour()]
-    done = run(store, template, server.url, job_of(store))
+    done = run(store, template, server.url, job_of(store), silence=silence_of(fault))
     assert (done.papers, done.refused, done.incomplete) == (PAPERS, 0, 0)
     check_nothing_lost(store, server, undisturbed, fault.tries - 1)
 
 
 def test_a_slow_first_token_is_waited_for(open_store, template, server, undisturbed):
     store = open_store("slow")
-    server.behaviours = [Behaviour(), Behaviour(first_after=0.9), Behaviour()]
-    run(store, template, server.url, job_of(store), pause=lambda _: pytest.fail("it was waited for"))
+    server.behaviours = [Behaviour(), Behaviour(first_after=3.0), Behaviour()]
+    lost = {"pause": lambda _: pytest.fail("it was waited for")}
+    run(store, template, server.url, job_of(store), silence=2.0, **lost)
     check_nothing_lost(store, server, undisturbed, 0)
 
 
@@ -257,7 +262,7 @@ def test_one_of_two_servers_dies_and_comes_back(open_store, template, server, un
         # The first one answers a screening and dies in the middle of the next answer.
         server.behaviours = [Behaviour(), Behaviour(reset_after=1), Behaviour(status=503, error="starting")]
         models = [
-            OllamaModel("tiny:1b", one.url, timeouts=PATIENCE, pause=lambda _: pytest.fail("one was left to ask"))
+            OllamaModel("tiny:1b", one.url, timeouts=PATIENT, pause=lambda _: pytest.fail("one was left to ask"))
             for one in (server, second)
         ]
         hosts = OllamaHosts(models, clock=lambda: clock[0])
@@ -282,7 +287,7 @@ def test_faults_all_the_way_through(open_store, template, server, undisturbed):
     for _ in range(30):
         job = job_of(store)
         try:
-            done = run(store, template, server.url, job, lanes=2)
+            done = run(store, template, server.url, job, lanes=2, silence=STALL)
         except ModelUnavailableError:
             continue
         if not (done.refused or done.incomplete):

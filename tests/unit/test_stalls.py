@@ -1,11 +1,14 @@
 """Silence before the first piece of an answer and silence in the middle are told apart, and each is named."""
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from llm_server import ollama_protocol, openai_protocol
 from llm_server.ollama_protocol import Behaviour, OllamaProtocol
 from llm_server.openai_protocol import OpenAIProtocol
+from llm_server.patience import hasty_once
 
 from fairnad_engine.errors import ModelUnavailableError
 from fairnad_engine.llm.ollama import OllamaModel
@@ -15,8 +18,8 @@ from fairnad_engine.llm.stalls import StallWatch
 from fairnad_engine.search.config import RunConfig, parse_config
 
 LONG = 200.0  # seconds: whoever waits for this one meets the limit of a test
-QUICK_STALL = Timeouts(connect=0.5, check=3.0, first=LONG, silence=0.4, retry=1.5)
-QUICK_FIRST = Timeouts(connect=0.5, check=3.0, first=0.4, silence=LONG, retry=1.5)
+QUICK_STALL = Timeouts(connect=30.0, check=30.0, first=LONG, silence=0.4, retry=1.5)
+QUICK_FIRST = Timeouts(connect=30.0, check=30.0, first=0.4, silence=LONG, retry=1.5)
 
 
 @pytest.fixture
@@ -57,17 +60,18 @@ def silent_after(state, text):
 class TestOllama:
     def test_a_stall_in_the_middle_is_noticed_by_its_own_patience(self, ollama, pauses):
         ollama.behaviours = [Behaviour(stall_after=1), Behaviour()]
-        assert ask(OllamaModel("tiny:1b", ollama.url, timeouts=QUICK_STALL, pause=pauses.append)) == "an answer"
+        assert ask(hasty_once(partial(OllamaModel, "tiny:1b", ollama.url), QUICK_STALL, pauses)) == "an answer"
         assert len(pauses) == 1
 
     def test_a_model_that_is_loaded_first_is_waited_for(self, ollama, pauses):
-        ollama.behaviours = [Behaviour(first_after=1.0)]
-        assert ask(OllamaModel("tiny:1b", ollama.url, timeouts=QUICK_STALL, pause=pauses.append)) == "an answer"
+        ollama.behaviours = [Behaviour(first_after=3.0)]
+        timeouts = replace(QUICK_STALL, silence=2.0)  # between two pieces of an answer the server may be slow
+        assert ask(OllamaModel("tiny:1b", ollama.url, timeouts=timeouts, pause=pauses.append)) == "an answer"
         assert pauses == [] and len(ollama.requests) == 1
 
     def test_a_first_piece_that_never_comes(self, ollama, pauses):
         ollama.behaviours = [Behaviour(stall_after=0), Behaviour()]
-        assert ask(OllamaModel("tiny:1b", ollama.url, timeouts=QUICK_FIRST, pause=pauses.append)) == "an answer"
+        assert ask(hasty_once(partial(OllamaModel, "tiny:1b", ollama.url), QUICK_FIRST, pauses)) == "an answer"
         assert len(pauses) == 1
 
     @pytest.mark.parametrize(
@@ -88,7 +92,7 @@ class TestOpenAI:
     @pytest.mark.parametrize(("timeouts", "text"), [(QUICK_STALL, "an an"), (QUICK_FIRST, "")])
     def test_signs_of_life_are_no_answer(self, openai, pauses, timeouts, text):
         openai.behaviours = [silent_after(openai, text)]
-        assert ask(OpenAIModel("tiny", openai.url, timeouts=timeouts, pause=pauses.append)) == "an answer"
+        assert ask(hasty_once(partial(OpenAIModel, "tiny", openai.url), timeouts, pauses)) == "an answer"
         assert len(pauses) == 1
 
     def test_both_are_named(self, openai, pauses):

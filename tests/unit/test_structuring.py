@@ -34,7 +34,7 @@ class Reader:
     name = "ollama:tiny"
 
     def __init__(self, meet=1, on_text=lambda _: None):
-        self.barrier = threading.Barrier(meet, timeout=10)
+        self.barrier = threading.Barrier(meet, timeout=60)
         self.on_text = on_text
         self.screened, self.extracted = [], []
         self.before_screen = lambda _: None
