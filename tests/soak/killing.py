@@ -162,10 +162,10 @@ class Killing:
         self.told.moments[moment] += 1
         if kind == "trainer" and self._victims.killed_training is not None:
             self._in_flight[self._victims.killed_training] += 1
-        if kind == "worker":
-            self._note_in_flight(stored)
         if kind in ("worker", "zygote"):
             self._see_all_end(kind, family)
+        if kind == "worker":  # its trainers have ended too: until then one may have begun what it was given before
+            self._note_in_flight(stored)
         self._committed.look()
 
     def _note_in_flight(self, stored: set[str]) -> None:
