@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from fairnad_engine.errors import InputError
-from fairnad_engine.store.copying import copy_of
+from fairnad_engine.store.copying import check_workspace, copy_of
 from fairnad_engine.store.local_copy import there_is, working_file
 
 CONTENT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{64}(\.[a-z0-9]{1,20}){0,3}")
@@ -38,12 +38,14 @@ def backup(source: Path, target: Path, *, force: bool = False) -> Moved:
         force: Write over ``target``.
 
     Raises:
-        InputError: ``target`` is there, or is the workspace itself.
+        InputError: ``target`` is there, is no workspace, or is the workspace itself.
         StoreError: The workspace is damaged or cannot be read.
     """
     check_apart(source, target)
-    if target.exists() and not force:
-        raise InputError(f"{target}: is there already; name another file, or bring it up to date with --force")
+    if target.exists():
+        check_workspace(target)
+        if not force:
+            raise InputError(f"{target}: is there already; name another file, or bring it up to date with --force")
     target.parent.mkdir(parents=True, exist_ok=True)
     with copy_of(working_file(source), target.parent) as copy:
         size = copy.stat().st_size

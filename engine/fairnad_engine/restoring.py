@@ -13,7 +13,7 @@ from fairnad_engine.artifacts import write_atomically
 from fairnad_engine.backup import Moved, beside, check_apart, copy_content
 from fairnad_engine.errors import DamagedStoreError, InputError, StoreError, UnreachableStoreError
 from fairnad_engine.store import Store, choosing
-from fairnad_engine.store.copying import copy_of, lay_down
+from fairnad_engine.store.copying import check_workspace, copy_of, lay_down
 from fairnad_engine.store.local_copy import Copy, current_copy, forget, named_copy
 
 _OF_SQLITE = ("", "-wal", "-shm", "-journal")
@@ -28,11 +28,12 @@ def restore(source: Path, target: Path) -> Moved:
     on when the backup was made come as stopped, and can be resumed.
 
     Raises:
-        InputError: There is no such backup, or it is the workspace itself.
+        InputError: There is no such backup, it is no workspace, or it is the workspace itself.
         StoreError: The backup is damaged, or a process works on the workspace.
     """
     if not source.is_file():
         raise InputError(f"{source}: there is no backup; {told_of_backup(target)}")
+    check_workspace(source)
     check_apart(source, target)
     _refuse_one_in_use(target)
     target.parent.mkdir(parents=True, exist_ok=True)

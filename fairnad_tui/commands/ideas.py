@@ -198,8 +198,9 @@ def import_(file: Path, approve_: bool, db: Path | None) -> None:
 @ideas.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--status", type=_STATUSES, help="Only ideas of this status.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
 @db_option
-def export(file: Path, status: str | None, db: Path | None) -> None:
+def export(file: Path, status: str | None, force: bool, db: Path | None) -> None:
     """Export ideas to FILE (.jsonl or .csv), or to standard output as JSONL with -."""
     from fairnad_engine.artifacts import write_atomically
     from fairnad_engine.knowledge.idea_files import render_ideas
@@ -211,6 +212,9 @@ def export(file: Path, status: str | None, db: Path | None) -> None:
         return
     if file.suffix not in (".jsonl", ".csv"):
         raise InputError(f"{file}: exports are .jsonl or .csv; name the file so")
+    if file.is_dir() or (file.exists() and not force):
+        mend = "" if file.is_dir() else ", or write over it with --force"
+        raise InputError(f"{file}: is there already; name another file{mend}")
     write_atomically(file, render_ideas(documents, file.suffix[1:]).encode())
     tell(f"{len(documents):,} ideas written to {file}")
 

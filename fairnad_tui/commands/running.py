@@ -26,13 +26,17 @@ if TYPE_CHECKING:
 @click.argument("run_id", metavar="[RUN]", required=False)
 @db_option
 def attach(run_id: str | None, db: Path | None) -> None:
-    """Follow a run that goes on in the background (the newest one by default)."""
+    """Follow a run that goes on in the background (the newest one by default), or its finish.
+
+    Ctrl-C stops the run; to look on without that, open the terminal application.
+    """
     from fairnad_tui.displays import choose_display
     from fairnad_tui.follow import follow
 
     with open_store(db) as store:
-        found, job = run_and_job(store, run_id)
-        follow(store, job, choose_display(), f"fairnad-tui run --resume {found.id}")
+        found, job = _run_in_hand(store, run_id)
+        again = f"fairnad-tui finish {found.id}" if job.kind == "finish" else f"fairnad-tui run --resume {found.id}"
+        follow(store, job, choose_display(), again)
 
 
 @click.command()
@@ -40,15 +44,15 @@ def attach(run_id: str | None, db: Path | None) -> None:
 @click.argument("run_id", metavar="[RUN]", required=False)
 @db_option
 def control(request: str, run_id: str | None, db: Path | None) -> None:
-    """Pause, resume or stop a run (the newest one by default); `stop` ends what is in flight within 5 s."""
+    """Pause, resume or stop a run (the newest one by default) or its finish; `stop` ends it within 5 s."""
     with open_store(db) as store:
-        found, job = run_and_job(store, run_id)
+        found, job = _run_in_hand(store, run_id)
         if not store.jobs.is_held(job.id):
-            raise InputError(
-                f"{found.id} is {job.state}, nobody works on it; go on with: fairnad-tui run --resume {found.id}"
-            )
+            done = job.state == "done"
+            mend = f"see: fairnad-tui report {found.id}" if done else f"go on with: fairnad-tui run --resume {found.id}"
+            raise InputError(f"{found.id} is {job.state}, nobody works on it; {mend}")
         store.jobs.request(job.id, request)
-    click.echo(f"asked {found.id} to {request}")
+    click.echo(f"asked {'the finish of ' if job.kind == 'finish' else ''}{found.id} to {request}")
 
 
 @click.command()
@@ -90,6 +94,8 @@ def status(run_id: str | None, db: Path | None, as_json: bool) -> None:
     for one in document["runs"]:
         if run_id and one["nodes"]:
             _print_nodes(one["nodes"], one["nodes_seconds_ago"])
+        if one["finish"] not in ("", "done"):
+            tell(f"{one['run']} finish: {one['finish']}")
         if one["state"] == "waiting":
             tell(f"{one['run']} waiting: {one['message']}")
         elif one["remedy"]:
@@ -181,6 +187,7 @@ def _beside(run: dict[str, Any]) -> str:
 
 def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
     job, progress = store.jobs.of_run(run.id), store.runs.progress(run.id)
+    finish = store.jobs.of_run(run.id, "finish")
     holder = store.jobs.holder(job.id) if job else None
     at, nodes = read_nodes(job_folder(store.path, job.id)) if job and store.jobs.is_held(job.id) else (0.0, [])
     return {
@@ -201,6 +208,7 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
         "model": run.model,
         "simulated": "trainer" in run.environment,
         "digest": run.digest,
+        "finish": store.jobs.living_state(finish) if finish else "",
         "worker": f"{holder[0].host}:{holder[0].pid}" if holder else None,
         "heartbeat_seconds_ago": round(time.time() - holder[1], 1) if holder else None,
         "nodes": [asdict(one) for one in nodes],
@@ -208,8 +216,14 @@ def _run_status(store: Store, run: RunRow) -> dict[str, Any]:
     }
 
 
+def _run_in_hand(store: Store, run_id: str | None) -> tuple[RunRow, JobRow]:
+    """A run, and its finish where that is worked on, else its search."""
+    found, search = run_and_job(store, run_id)
+    return found, store.jobs.in_hand(found.id) or search
+
+
 def run_and_job(store: Store, run_id: str | None) -> tuple[RunRow, JobRow]:
-    """A run and its job; the newest where none is named.
+    """A run and the job of its search; the newest run where none is named.
 
     Raises:
         InputError: There is none.

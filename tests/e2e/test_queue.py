@@ -169,8 +169,13 @@ def test_a_finish_that_is_not_to_wait_says_who_has_the_devices(workers):
     assert again.id == job.id
     here.processes[job.id] = start_worker(here.store, again)
     here.until(job.id, "queued", "has 2 trainings on the CPU")
-    here.store.jobs.request(job.id, "stop")
-    assert here.processes[job.id].wait(20) == 7
+    # The search is done, so that it is the finish which is told what to do.
+    stop = [sys.executable, "-m", "fairnad_tui", "control", "stop", run, "--db", str(here.store.path)]
+    ended = subprocess.run(stop, capture_output=True, text=True, timeout=55, env=environment())
+    assert (ended.returncode, ended.stdout.strip()) == (0, f"asked the finish of {run} to stop")
+    assert here.processes[job.id].wait(55) == 7
+    ended = subprocess.run(stop, capture_output=True, text=True, timeout=55, env=environment())
+    assert ended.returncode == 2 and f"{run} is done, nobody works on it; see: fairnad-tui report" in ended.stderr
     here.end(holder)
 
 

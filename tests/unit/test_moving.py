@@ -138,6 +138,23 @@ class TestBackup:
         with pytest.raises(InputError, match="is the workspace itself"):
             backup(workspace[0], workspace[0].parent / name, force=True)
 
+    @pytest.mark.parametrize("what", ["text", "empty", "foreign"])
+    @pytest.mark.parametrize("force", [False, True])
+    def test_what_is_no_workspace_is_neither_written_over_nor_put_in_a_place(self, workspace, tmp_path, what, force):
+        path, _ = workspace
+        other = tmp_path / "notes.md"
+        other.write_text("keep me" if what == "text" else "")
+        if what == "foreign":
+            with sqlite3.connect(other) as opened:
+                opened.execute("CREATE TABLE mine (x)")
+        before = other.read_bytes()
+        with pytest.raises(InputError, match=r"notes\.md: is no fairnad workspace"):
+            backup(path, other, force=force)
+        with pytest.raises(InputError, match=r"notes\.md: is no fairnad workspace"):
+            restore(other, path)
+        assert other.read_bytes() == before
+        assert contents(path)[0] == [("conv.depthwise", "Use a depthwise kernel")]
+
     def test_none_there(self, tmp_path):
         with pytest.raises(InputError, match="there is no workspace"):
             backup(tmp_path / "w.db", tmp_path / "x.db")

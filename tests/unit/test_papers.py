@@ -187,6 +187,20 @@ def test_missing_and_special_paths(tmp_path):
     assert "holds no file" in problem(tmp_path / "folder").message
 
 
+def test_an_empty_name_is_not_this_folder():
+    (item,) = read_papers("")
+    assert item.message.startswith("names nothing; give a file or a folder")
+
+
+def test_what_a_workspace_wrote_is_no_paper(tmp_path):
+    for name in ("w.db", "w.db-wal", "w.db-reserve"):
+        write(tmp_path / name, b"x")
+    for folder in ("w-files/jobs", "w-reports/run-1", "w-exports/run-1", "my-reports"):
+        (tmp_path / folder).mkdir(parents=True)
+        write(tmp_path / folder / "log.txt", b"A Title\n\nSome text.")
+    assert [one.source for one in read_papers(str(tmp_path))] == [str(tmp_path / "my-reports" / "log.txt")]
+
+
 def test_a_folder_is_read_in_order_and_goes_on_after_problems(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / ".git").mkdir()

@@ -51,6 +51,9 @@ def read_papers(
     if source.startswith("arxiv:"):
         yield from _read_arxiv(source, limit)
         return
+    if not source.strip():
+        yield ReadProblem("''", "", "names nothing; give a file or a folder, or . for this one")
+        return
     path = Path(source)
     try:
         folder = stat.S_ISDIR(path.stat().st_mode)
@@ -68,8 +71,10 @@ def _read_folder(folder: Path) -> Iterator[PaperText | ReadProblem]:
 
     files: list[Path] = []
     for root, folders, names in walk(folder, onerror=note):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(root, name) for name in names if not name.startswith(".")]
+        stores = tuple(name for name in names if name.endswith(".db"))  # workspaces: what they wrote is no paper
+        written = {f"{name.removesuffix('.db')}-{what}" for name in stores for what in ("files", "reports", "exports")}
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in written]
+        files += [Path(root, name) for name in names if not name.startswith((".", *stores))]
     yield from problems
     if not files and not problems:
         yield ReadProblem(str(folder), "", f"holds no file; put {', '.join(SUFFIXES)} files there")

@@ -7,12 +7,14 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.store.connection import has_log
+
+_SQLITE = b"SQLite format 3\0"
 
 
 @contextmanager
@@ -41,6 +43,27 @@ def copy_of(source: Path, folder: Path) -> Iterator[Path]:
     finally:
         for path in (copy, copy.with_name(f"{copy.name}-journal")):
             path.unlink(missing_ok=True)
+
+
+def check_workspace(path: Path) -> None:
+    """Make sure that a file is a workspace, maybe a damaged one, before anything takes its place or it takes another's.
+
+    Raises:
+        InputError: It is something else.
+    """
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(len(_SQLITE)) == _SQLITE and _may_be_ours(path):
+            return
+    raise InputError(f"{path}: is no fairnad workspace; name another file")
+
+
+def _may_be_ours(path: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as opened:
+            query = "SELECT count(*) FROM sqlite_master WHERE name IN ('runs', 'ideas', 'leases')"
+            return bool(opened.execute(query).fetchone()[0] == 3)
+    except sqlite3.Error:
+        return True  # damaged: nobody can say
 
 
 def check_whole(copy: Path, source: Path) -> None:

@@ -72,6 +72,11 @@ class JobTable:
         row = next(self._db.query(query, [run_id, kind]), None)
         return None if row is None else JobRow(**decode(row))
 
+    def in_hand(self, run_id: str) -> JobRow | None:
+        """The job of a run that a process works on: its finish where one does, else its search."""
+        finish = self.of_run(run_id, "finish")
+        return finish if finish is not None and self.is_held(finish.id) else self.of_run(run_id)
+
     def set_state(self, job_id: str, state: str, message: str = "", exit_code: int = 0, fault: str = "") -> None:
         """Change a job's state."""
         values = {"state": state, "message": message, "exit_code": exit_code, "fault": fault, "updated_at": now()}

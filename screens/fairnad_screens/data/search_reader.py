@@ -113,7 +113,7 @@ class _RunReader:
         return self._control[1]
 
     def _head(self, store: Store) -> RunHead:
-        job = store.jobs.of_run(self.row.id)
+        job = store.jobs.in_hand(self.row.id)
         holder = store.jobs.holder(job.id) if job else None
         trained = [c for c in self._candidates if c.status == "trained"]
         held = job is not None and store.jobs.is_held(job.id)
