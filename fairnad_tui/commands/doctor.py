@@ -43,11 +43,12 @@ def _machine(db: Path) -> list[tuple[str, bool, bool, str]]:
     from fairnad_engine.store.filesystem import file_system
 
     devices, logout = accelerators(), after_logout()
-    where = f"{db.parent.resolve()} on {file_system(db.parent).kind}"
+    kind, told = file_system(db.parent).kind, disk_check(db).detail
+    where = f"{db.parent.resolve()} on {kind}" + ("" if told == kind else f"; {told}")
     return [
         ("python", sys.version_info >= (3, 11), True, sys.version.split()[0]),
         ("gpu", bool(devices), False, ", ".join(devices) or "none; training runs on the CPU"),
-        ("workspace disk", True, False, f"{where}; {disk_check(db).detail}"),
+        ("workspace disk", True, False, where),
         ("runs after log-out", logout.survives, False, logout.told),
     ]
 

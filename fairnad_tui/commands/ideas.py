@@ -241,6 +241,8 @@ def _grounding(idea: IdeaRow) -> str:
 
 
 def _select(store: Store, status: str | None, category: str | None, search: str | None) -> list[IdeaRow]:
+    if category:
+        _check_category(store, category)
     wanted = (search or "").casefold()
     return [
         idea
@@ -248,6 +250,15 @@ def _select(store: Store, status: str | None, category: str | None, search: str 
         if (not category or category in (idea.main, idea.sub, idea.level))
         and (not wanted or wanted in f"{idea.name}\n{idea.instruction}\n{idea.quote}".casefold())
     ]
+
+
+def _check_category(store: Store, category: str) -> None:
+    from fairnad_engine.workspace import template_of
+
+    template, _ = template_of(store)
+    known = {one.id for nodes in (template.levels, template.mains, template.subs) for one in nodes}
+    if category not in known:
+        raise InputError(f"--category {category!r}: the template has no such category; see: fairnad-tui template show")
 
 
 def _chosen(store: Store, ids: tuple[str, ...], all_: bool, category: str | None) -> list[str]:

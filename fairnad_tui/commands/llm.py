@@ -132,6 +132,8 @@ def stats(run_id: str | None, as_json: bool, db: Path | None) -> None:
 def calls(run_id: str | None, purpose: str | None, last: int, as_json: bool, db: Path | None) -> None:
     """List the last calls; `llm show NUMBER` shows a prompt and its raw reply."""
     with open_store(db) as store:
+        if run_id:
+            store.runs.get(run_id)
         lines = store.calls.newest(last, run_id=run_id, purpose=purpose)
     if as_json:
         print_json([asdict(one) for one in lines])

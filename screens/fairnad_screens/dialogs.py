@@ -56,6 +56,7 @@ class ConfirmDialog(Dialog[bool]):
     """Yes or no; the question names what will happen and to how many."""
 
     CSS = _CSS
+    KEYS: ClassVar[str] = "y or Enter: yes     n or Esc: no"
     BINDINGS = [Binding("y,enter", "answer(True)", "Yes"), Binding("n,escape,q", "answer(False)", "No")]
 
     def __init__(self, question: str) -> None:
@@ -65,11 +66,18 @@ class ConfirmDialog(Dialog[bool]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Static(plain(self._question))
-            yield Static(plain("y or Enter: yes     n or Esc: no"), classes="keys")
+            yield Static(plain(self.KEYS), classes="keys")
 
     def action_answer(self, yes: bool) -> None:
         """Close with the answer."""
         self.dismiss(yes)
+
+
+class LastWordDialog(ConfirmDialog, inherit_bindings=False):
+    """A question whose yes cannot be taken back: Enter alone, which a hand may press unasked, is none."""
+
+    KEYS: ClassVar[str] = "y: yes     n or Esc: no"
+    BINDINGS = [Binding("y", "answer(True)", "Yes"), Binding("n,escape,q", "answer(False)", "No")]
 
 
 class LineDialog(Dialog[str | None]):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from fairnad_screens.actions import Action, key_of
 from fairnad_screens.bindings import bindings
 from fairnad_screens.data.runs import RunEntry, deletion_question, report_text, start_finish, write_run_report
-from fairnad_screens.dialogs import ConfirmDialog, LineDialog
+from fairnad_screens.dialogs import ConfirmDialog, LastWordDialog, LineDialog
 from fairnad_screens.runs_control import WorkerKeys
 from fairnad_screens.runs_sheet import RunsSheet
 from fairnad_screens.viewer import TextViewer
@@ -227,7 +227,7 @@ class RunsScreen(WorkerKeys, RunsSheet):
 
     async def _delete(self, run_id: str) -> None:
         question = await self.desk.read(lambda store: deletion_question(store, run_id))
-        if await self.shell.push_screen_wait(ConfirmDialog(question)):
+        if await self.shell.push_screen_wait(LastWordDialog(question)):
             await self.desk.write(lambda store: store.deletion.delete(run_id))
             self.say(f"{run_id} is deleted.")
             self.reload()

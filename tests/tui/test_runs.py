@@ -189,6 +189,8 @@ async def test_deletion_names_what_goes_and_keeps_what_others_need(path):
         await pilot.press("j", "D")
         await wait_for(lambda: isinstance(app.screen, ConfirmDialog))
         assert "3 models" in shown(app)
+        await pilot.press("enter")  # which may be pressed unasked
+        assert isinstance(app.screen, ConfirmDialog)
         await pilot.press("n")
         await wait_for(lambda: app.screen.SCOPE == "runs")
         assert graph.exists()

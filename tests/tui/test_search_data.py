@@ -9,6 +9,7 @@ from fairnad_engine.store import Store
 from fairnad_engine.store.records import CountRow
 from fairnad_screens.data.search_reader import SearchReader
 from fairnad_screens.figures import ago, compact
+from fairnad_screens.run_control import why_not
 from fairnad_screens.widgets.changed import changed_regions
 from fairnad_screens.widgets.search_layout import PANES, arrange
 from tests.tui.search_run import WrittenRun
@@ -64,6 +65,22 @@ def test_reading_on_equals_reading_anew(store):
     assert dict(snapshot.failures.trainings) == {"diverged": 3}
     assert snapshot.tokens.calls == 3
     assert snapshot.tokens.rate == pytest.approx(150 / 60)
+
+
+def test_the_desk_of_a_run_that_is_being_finished_steers_the_finish(store):
+    run = WrittenRun(store)
+    run.seed()
+    search = store.jobs.of_run(run.id)
+    store.jobs.set_state(search.id, "done")
+    finish = store.jobs.create("finish", {"top": 1}, run.id)
+    head = SearchReader().read(store, None, None).head
+    assert (head.job, head.state) == (search.id, "done")
+    assert "nobody works on it" in why_not("stop", head)
+    store.jobs.acquire(finish.id)  # by this process
+    store.jobs.set_state(finish.id, "running")
+    head = SearchReader().read(store, None, None).head
+    assert (head.job, head.state, head.held) == (finish.id, "running", True)
+    assert why_not("pause", head) is None and why_not("stop", head) is None
 
 
 def test_a_run_as_of_a_generation_is_what_it_was_then(store):
