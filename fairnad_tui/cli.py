@@ -126,12 +126,18 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{_named(error)}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}; nothing was lost, mend it and try again", 4)
     except Exception as error:
         _defect(error)
     finally:
         _bring_home()
+
+
+def _named(error: OSError) -> str:
+    """The file that an error is about as the user knows it: what is written first has a hidden name of our own."""
+    path = Path(os.fsdecode(error.filename2 or error.filename))
+    return str(path.parent if path.name.startswith(".") else path)
 
 
 def _bring_home() -> None:

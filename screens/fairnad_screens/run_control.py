@@ -19,7 +19,7 @@ class Controlled(Protocol):
 
     @property
     def job(self) -> str:
-        """The job of its search; empty for none."""
+        """The job that is worked on: its finish, else its search; empty for none."""
 
     @property
     def state(self) -> str:

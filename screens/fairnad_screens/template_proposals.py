@@ -32,6 +32,8 @@ class TemplateProposals(TemplateWork):
             return f"{self.snapshot.structuring} files ideas by this template; wait for it."
         if one.name == "propose" and self.snapshot.proposing:
             return f"{self.snapshot.proposing} reads papers already."
+        if one.name == "propose" and self._llm == "rules":
+            return f"rules knows only the template's own words; {key_of('papers.model')} on Papers chooses a model."
         return None
 
     def do_propose(self) -> None:

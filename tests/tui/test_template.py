@@ -515,7 +515,5 @@ async def test_rules_cannot_propose(path):
     async with opened(path, "template", llm="rules") as (app, pilot):
         await ready(app)
         await pilot.press("o")
-        await dialog(app, ConfirmDialog)
-        await pilot.press("y")
-        await wait_for(lambda: messages(app), "an answer")
-        assert "no papers" in messages(app)[-1] or "name a model" in messages(app)[-1]
+        await told(app, "rules knows only the template's own words; M on Papers chooses a model.")
+        assert app.screen.SCOPE == "template"  # nothing was asked

@@ -76,12 +76,12 @@ def parse_llm(spec: str) -> LlmSpec:
     model, at, servers = rest.partition("@")
     urls = tuple(servers.split(",")) if at else ()
     if kind != "ollama" or not model or any(character.isspace() for character in rest) or not all(urls):
-        raise InputError(f"--llm {spec!r}: not a model; {_FORMS}")
+        raise InputError(f"{spec!r} is not a model; {_FORMS}")
     if urls:
         from fairnad_engine.llm.ollama_server import server_url
 
         if len({server_url(url) for url in urls}) < len(urls):
-            raise InputError(f"--llm {spec}: names a server twice; {_FORMS}")
+            raise InputError(f"{spec}: names a server twice; {_FORMS}")
     return LlmSpec("ollama", model, urls)
 
 
@@ -90,7 +90,7 @@ def _parse_openai(spec: str, rest: str) -> LlmSpec:
 
     url, _, model = rest.partition("#")
     if not url or not model or any(character.isspace() for character in rest):
-        raise InputError(f"--llm {spec!r}: not a model; {_FORMS}")
+        raise InputError(f"{spec!r} is not a model; {_FORMS}")
     return LlmSpec("openai", model, (openai_url(url),))
 
 

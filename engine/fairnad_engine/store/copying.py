@@ -13,6 +13,7 @@ from typing import Any
 
 from fairnad_engine.errors import InputError, StoreError
 from fairnad_engine.store.connection import has_log
+from fairnad_engine.store.schema_costs import migrations
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -60,8 +61,10 @@ def check_workspace(path: Path) -> None:
 def _may_be_ours(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as opened:
-            query = "SELECT count(*) FROM sqlite_master WHERE name IN ('runs', 'ideas', 'leases')"
-            return bool(opened.execute(query).fetchone()[0] == 3)
+            if not opened.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
+                return False
+            known = "SELECT 1 FROM _sqlite_migrations WHERE migration_set = ?"
+            return opened.execute(known, [migrations.name]).fetchone() is not None
     except sqlite3.Error:
         return True  # damaged: nobody can say
 

@@ -32,9 +32,10 @@ class Worker:
 
 @dataclass(frozen=True)
 class RunHead:
-    """A run and the state of its search.
+    """A run and the state of its search, or of its finish while that is worked on.
 
     Attributes:
+        job: The one that ``state``, ``message``, ``worker`` and ``held`` are of.
         trained: Models trained, the seed not among them.
         screened: Models stopped after a short training.
         counted: Models as the budget counts them: both, or of a chain only the last one.
